@@ -1,0 +1,38 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Argument specs and start-up steps that several modules share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+API_SPEC: dict[str, Any] = {
+    "url": {"type": "str", "required": True},
+    "public_key": {"type": "str"},
+    "secret_key": {"type": "str", "no_log": True},
+    "ca_path": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "resolve": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http.Client:
+    """A client for ``url`` with the TLS and name options of the API modules."""
+    try:
+        return http.Client(
+            url,
+            timeout=timeout,
+            ca_path=params["ca_path"],
+            validate_certs=params["validate_certs"],
+            headers=headers,
+            resolve=http.parse_resolve(params["resolve"]),
+        )
+    except ValueError as error:
+        raise Failure("bad_option", f"{error}.", "Correct url or resolve.") from None
+    except OSError as error:
+        raise Failure("bad_option", f"ca_path {params['ca_path']}: {error}.", "Name a readable PEM file.") from None

@@ -1,0 +1,27 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one exception that every module turns into one ``fail_json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Failure(Exception):
+    """Something an operator has to mend.
+
+    ``code`` is stable (tests and callers match on it), ``message`` says what is wrong and where,
+    ``cure`` says what to do. ``details`` goes into the result as it is, so it must hold no secret.
+    """
+
+    def __init__(self, code: str, message: str, cure: str, **details: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.cure = cure
+        self.details = details
+
+    def as_result(self) -> dict[str, Any]:
+        return {"msg": f"{self.message} {self.cure}".strip(), "code": self.code, "cure": self.cure, **self.details}
