@@ -294,13 +294,13 @@ def _plain(store: Store, method: str, url: str, body: bytes | None, headers: dic
 def _kind(error: BaseException) -> str:
     """One of the kinds of ``http`` for an exception of botocore (named, so that no import is needed)."""
     name = type(error).__name__
-    text = str(error)
     if "SSL" in name:
         return http.TLS
     if "Timeout" in name:
         return http.TIMEOUT
     if name == "EndpointConnectionError":
-        return http.NAME if "resolve" in text.lower() else http.REFUSED
+        below = repr(getattr(error, "kwargs", {}).get("error"))
+        return http.NAME if "NameResolution" in below or "Errno -" in below else http.REFUSED
     if name in ("ConnectionClosedError", "ProxyConnectionError", "HTTPClientError"):
         return http.CLOSED
     return name

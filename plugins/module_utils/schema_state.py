@@ -1,0 +1,107 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the migrations of Langfuse left in the bookkeeping tables of both databases."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Tuple
+
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+
+@dataclass(frozen=True)
+class SchemaState:
+    """postgres: number of finished migrations, or None without the table. clickhouse: version, or None.
+
+    failed_migration: name of a migration of PostgreSQL that began and never finished.
+    dirty_version: version at which ClickHouse was left half migrated.
+    """
+
+    postgres: Optional[int]
+    failed_migration: Optional[str]
+    clickhouse: Optional[int]
+    dirty_version: Optional[int]
+
+    @property
+    def empty(self) -> bool:
+        return not self.postgres or not self.clickhouse
+
+
+def dirty(state: SchemaState) -> Optional[Failure]:
+    """The failure that a half-migrated schema is, or None. It is never retried blindly."""
+    if state.failed_migration:
+        return Failure(
+            "dirty_schema_postgres",
+            f"PostgreSQL was left half migrated: table _prisma_migrations, migration {state.failed_migration}, which began and did not finish.",
+            "Restore the backup from before the upgrade; or, when its SQL is known to be undone or applied by hand, mark it with "
+            f"`prisma migrate resolve --rolled-back {state.failed_migration}` (or --applied) in the web image, then run site again.",
+        )
+    if state.dirty_version is not None:
+        version = state.dirty_version
+        return Failure(
+            "dirty_schema_clickhouse",
+            f"ClickHouse was left half migrated: table schema_migrations, version {version}, dirty.",
+            f"Undo by hand what migration {version} did so far, then set the last clean version with "
+            f"`migrate ... force {version - 1}` in the web image, or restore the backup from before the upgrade; then run site again.",
+        )
+    return None
+
+
+def read(postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]) -> SchemaState:
+    """Read both. `postgres` and `clickhouse` have host, port, user, password, database. Raises Failure."""
+    finished, failed = _postgres(postgres)
+    version, dirty_version = _clickhouse(clickhouse)
+    return SchemaState(finished, failed, version, dirty_version)
+
+
+def _postgres(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[str]]:
+    try:
+        import psycopg
+    except ImportError:
+        raise Failure("psycopg_missing", "The Python library psycopg is missing on this host.", "Run the role llmops.langfuse.host.") from None
+    try:
+        with psycopg.connect(
+            host=target["host"], port=target["port"], user=target["user"], password=target["password"], dbname=target["database"], connect_timeout=10
+        ) as connection:
+            found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
+            if not found or not found[0]:
+                return None, None
+            row = connection.execute(
+                "SELECT count(*) FILTER (WHERE finished_at IS NOT NULL), "
+                "min(migration_name) FILTER (WHERE finished_at IS NULL AND rolled_back_at IS NULL) FROM _prisma_migrations"
+            ).fetchone()
+            return (row[0], row[1]) if row else (None, None)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        raise Failure(
+            "database_unreachable", f"PostgreSQL on {target['host']}:{target['port']} refuses {target['user']}: {reason}", "Check langfuse_postgres_password and the log of the service postgres."
+        ) from None
+
+
+def _clickhouse(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[int]]:
+    if _query(target, "EXISTS TABLE schema_migrations").strip() != "1":
+        return None, None
+    rows = _query(target, "SELECT version, dirty FROM schema_migrations ORDER BY sequence DESC LIMIT 1").split()
+    if not rows:
+        return None, None
+    version, is_dirty = int(rows[0]), rows[1] not in ("0", "false")
+    return version, version if is_dirty else None
+
+
+def _query(target: Mapping[str, Any], sql: str) -> str:
+    url = f"http://{target['host']}:{target['port']}/?" + urllib.parse.urlencode({"database": target["database"]})
+    request = urllib.request.Request(url, data=sql.encode(), headers={"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]})
+    try:
+        with urllib.request.urlopen(request, timeout=15) as response:
+            return response.read().decode()
+    except urllib.error.HTTPError as error:
+        reason = error.read(300).decode("utf-8", "replace").split(" (version")[0].strip()
+        raise Failure("clickhouse_refuses", f"ClickHouse refuses {target['user']}: {reason}", "Check langfuse_clickhouse_password and the log of the service clickhouse.") from None
+    except OSError as error:
+        raise Failure("clickhouse_down", f"ClickHouse on {target['host']}:{target['port']} does not answer: {error}", "See: docker compose logs clickhouse") from None

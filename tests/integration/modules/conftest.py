@@ -1,0 +1,134 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules run as Ansible runs them (arguments in, one JSON out), against engines in containers `modules-dev-*`."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
+REPOSITORY = Path(__file__).resolve().parents[3]
+PREFIX = "modules-dev"
+Result = dict[str, Any]
+Run = Callable[..., Result]
+
+_RUNNER = """
+import importlib, json, sys
+from ansible.module_utils.testing import patch_module_args
+name, arguments = sys.argv[1], json.load(sys.stdin)
+with patch_module_args(arguments):
+    importlib.import_module("ansible_collections.llmops.langfuse.plugins.modules." + name).main()
+"""
+
+
+@pytest.fixture(scope="session")
+def collections() -> Path:
+    """A collections path that holds this repository under its name."""
+    path = CACHE / "collections"
+    link = path / "ansible_collections" / "llmops" / "langfuse"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(REPOSITORY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(collections: Path) -> Run:
+    """`run(module, check=False, diff=False, seconds=60, **options)` gives the module's result, `failed` included."""
+
+    def call(module: str, check: bool = False, diff: bool = False, seconds: float = 60, **options: Any) -> Result:
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
+        environment = {**os.environ, "PYTHONPATH": str(collections)}
+        done = subprocess.run(
+            [sys.executable, "-c", _RUNNER, module],
+            input=json.dumps(arguments),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.stdout, done.stderr
+        result: Result = json.loads(done.stdout)
+        for name, value in options.items():
+            if any(word in name for word in ("secret", "password")) and value:
+                assert value not in done.stdout + done.stderr, f"{name} is in the result"
+        return result
+
+    return call
+
+
+def docker(*words: str, check: bool = True) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"docker {' '.join(words)}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def image(repository: str) -> str:
+    """The bench's image of a repository, or a skip that says how to get it."""
+    try:
+        found = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"bench.localhost/{repository}").splitlines()
+    except (OSError, RuntimeError):
+        found = []
+    if not found:
+        pytest.skip(f"no image bench.localhost/{repository}: python -m tests.bench up")
+    return found[0]
+
+
+def start(name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = ()) -> str:
+    """Start `modules-dev-NAME` with `port` published on loopback and give its `host:port`."""
+    container = f"{PREFIX}-{name}"
+    docker("rm", "-f", "-v", container, check=False)
+    docker("run", "-d", "--name", container, "-p", f"127.0.0.1::{port}", *options, reference, *command)
+    address = docker("port", container, str(port)).splitlines()[0]
+    wait_for_port(address)
+    return address
+
+
+def stop(name: str) -> None:
+    docker("rm", "-f", "-v", f"{PREFIX}-{name}", check=False)
+
+
+def wait_for_port(address: str, seconds: float = 30) -> None:
+    host, port = address.rsplit(":", 1)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def closed_port() -> str:
+    """An address where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Result]:
+    """Options of `s3_bucket` for a SeaweedFS that enforces its keys."""
+    keys = {"access_key": "modulesdev", "secret_key": "canary-s3-secret-1"}
+    environment = ("-e", f"AWS_ACCESS_KEY_ID={keys['access_key']}", "-e", f"AWS_SECRET_ACCESS_KEY={keys['secret_key']}")
+    command = ("mini", "-dir=/data", "-ip.bind=0.0.0.0", "-master.telemetry=false", "-s3.port=8333")
+    address = start("s3", image("chrislusf/seaweedfs"), *command, port=8333, options=environment)
+    yield {"endpoint_url": f"http://{address}", **keys}
+    stop("s3")
