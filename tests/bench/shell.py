@@ -25,7 +25,9 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def step(title: str, times: dict[str, float] | None = None, key: str | None = None) -> Iterator[None]:
+def step(
+    title: str, times: dict[str, float] | None = None, key: str | None = None
+) -> Iterator[None]:
     """Announce a long step, say how long it took, and keep the seconds in `times[key]`."""
     say(f"  ... {title}")
     started = time.monotonic()
@@ -53,17 +55,29 @@ def run(
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, env=env, cwd=cwd, input=stdin, timeout=timeout, capture_output=True, text=True, errors="replace"
+            words,
+            check=False,
+            env=env,
+            cwd=cwd,
+            input=stdin,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     except FileNotFoundError as error:
         raise BenchError(f"{words[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise BenchError(f"no answer within {timeout:g} s: {' '.join(words)}") from error
+        raise BenchError(
+            f"no answer within {timeout:g} s: {' '.join(words)}"
+        ) from error
     if log is not None:
         with log.open("a") as stream:
             stream.write(f"$ {' '.join(words)}\n{done.stdout}{done.stderr}\n")
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
+        tail = "\n".join(
+            (done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:]
+        )
         raise BenchError(f"exit {done.returncode}: {' '.join(words)}\n{tail}")
     return done.stdout
 

@@ -1,0 +1,1 @@
+"""ClickHouse's HTTP interface, and the greeting of its native one, over ClickHouse's engine as a library."""
