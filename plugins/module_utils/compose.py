@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Copyright (c) 2026, the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,8 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -37,25 +37,52 @@ def docker(*arguments: str, timeout: float = 60, stdin: Optional[str] = None) ->
     """Run the Docker command line: exit status, output, error text. Secrets never go into `arguments`."""
     program = shutil.which("docker")
     if program is None:
-        raise Failure("docker_missing", "There is no docker command on this host.", "Install Docker Engine, or set langfuse_install_docker: true.")
+        raise Failure(
+            "docker_missing",
+            "There is no docker command on this host.",
+            "Install Docker Engine, or set langfuse_install_docker: true.",
+        )
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin, check=False)
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise Failure("docker_hangs", f"docker {arguments[0]} did not answer within {timeout:.0f} s.", "Look at the log of Docker Engine on this host.") from None
+        raise Failure(
+            "docker_hangs",
+            f"docker {arguments[0]} did not answer within {timeout:.0f} s.",
+            "Look at the log of Docker Engine on this host.",
+        ) from None
     return done.returncode, done.stdout, done.stderr
 
 
 def containers(project: str) -> List[Container]:
     """All containers of the project, running or not, without one-off runs. Raises Failure."""
-    status, output, errors = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}", "--filter", f"label={ONE_OFF_LABEL}=False")
+    status, output, errors = docker(
+        "ps",
+        "--all",
+        "--quiet",
+        "--no-trunc",
+        "--filter",
+        f"label={PROJECT_LABEL}={project}",
+        "--filter",
+        f"label={ONE_OFF_LABEL}=False",
+    )
     if status:
-        raise Failure("docker_unreachable", f"Docker Engine does not answer: {_last(errors)}.", "Start Docker Engine, and let this user reach it.")
+        raise Failure(
+            "docker_unreachable",
+            f"Docker Engine does not answer: {_last(errors)}.",
+            "Start Docker Engine, and let this user reach it.",
+        )
     identifiers = output.split()
     if not identifiers:
         return []
     status, output, errors = docker("inspect", *identifiers)
     if status:
-        raise Failure("docker_unreachable", f"docker inspect failed: {_last(errors)}.", "Run it again: a container went meanwhile.")
+        raise Failure(
+            "docker_unreachable",
+            f"docker inspect failed: {_last(errors)}.",
+            "Run it again: a container went meanwhile.",
+        )
     return [parse(details) for details in json.loads(output)]
 
 
@@ -80,7 +107,11 @@ def address(found: Sequence[Container], service: str) -> str:
     for container in found:
         if container.service == service and container.state == "running" and container.address:
             return container.address
-    raise Failure("container_missing", f"The service {service} has no running container.", f"See why: docker compose logs {service}")
+    raise Failure(
+        "container_missing",
+        f"The service {service} has no running container.",
+        f"See why: docker compose logs {service}",
+    )
 
 
 def _last(text: str) -> str:

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Copyright (c) 2026, the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -10,11 +9,12 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Tuple
 
 MANIFEST = ".documents.json"
-_ENV_LINE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)=(.*)')
+_ENV_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Store:
             raise ValueError(f"{relative} is not under {self.directory}")
         return path
 
-    def compare(self, files: Sequence[Mapping[str, Any]], contents: Mapping[str, str]) -> Tuple[List[Change], List[str]]:
+    def compare(
+        self, files: Sequence[Mapping[str, Any]], contents: Mapping[str, str]
+    ) -> Tuple[List[Change], List[str]]:
         """What differs from the wanted documents, and which earlier ones are no longer wanted."""
         changes = []
         for file in files:

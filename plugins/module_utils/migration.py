@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Copyright (c) 2026, the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -11,7 +10,8 @@ import os
 import shutil
 import subprocess
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, schema_state
 from ansible_collections.llmops.langfuse.plugins.module_utils.document_files import Store
@@ -45,11 +45,16 @@ def explain(output: str) -> List[str]:
 class Migration:
     """The migration service of a project, and the record of its last success."""
 
-    def __init__(self, project: str, directory: str, image: str, postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]) -> None:
+    def __init__(
+        self, project: str, directory: str, image: str, postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]
+    ) -> None:
         self._project = project
         self._directory = directory
         self._stores = {"postgres": postgres, "clickhouse": clickhouse}
-        self._wanted = {"image": image, "stores": [f"{s['host']}:{s['port']}/{s['database']}" for s in (postgres, clickhouse)]}
+        self._wanted = {
+            "image": image,
+            "stores": [f"{s['host']}:{s['port']}/{s['database']}" for s in (postgres, clickhouse)],
+        }
 
     def preview(self) -> Dict[str, Any]:
         """What `run` would do. A project without running stores is a fresh one."""
@@ -68,22 +73,40 @@ class Migration:
         self._refuse_dirty(before)
         why = reason(self._record(), self._wanted, before)
         if not why:
-            return dict(changed=False, reason="the schema is up to date", before=_told(before), after=_told(before), seconds=0.0)
+            return dict(
+                changed=False, reason="the schema is up to date", before=_told(before), after=_told(before), seconds=0.0
+            )
         started = time.monotonic()
         status, output = self._run(timeout)
         after = self._state()
         self._refuse_dirty(after)
         if status:
-            raise Failure("migration_failed", "The migration failed: " + " | ".join(explain(output)), "Mend what it names, then run site again: it starts where it stopped.")
+            raise Failure(
+                "migration_failed",
+                "The migration failed: " + " | ".join(explain(output)),
+                "Mend what it names, then run site again: it starts where it stopped.",
+            )
         if after.empty:
-            raise Failure("migration_empty", "The migration ended well and left no schema.", "Check that the image is Langfuse's web image.")
+            raise Failure(
+                "migration_empty",
+                "The migration ended well and left no schema.",
+                "Check that the image is Langfuse's web image.",
+            )
         store = Store(self._directory)
         store.write([{"path": RECORD, "mode": "0644"}], {RECORD: json.dumps(self._wanted)})
-        return dict(changed=True, reason=why, before=_told(before), after=_told(after), seconds=round(time.monotonic() - started, 1))
+        return dict(
+            changed=True,
+            reason=why,
+            before=_told(before),
+            after=_told(after),
+            seconds=round(time.monotonic() - started, 1),
+        )
 
     def _state(self) -> SchemaState:
         found = compose.containers(self._project)
-        located = {name: dict(store, host=compose.address(found, store["host"])) for name, store in self._stores.items()}
+        located = {
+            name: dict(store, host=compose.address(found, store["host"])) for name, store in self._stores.items()
+        }
         return schema_state.read(located["postgres"], located["clickhouse"])
 
     @staticmethod
@@ -104,7 +127,14 @@ class Migration:
         name = f"{self._project}-migration"
         command = [shutil.which("docker") or "docker", "compose", "--project-directory", self._directory]
         command += ["run", "--rm", "--no-deps", "-T", "--name", name, SERVICE]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self._directory)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self._directory,
+        )
         try:
             output, _nothing = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -114,7 +144,11 @@ class Migration:
                 f"Watch it with `docker logs -f {name}`; when it has ended, run site again. A large instance needs a larger langfuse_migration_timeout.",
             ) from None
         if process.returncode and "is already in use" in output:
-            raise Failure("migration_running", f"A migration is already running, in the container {name}.", f"Wait for its end (`docker wait {name}`), then run site again.")
+            raise Failure(
+                "migration_running",
+                f"A migration is already running, in the container {name}.",
+                f"Wait for its end (`docker wait {name}`), then run site again.",
+            )
         return process.returncode, output
 
 

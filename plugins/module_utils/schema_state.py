@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Copyright (c) 2026, the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,8 +8,9 @@ from __future__ import annotations
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -64,10 +64,19 @@ def _postgres(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[str]]:
     try:
         import psycopg
     except ImportError:
-        raise Failure("psycopg_missing", "The Python library psycopg is missing on this host.", "Run the role llmops.langfuse.host.") from None
+        raise Failure(
+            "psycopg_missing",
+            "The Python library psycopg is missing on this host.",
+            "Run the role llmops.langfuse.host.",
+        ) from None
     try:
         with psycopg.connect(
-            host=target["host"], port=target["port"], user=target["user"], password=target["password"], dbname=target["database"], connect_timeout=10
+            host=target["host"],
+            port=target["port"],
+            user=target["user"],
+            password=target["password"],
+            dbname=target["database"],
+            connect_timeout=10,
         ) as connection:
             found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
             if not found or not found[0]:
@@ -80,7 +89,9 @@ def _postgres(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[str]]:
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise Failure(
-            "database_unreachable", f"PostgreSQL on {target['host']}:{target['port']} refuses {target['user']}: {reason}", "Check langfuse_postgres_password and the log of the service postgres."
+            "database_unreachable",
+            f"PostgreSQL on {target['host']}:{target['port']} refuses {target['user']}: {reason}",
+            "Check langfuse_postgres_password and the log of the service postgres.",
         ) from None
 
 
@@ -96,12 +107,22 @@ def _clickhouse(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[int]
 
 def _query(target: Mapping[str, Any], sql: str) -> str:
     url = f"http://{target['host']}:{target['port']}/?" + urllib.parse.urlencode({"database": target["database"]})
-    request = urllib.request.Request(url, data=sql.encode(), headers={"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]})
+    request = urllib.request.Request(
+        url, data=sql.encode(), headers={"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
+    )
     try:
         with urllib.request.urlopen(request, timeout=15) as response:
             return response.read().decode()
     except urllib.error.HTTPError as error:
         reason = error.read(300).decode("utf-8", "replace").split(" (version")[0].strip()
-        raise Failure("clickhouse_refuses", f"ClickHouse refuses {target['user']}: {reason}", "Check langfuse_clickhouse_password and the log of the service clickhouse.") from None
+        raise Failure(
+            "clickhouse_refuses",
+            f"ClickHouse refuses {target['user']}: {reason}",
+            "Check langfuse_clickhouse_password and the log of the service clickhouse.",
+        ) from None
     except OSError as error:
-        raise Failure("clickhouse_down", f"ClickHouse on {target['host']}:{target['port']} does not answer: {error}", "See: docker compose logs clickhouse") from None
+        raise Failure(
+            "clickhouse_down",
+            f"ClickHouse on {target['host']}:{target['port']} does not answer: {error}",
+            "See: docker compose logs clickhouse",
+        ) from None

@@ -106,7 +106,9 @@ def test_what_is_wrong_is_named(run: Any, store: Result, wrong: Result, code: st
     assert result["cure"] in result["msg"]
 
 
-def test_an_address_where_nothing_listens_is_waited_for_and_no_longer(run: Any, store: Result, closed_port: str) -> None:
+def test_an_address_where_nothing_listens_is_waited_for_and_no_longer(
+    run: Any, store: Result, closed_port: str
+) -> None:
     began = time.monotonic()
     result = run("s3_bucket", **{**store, "endpoint_url": f"http://{closed_port}", "buckets": ["a"], "wait": 2})
     assert (result["code"], result["store_code"]) == ("s3_down", "refused")

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Web, worker and the migration as Compose services, with health checks that heal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..document import Document, secret
+
+Plan = Mapping[str, Any]
+
+# Web waits 110 s after SIGTERM before it closes (facts 1.5).
+WEB_GRACE = "125s"
+
+
+def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
+    """An env file for each service of the application."""
+    return [
+        secret(
+            f"env/{service}.env",
+            "env",
+            {name: value if isinstance(value, str) else secrets[value["secret"]] for name, value in environment.items()},
+        )
+        for service, environment in plan["env"].items()
+    ]
+
+
+def services(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Service name → what is particular to it."""
+    compose, endpoints = plan["compose"], plan["endpoints"]
+    started = {store: {"condition": "service_healthy"} for store in ("postgres", "clickhouse", "valkey", "seaweedfs")}
+    web, worker = endpoints["web"], endpoints["worker"]
+    return {
+        web["host"]: {
+            "env_file": ["env/web.env"],
+            "user": "1001:1001",
+            "tmpfs": ["/tmp:size=16m,mode=1777"],
+            "depends_on": started,
+            "ports": [f"{compose['bind_address']}:{compose['web_port']}:{web['port']}"],
+            "stop_grace_period": WEB_GRACE,
+            "healthcheck": _healing(_WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]),
+        },
+        worker["host"]: {
+            "env_file": ["env/worker.env"],
+            "user": "1001:1001",
+            "tmpfs": ["/tmp:size=16m,mode=1777"],
+            # The first worker needs the migrated schema, or the default models stay missing.
+            "depends_on": {**started, web["host"]: {"condition": "service_healthy"}},
+            "deploy": {"replicas": compose["worker_replicas"]},
+            "stop_grace_period": f"{compose['worker_stop_seconds']}s",
+            "healthcheck": _healing(_WORKER_CHECK, f"http://127.0.0.1:{worker['port']}/api/health", compose["stuck_seconds"]),
+        },
+        "langfuse-migrate": {
+            "env_file": ["env/migrate.env"],
+            "user": "1001:1001",
+            "tmpfs": ["/tmp:size=16m,mode=1777"],
+            "profiles": ["migrate"],
+            # The entry point migrates, then executes its command.
+            "command": ["true"],
+            "restart": "no",
+        },
+    }
+
+
+# Neither container ends by itself when it is stuck, so its own check ends it (PID 1 included) and
+# the restart policy starts it again. `/health` stays 200 during a stop, so a drain is not cut.
+_WEB_CHECK = (
+    "u={url}; f=/tmp/.unhealthy-since; "
+    "wget -q -T 5 -O /dev/null $$u && {{ rm -f $$f; exit 0; }}; "
+    "now=$$(date +%s); [ -s $$f ] || echo $$now > $$f; "
+    "[ $$((now - $$(cat $$f))) -lt {seconds} ] || kill -KILL -1; exit 1"
+)
+# A worker that answers, with whatever status, is alive: an outage of a store must not end it.
+_WORKER_CHECK = (
+    "u={url}; f=/tmp/.dead-since; "
+    "m=$$(wget -q -T 5 -O /dev/null $$u 2>&1) && {{ rm -f $$f; exit 0; }}; "
+    'case "$$m" in *HTTP/1*) rm -f $$f; echo "$$m"; exit 1;; esac; '
+    "now=$$(date +%s); [ -s $$f ] || echo $$now > $$f; "
+    "[ $$((now - $$(cat $$f))) -lt {seconds} ] || kill -KILL -1; "
+    'echo "$$m"; exit 1'
+)
+
+
+def _healing(check: str, url: str, seconds: int) -> dict[str, Any]:
+    return {
+        "test": ["CMD-SHELL", check.format(url=url, seconds=seconds)],
+        "interval": "5s",
+        "timeout": "8s",
+        "retries": 3,
+        "start_period": "60s",
+        "start_interval": "1s",
+    }

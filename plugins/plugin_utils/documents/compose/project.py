@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Compose project of an instance: Plan and Secrets in, documents out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...settings.secrets import fingerprint, fingerprint_key
+from ..document import Document, merge_patch
+from . import application, stores
+
+FILE = "compose.yaml"
+FILES_LABEL = "llmops.langfuse.files"
+
+# Service of the project → its entry in the Plan's images and memory.
+_KIND = {"langfuse-web": "web", "langfuse-worker": "worker", "langfuse-migrate": "web"}
+
+
+def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Document]:
+    """All files of the project directory, `compose.yaml` first."""
+    files = [*stores.documents(plan, secrets), *application.documents(plan, secrets)]
+    key = fingerprint_key(secrets["langfuse_encryption_key"])
+    content = {document.path: document.content().encode() for document in files}
+    services = {
+        name: _service(plan, name, particular, fingerprint(key, *(content[path] for path in stores.MOUNTED.get(name, ()))))
+        for name, particular in {**stores.services(plan), **application.services(plan)}.items()
+    }
+    compose = {
+        "name": plan["instance"],
+        "services": services,
+        "volumes": {name: {} for name in stores.services(plan)},
+        "networks": {"default": {}},
+    }
+    return [Document(FILE, "yaml", merge_patch(compose, plan["compose"]["overrides"])), *files]
+
+
+def _service(plan: Mapping[str, Any], name: str, particular: Mapping[str, Any], files: str) -> dict[str, Any]:
+    """What all services have in common, and what this one adds."""
+    kind = _KIND.get(name, name)
+    service: dict[str, Any] = {
+        "image": plan["images"][kind],
+        "restart": "unless-stopped",
+        "init": False,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": f"{plan['compose']['memory'][kind]}m",
+        "logging": {"driver": "json-file", "options": dict(plan["compose"]["log"])},
+    }
+    if name in stores.MOUNTED:
+        # Compose recreates a container when a label changes, and never looks into mounted files.
+        service["labels"] = {FILES_LABEL: files}
+    return {**service, **particular}

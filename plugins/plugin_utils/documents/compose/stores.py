@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bundled stores as Compose services, with the files they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...settings import versions
+from ..document import Document, secret
+
+Plan = Mapping[str, Any]
+Secrets = Mapping[str, str]
+
+# Log tables that ClickHouse fills for ever by itself. query_log stays: Langfuse reads it.
+_ENDLESS_LOGS = (
+    "asynchronous_insert_log",
+    "asynchronous_metric_log",
+    "background_schedule_pool_log",
+    "blob_storage_log",
+    "error_log",
+    "latency_log",
+    "metric_log",
+    "opentelemetry_span_log",
+    "part_log",
+    "processors_profile_log",
+    "query_metric_log",
+    "query_thread_log",
+    "query_views_log",
+    "session_log",
+    "text_log",
+    "trace_log",
+    "zookeeper_log",
+)
+
+
+def documents(plan: Plan, secrets: Secrets) -> list[Document]:
+    """Files of the stores: environment with their secrets, and configuration without."""
+    postgres, clickhouse = plan["endpoints"]["postgres"], plan["endpoints"]["clickhouse"]
+    return [
+        secret(
+            "env/postgres.env",
+            "env",
+            {
+                "POSTGRES_USER": postgres["user"],
+                "POSTGRES_PASSWORD": secrets["langfuse_postgres_password"],
+                "POSTGRES_DB": postgres["database"],
+                "TZ": "UTC",
+                "PGTZ": "UTC",
+            },
+        ),
+        secret(
+            "env/clickhouse.env",
+            "env",
+            {
+                "CLICKHOUSE_USER": clickhouse["user"],
+                "CLICKHOUSE_PASSWORD": secrets["langfuse_clickhouse_password"],
+                "CLICKHOUSE_DB": clickhouse["database"],
+                "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "0",
+                "TZ": "UTC",
+            },
+        ),
+        secret("env/valkey.env", "env", {"VALKEYCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}),
+        secret(
+            "env/seaweedfs.env",
+            "env",
+            {
+                "AWS_ACCESS_KEY_ID": secrets["langfuse_s3_access_key"],
+                "AWS_SECRET_ACCESS_KEY": secrets["langfuse_s3_secret_key"],
+                "TZ": "UTC",
+            },
+        ),
+        Document("clickhouse/config.xml", "xml", _clickhouse_config()),
+        Document("clickhouse/users.xml", "xml", _clickhouse_users(plan["versions"]["clickhouse"])),
+        Document("valkey/valkey.conf", "conf", _valkey_config(plan["compose"]["memory"]["valkey"])),
+    ]
+
+
+def _clickhouse_config() -> dict[str, Any]:
+    return {
+        "clickhouse": {
+            "timezone": "UTC",
+            "listen_host": "0.0.0.0",
+            "logger": {"level": "information", "console": 1},
+            "max_server_memory_usage_to_ram_ratio": "0.8",
+            "query_log": {"ttl": "event_date + INTERVAL 7 DAY DELETE"},
+            **{table: {"@remove": "1"} for table in _ENDLESS_LOGS},
+        }
+    }
+
+
+def _clickhouse_users(version: str) -> dict[str, Any]:
+    profile: dict[str, Any] = {"log_queries": 1}
+    if versions.at_least(version, 26, 8):
+        # Langfuse up to 4.16 sends times as numbers; newer servers read them as seconds and drop the rows.
+        profile["input_format_read_datetime_number_as_raw_value"] = 1
+    return {"clickhouse": {"profiles": {"default": profile}}}
+
+
+def _valkey_config(memory: int) -> dict[str, str]:
+    return {
+        "maxmemory": f"{memory * 3 // 4}mb",
+        "maxmemory-policy": "noeviction",  # evicted keys are lost jobs
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "dir": "/data",
+        "save": "3600 1",
+    }
+
+
+def services(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Service name → what is particular to each store."""
+    directory = plan["compose"]["directory"]
+    s3 = plan["endpoints"]["s3"]
+    postgres = plan["endpoints"]["postgres"]
+    return {
+        "postgres": {
+            "command": ["postgres", "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "max_connections=200"],
+            "env_file": ["env/postgres.env"],
+            "user": "999:999",
+            "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999,mode=0775"],
+            "volumes": ["postgres:/var/lib/postgresql/data"],
+            "shm_size": "128m",
+            "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
+            "stop_grace_period": "60s",
+            "healthcheck": _health(["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgres["user"], "-d", postgres["database"]]),
+        },
+        "clickhouse": {
+            "env_file": ["env/clickhouse.env"],
+            "user": "101:101",
+            # The image writes its user there at each start.
+            "tmpfs": [
+                "/tmp",
+                "/etc/clickhouse-server/users.d:uid=101,gid=101,mode=0750",
+                "/var/log/clickhouse-server:uid=101,gid=101,mode=0750",
+            ],
+            "volumes": [
+                "clickhouse:/var/lib/clickhouse",
+                f"{directory}/clickhouse/config.xml:/etc/clickhouse-server/config.d/langfuse.xml:ro",
+                f"{directory}/clickhouse/users.xml:/etc/clickhouse-server/users.d/langfuse.xml:ro",
+            ],
+            "ulimits": {"nofile": {"soft": 262144, "hard": 262144}},
+            "stop_grace_period": "60s",
+            "healthcheck": _health(["CMD", "wget", "-q", "-T", "4", "-O", "/dev/null", "http://127.0.0.1:8123/ping"]),
+        },
+        "valkey": {
+            # The password comes by the environment and reaches the server by its standard input:
+            # not on a command line, not in a file.
+            "command": [
+                "sh",
+                "-c",
+                'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$VALKEYCLI_AUTH"\nEND\n',
+            ],
+            "env_file": ["env/valkey.env"],
+            "user": "999:999",
+            "tmpfs": ["/tmp"],
+            "volumes": ["valkey:/data", f"{directory}/valkey/valkey.conf:/etc/valkey/langfuse.conf:ro"],
+            "stop_grace_period": "60s",
+            "healthcheck": _health(["CMD-SHELL", "valkey-cli ping | grep -q PONG"]),
+        },
+        "seaweedfs": {
+            "command": [
+                "server",
+                "-dir=/data",
+                "-ip=seaweedfs",
+                "-ip.bind=0.0.0.0",
+                "-master.volumeSizeLimitMB=1024",
+                "-volume.max=0",
+                "-s3",
+                f"-s3.port={s3['port']}",
+            ],
+            "env_file": ["env/seaweedfs.env"],
+            "user": "1000:1000",
+            "tmpfs": ["/tmp"],
+            "volumes": ["seaweedfs:/data"],
+            "ports": [f"127.0.0.1:{plan['compose']['s3_port']}:{s3['port']}"],
+            "stop_grace_period": "60s",
+            "healthcheck": _health(["CMD-SHELL", f"wget -q -T 4 -O /dev/null http://127.0.0.1:{s3['port']}/status"]),
+        },
+    }
+
+
+# Files that a service reads by a mount; Compose does not see their content change.
+MOUNTED = {"clickhouse": ("clickhouse/config.xml", "clickhouse/users.xml"), "valkey": ("valkey/valkey.conf",)}
+
+
+def _health(test: list[str]) -> dict[str, Any]:
+    return {"test": test, "interval": "10s", "timeout": "5s", "retries": 6, "start_period": "60s", "start_interval": "1s"}

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A document: an object with the place it goes to, and how each form becomes bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+HEADER = "Written by llmops.langfuse. Changes here are lost: change the inventory instead."
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file of a target.
+
+    path: relative to the project directory. form: yaml, env, xml or conf. object: its content as
+    data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
+    """
+
+    path: str
+    form: str
+    object: Any
+    mode: str = "0644"
+    sensitive: bool = False
+
+    def as_data(self) -> dict[str, Any]:
+        """The document as a filter may return it."""
+        return asdict(self)
+
+    def content(self) -> str:
+        """The bytes of the file, as text. Raises KeyError for an unknown form."""
+        return _WRITERS[self.form](self.object)
+
+
+def secret(path: str, form: str, content: Any) -> Document:
+    """A document that only its owner may read."""
+    return Document(path, form, content, mode="0600", sensitive=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Text with line breaks in block style; no anchors, which people then have to chase."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def to_yaml(content: Any) -> str:
+    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10000)
+    return f"# {HEADER}\n---\n{dumped}"
+
+
+# Seen to round-trip for every value through Compose; single quotes and bare values break some.
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "$": r"\$", "\n": r"\n", "\r": r"\r"})
+
+
+def to_env(content: Mapping[str, str]) -> str:
+    """An env file: names sorted, every value in double quotes."""
+    lines = [f'{name}="{value.translate(_ESCAPES)}"\n' for name, value in sorted(content.items())]
+    return f"# {HEADER}\n" + "".join(lines)
+
+
+def _element(name: str, content: Any) -> ElementTree.Element:
+    element = ElementTree.Element(name)
+    if not isinstance(content, Mapping):
+        element.text = "" if content is None else str(content)
+        return element
+    for key, value in content.items():
+        if key.startswith("@"):
+            element.set(key[1:], str(value))
+        else:
+            for item in value if isinstance(value, list) else [value]:
+                element.append(_element(key, item))
+    return element
+
+
+def to_xml(content: Mapping[str, Any]) -> str:
+    """XML with one root: keys are elements, `@keys` attributes, lists repeat their element."""
+    ((name, inner),) = content.items()
+    root = _element(name, inner)
+    ElementTree.indent(root)
+    return f"<!-- {HEADER} -->\n{ElementTree.tostring(root, encoding='unicode')}\n"
+
+
+def to_conf(content: Mapping[str, str]) -> str:
+    """One `name value` pair a line, as Redis and Valkey read them."""
+    return f"# {HEADER}\n" + "".join(f"{name} {value}\n" for name, value in content.items())
+
+
+_WRITERS = {"yaml": to_yaml, "env": to_env, "xml": to_xml, "conf": to_conf}
+
+
+def from_data(data: Mapping[str, Any]) -> Document:
+    """The document that `as_data` described."""
+    return Document(**data)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7386: objects merge by key, null removes, anything else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The secrets file: one YAML file per inventory, keyed by instance, in a vault or plain.
+
+An existing value is never changed: `add` takes only what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, is_encrypted
+
+from .settings.problems import Problem
+
+_HEADER = "# Generated secrets of Langfuse instances, kept by llmops.langfuse. Back this file up: without it the data cannot be read.\n"
+
+
+class Refused(Exception):
+    """The file cannot be used; the message says why and what to do, and holds no value."""
+
+
+class SecretsStore:
+    """Secrets of the instances of one inventory."""
+
+    def __init__(self, path: str, form: str, vault: VaultLib, passwords: Sequence[Any]) -> None:
+        self._path = Path(path)
+        self._form = form
+        self._vault = vault
+        self._passwords = passwords
+
+    def read(self, instance: str) -> dict[str, str]:
+        """Stored secrets of the instance, empty when there are none. Raises Refused."""
+        return dict(self._load().get(instance, {}))
+
+    def unwritable(self) -> list[str]:
+        """Why a new secret could not be written, if so; as messages for the user."""
+        if self._form == "vault" and not self._passwords:
+            return [
+                str(
+                    Problem(
+                        "langfuse_secrets_format",
+                        "is vault, and this run has no vault password",
+                        "Add --vault-password-file or --ask-vault-pass, or set it to plain for a local demo",
+                    )
+                )
+            ]
+        return []
+
+    def add(self, instance: str, values: Mapping[str, str], dry: bool = False) -> bool:
+        """Write the values that the instance lacks. Returns whether the file changes. Raises Refused."""
+        content = self._load()
+        mine = content.get(instance, {})
+        missing = {name: value for name, value in values.items() if name not in mine}
+        if not missing and self._is_in_form():
+            return False
+        if not dry:
+            self._save({**content, instance: {**mine, **missing}})
+        return True
+
+    def forget(self, instance: str, dry: bool = False) -> bool:
+        """Remove the secrets of the instance. Returns whether there were any."""
+        content = self._load()
+        if instance not in content:
+            return False
+        if not dry:
+            self._save({name: values for name, values in content.items() if name != instance})
+        return True
+
+    def _is_in_form(self) -> bool:
+        return not self._path.exists() or is_encrypted(self._path.read_bytes()) == (self._form == "vault")
+
+    def _load(self) -> dict[str, dict[str, str]]:
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise Refused(f"langfuse_secrets_file: {self._path} cannot be read: {error.strerror}. Mend its rights") from None
+        if is_encrypted(data):
+            if not self._passwords:
+                raise Refused(f"langfuse_secrets_file: {self._path} is encrypted. Add --vault-password-file or --ask-vault-pass")
+            try:
+                data = self._vault.decrypt(data)
+            except AnsibleError:
+                raise Refused(f"langfuse_secrets_file: none of the vault passwords opens {self._path}. Give the right one") from None
+        try:
+            content = yaml.safe_load(data)
+        except yaml.YAMLError:
+            content = "broken"
+        if content is None:
+            return {}
+        if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
+            raise Refused(f"langfuse_secrets_file: {self._path} is not a map of instances. Restore it from its backup")
+        return content
+
+    def _save(self, content: Mapping[str, Mapping[str, str]]) -> None:
+        data = (_HEADER + yaml.safe_dump(dict(content), sort_keys=True)).encode()
+        if self._form == "vault":
+            if problems := self.unwritable():
+                raise Refused(problems[0])
+            label, password = self._passwords[0]
+            data = self._vault.encrypt(data, secret=password, vault_id=label)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(temporary, self._path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise Refused(f"langfuse_secrets_file: {self._path} cannot be written: {error.strerror}. Choose another place") from None

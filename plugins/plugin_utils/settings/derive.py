@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a user's variables to the Plan. Pure: no clock, no file, no network, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import secrets as kept
+from . import sizes
+from .contract import Spec, near_misses, unknown, validate, without_effect
+from .endpoints import endpoints, public_url
+from .env import derived_secrets, environments
+from .features import features
+from .plan import EnvValue, Placement, Secretly, Settings
+from .problems import Problem
+from .rules import problems as broken_rules
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What derive found.
+
+    `plan` and `secrets` are empty while there are problems. `generated` names the secrets that were
+    taken from `candidates` and must be written to the secrets file before anything uses them.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    generated: tuple[str, ...] = ()
+
+
+def derive(
+    spec: Spec,
+    given: Mapping[str, Any],
+    names: Iterable[str],
+    stored: Mapping[str, str],
+    candidates: Mapping[str, str],
+    placement: Placement,
+) -> Derived:
+    """Derive one instance.
+
+    spec: the contract. given: variables of the contract that the user set (native data). names: all
+    variable names in sight, for near misses. stored: secrets of this instance's secrets file.
+    candidates: a fresh value for each secret that is neither given nor stored.
+    """
+    names = list(names)
+    given = {name: value for name, value in given.items() if value is not None}
+    values, problems = validate(spec, given)
+    problems = unknown(spec, names) + problems + _conflicts(given, stored)
+    target = values.get("langfuse_target") or "compose"
+    warnings = near_misses(spec, names) + without_effect(spec, given, target)
+    if problems:
+        return Derived(tuple(problems), tuple(warnings))
+
+    secrets, generated = _choose(spec, values, stored, candidates)
+    settings = Settings(values, frozenset(given), secrets)
+    if problems := broken_rules(settings):
+        return Derived(tuple(problems), tuple(warnings))
+    where = endpoints(settings)
+    return Derived(
+        (),
+        tuple(warnings),
+        _plan(settings, placement),
+        {**secrets, **derived_secrets(settings, where)},
+        generated,
+    )
+
+
+def _conflicts(given: Mapping[str, Any], stored: Mapping[str, str]) -> list[Problem]:
+    """A secret that orphans data when it changes has one value, wherever it is written."""
+    return [
+        Problem(
+            name,
+            "differs from the value in the secrets file, and changing it orphans what the old one protects",
+            "Remove the variable to keep the stored value",
+        )
+        for name in kept.FROZEN
+        if given.get(name) and stored.get(name) and given[name] != stored[name]
+    ]
+
+
+def _choose(
+    spec: Spec, values: Mapping[str, Any], stored: Mapping[str, str], candidates: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    secrets, generated = {}, []
+    for name in kept.GENERATED:
+        if value := values.get(name) or stored.get(name):
+            secrets[name] = value
+        elif name in candidates:
+            secrets[name] = candidates[name]
+            generated.append(name)
+    for name, option in spec.items():
+        if option.get("no_log") and name not in secrets and values.get(name):
+            secrets[name] = values[name]
+    return secrets, tuple(generated)
+
+
+def _printable(value: EnvValue) -> str | dict[str, str]:
+    return {"secret": value.secret} if isinstance(value, Secretly) else value
+
+
+def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
+    url, where, on = public_url(settings), endpoints(settings), features(settings)
+    registry = settings["langfuse_image_registry"].rstrip("/")
+    return {
+        "instance": settings.instance,
+        "target": settings["langfuse_target"],
+        "enabled": settings["langfuse_enabled"],
+        "url": url,
+        "hostname": urlsplit(url).hostname,
+        "hosts": list(placement.hosts),
+        "features": {name: asdict(feature) for name, feature in sorted(on.items())},
+        "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
+        "images": {
+            service: f"{registry}/{repository}:{settings[variable]}" for service, (repository, variable) in IMAGES.items()
+        },
+        "env": {
+            service: {name: _printable(value) for name, value in sorted(environment.items())}
+            for service, environment in environments(settings, on, where, url).items()
+        },
+        "buckets": {
+            "events": settings["langfuse_s3_events_bucket"],
+            "media": settings["langfuse_s3_media_bucket"],
+            **({"exports": settings["langfuse_s3_exports_bucket"]} if on["batch_export"].on else {}),
+        },
+        "init": {
+            "org_id": settings["langfuse_init_org_id"],
+            "project_id": settings["langfuse_init_project_id"],
+            "public_key": settings.secrets["langfuse_init_project_public_key"],
+            "user_email": settings["langfuse_init_user_email"],
+        },
+        "versions": {
+            "langfuse": settings["langfuse_version"],
+            "clickhouse": settings["langfuse_clickhouse_version"],
+            "postgres": settings["langfuse_postgres_version"],
+        },
+        "compose": {
+            "directory": settings["langfuse_project_directory"] or f"/opt/langfuse/{settings.instance}",
+            "bind_address": settings["langfuse_bind_address"],
+            "web_port": settings["langfuse_web_port"],
+            "s3_port": settings["langfuse_s3_port"],
+            "ports": [
+                {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"], "port": settings["langfuse_web_port"]},
+                {"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]},
+            ],
+            "worker_replicas": settings["langfuse_worker_replicas"],
+            "worker_stop_seconds": settings["langfuse_worker_stop_seconds"],
+            "stuck_seconds": settings["langfuse_stuck_seconds"],
+            "start_timeout": settings["langfuse_start_timeout"],
+            "migration_timeout": settings["langfuse_migration_timeout"],
+            "memory": sizes.memory(settings),
+            "memory_total": sizes.total(settings),
+            "log": {"max-size": settings["langfuse_log_max_size"], "max-file": str(settings["langfuse_log_max_files"])},
+            "pull": settings["langfuse_image_pull"],
+            "minimum_disk": settings["langfuse_minimum_disk"],
+            "install_docker": settings["langfuse_install_docker"],
+            "docker_apt_repository": settings["langfuse_docker_apt_repository"],
+            "stores": ["postgres", "clickhouse", "valkey", "seaweedfs"],
+            "overrides": settings["langfuse_compose_overrides"],
+        },
+        "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
+    }
+
+
+# Service → (repository, variable with its version).
+IMAGES = {
+    "web": ("langfuse/langfuse", "langfuse_version"),
+    "worker": ("langfuse/langfuse-worker", "langfuse_version"),
+    "postgres": ("library/postgres", "langfuse_postgres_version"),
+    "clickhouse": ("clickhouse/clickhouse-server", "langfuse_clickhouse_version"),
+    "valkey": ("valkey/valkey", "langfuse_valkey_version"),
+    "seaweedfs": ("chrislusf/seaweedfs", "langfuse_seaweedfs_version"),
+}

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment of web, worker and the migration: the one place where Langfuse's own names are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from . import environment_schema
+from .plan import Environment, EnvValue, Feature, Secretly, Settings
+
+APPLICATION = ("web", "worker")
+Endpoints = Mapping[str, Mapping[str, Any]]
+
+# All that the entry point of the web image needs to migrate both databases.
+_MIGRATION = (
+    "DATABASE_URL",
+    "CLICKHOUSE_URL",
+    "CLICKHOUSE_MIGRATION_URL",
+    "CLICKHOUSE_USER",
+    "CLICKHOUSE_PASSWORD",
+    "CLICKHOUSE_DB",
+    "CLICKHOUSE_CLUSTER_ENABLED",
+)
+EXTRA = {"web": ("langfuse_extra_env", "langfuse_web_extra_env"), "worker": ("langfuse_extra_env", "langfuse_worker_extra_env")}
+
+
+def environments(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str) -> dict[str, Environment]:
+    """Environment of web, worker and migrate: service → name → value, or the name of a secret."""
+    own = own_environments(settings, features, endpoints, url)
+    result: dict[str, Environment] = {
+        service: {**environment, **extra_environment(settings, service)} for service, environment in own.items()
+    }
+    result["migrate"] = {name: own["web"][name] for name in _MIGRATION}
+    return result
+
+
+def own_environments(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str) -> dict[str, Environment]:
+    """What the collection sets for web and worker, without the user's additions."""
+    everything = {
+        **_core(settings, features, url),
+        **_first_start(settings, features),
+        **_stores(endpoints),
+        **_storage(settings, features, endpoints),
+        **_observability(settings, features),
+    }
+    s3 = endpoints["s3"]
+    single = {
+        "web": {
+            "PORT": str(endpoints["web"]["port"]),
+            # Presigned media addresses are for browsers and senders.
+            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": str(s3["public"]),
+            "LANGFUSE_AUTO_POSTGRES_MIGRATION_DISABLED": "true",
+            "LANGFUSE_AUTO_CLICKHOUSE_MIGRATION_DISABLED": "true",
+        },
+        "worker": {
+            "PORT": str(endpoints["worker"]["port"]),
+            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": _address("http", s3),
+        },
+    }
+    # A service gets only what it reads, so that a change restarts only who reads it.
+    return {
+        service: {**{n: v for n, v in everything.items() if environment_schema.reads(service, n)}, **single[service]}
+        for service in APPLICATION
+    }
+
+
+def extra_environment(settings: Settings, service: str) -> dict[str, str]:
+    """The user's additions for one service; the service's own variable wins over the common one."""
+    return {name: value for variable in EXTRA[service] for name, value in settings[variable].items()}
+
+
+def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
+    """Secrets made of others, such as a URL with a password in it: name → value."""
+    postgres = endpoints["postgres"]
+    user, database = quote(postgres["user"], safe=""), quote(postgres["database"], safe="")
+    password = quote(settings.secrets["langfuse_postgres_password"], safe="")
+    return {"database_url": f"postgresql://{user}:{password}@{postgres['host']}:{postgres['port']}/{database}"}
+
+
+def _address(scheme: str, endpoint: Mapping[str, Any], port: str = "port") -> str:
+    return f"{scheme}://{endpoint['host']}:{endpoint[port]}"
+
+
+def _flag(value: object) -> str:
+    """The application takes only `true` and `false`, in lower case."""
+    return "true" if value else "false"
+
+
+def _core(settings: Settings, features: Mapping[str, Feature], url: str) -> dict[str, EnvValue]:
+    environment: dict[str, EnvValue] = {
+        "NODE_ENV": "production",
+        "HOSTNAME": "0.0.0.0",  # otherwise both listen on the container's own address only
+        "TZ": "UTC",
+        "NEXTAUTH_URL": url,
+        "NEXTAUTH_SECRET": Secretly("langfuse_nextauth_secret"),
+        "SALT": Secretly("langfuse_salt"),
+        "ENCRYPTION_KEY": Secretly("langfuse_encryption_key"),
+        "AUTH_DISABLE_SIGNUP": _flag(not features["sign_up"].on),
+        "AUTH_SESSION_MAX_AGE": str(settings["langfuse_session_max_age"]),
+        "TELEMETRY_ENABLED": _flag(features["telemetry"].on),
+        "LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS": str(settings["langfuse_ingestion_clickhouse_max_attempts"]),
+    }
+    if features["admin_api"].on:
+        environment["ADMIN_API_KEY"] = Secretly("langfuse_admin_api_key")
+    if features["enterprise"].on:
+        environment["LANGFUSE_EE_LICENSE_KEY"] = Secretly("langfuse_license_key")
+    if features["email"].on:
+        environment["SMTP_CONNECTION_URL"] = Secretly("langfuse_smtp_url")
+        environment["EMAIL_FROM_ADDRESS"] = settings["langfuse_email_from"]
+    return environment
+
+
+def _first_start(settings: Settings, features: Mapping[str, Feature]) -> dict[str, EnvValue]:
+    environment: dict[str, EnvValue] = {
+        "LANGFUSE_INIT_ORG_ID": settings["langfuse_init_org_id"],
+        "LANGFUSE_INIT_ORG_NAME": settings["langfuse_init_org_name"],
+        "LANGFUSE_INIT_PROJECT_ID": settings["langfuse_init_project_id"],
+        "LANGFUSE_INIT_PROJECT_NAME": settings["langfuse_init_project_name"],
+        "LANGFUSE_INIT_PROJECT_PUBLIC_KEY": settings.secrets["langfuse_init_project_public_key"],
+        "LANGFUSE_INIT_PROJECT_SECRET_KEY": Secretly("langfuse_init_project_secret_key"),
+    }
+    if settings["langfuse_init_project_retention"]:
+        environment["LANGFUSE_INIT_PROJECT_RETENTION"] = str(settings["langfuse_init_project_retention"])
+    if features["first_user"].on:
+        environment["LANGFUSE_INIT_USER_EMAIL"] = settings["langfuse_init_user_email"]
+        environment["LANGFUSE_INIT_USER_NAME"] = settings["langfuse_init_user_name"]
+        environment["LANGFUSE_INIT_USER_PASSWORD"] = Secretly("langfuse_init_user_password")
+    return environment
+
+
+def _stores(endpoints: Endpoints) -> dict[str, EnvValue]:
+    clickhouse, redis = endpoints["clickhouse"], endpoints["redis"]
+    return {
+        "DATABASE_URL": Secretly("database_url"),
+        "CLICKHOUSE_URL": _address("http", clickhouse),
+        "CLICKHOUSE_MIGRATION_URL": _address("clickhouse", clickhouse, "native_port"),
+        "CLICKHOUSE_USER": clickhouse["user"],
+        "CLICKHOUSE_PASSWORD": Secretly("langfuse_clickhouse_password"),
+        "CLICKHOUSE_DB": clickhouse["database"],
+        "CLICKHOUSE_CLUSTER_ENABLED": "false",  # anything else, also unset, means a cluster
+        "REDIS_HOST": redis["host"],
+        "REDIS_PORT": str(redis["port"]),
+        "REDIS_AUTH": Secretly("langfuse_redis_password"),
+    }
+
+
+def _storage(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, EnvValue]:
+    """The three groups have no fallback to each other: each needs the whole set."""
+    s3 = endpoints["s3"]
+    environment: dict[str, EnvValue] = {"LANGFUSE_S3_BATCH_EXPORT_ENABLED": _flag(features["batch_export"].on)}
+    groups = {"EVENT_UPLOAD": "events", "MEDIA_UPLOAD": "media"}
+    if features["batch_export"].on:
+        groups["BATCH_EXPORT"] = "exports"
+        environment["LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT"] = str(s3["public"])
+    for group, bucket in groups.items():
+        name = f"LANGFUSE_S3_{group}"
+        environment |= {
+            f"{name}_BUCKET": settings[f"langfuse_s3_{bucket}_bucket"],
+            f"{name}_REGION": s3["region"],
+            f"{name}_ENDPOINT": _address("http", s3),
+            f"{name}_ACCESS_KEY_ID": Secretly("langfuse_s3_access_key"),
+            f"{name}_SECRET_ACCESS_KEY": Secretly("langfuse_s3_secret_key"),
+            f"{name}_FORCE_PATH_STYLE": "true",
+        }
+        # Events have no prefix: the application replays traces only from the root of their bucket.
+        if bucket != "events" and (prefix := settings[f"langfuse_s3_{bucket}_prefix"]):
+            environment[f"{name}_PREFIX"] = prefix
+    return environment
+
+
+def _observability(settings: Settings, features: Mapping[str, Feature]) -> dict[str, EnvValue]:
+    environment: dict[str, EnvValue] = {
+        "LANGFUSE_LOG_LEVEL": settings["langfuse_log_level"],
+        "LANGFUSE_LOG_FORMAT": settings["langfuse_log_format"],
+    }
+    if features["tracing"].on:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings["langfuse_otlp_endpoint"]
+        environment["OTEL_TRACE_SAMPLING_RATIO"] = str(settings["langfuse_trace_sampling_ratio"])
+        environment["OTEL_SERVICE_NAME"] = settings.instance
+    else:
+        # Without this both send spans to localhost for ever.
+        environment["OTEL_SDK_DISABLED"] = "true"
+    return environment

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory limits: what each size means, and the least that each service starts with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .plan import Settings
+
+MIB = 1024**2
+_UNITS = {"m": MIB, "g": 1024 * MIB}
+
+# Service → MiB, by size.
+_LIMITS: Mapping[str, Mapping[str, int]] = {
+    "small": {"web": 2048, "worker": 1024, "postgres": 512, "clickhouse": 4096, "valkey": 512, "seaweedfs": 512},
+    "medium": {"web": 3072, "worker": 2048, "postgres": 2048, "clickhouse": 8192, "valkey": 1024, "seaweedfs": 1024},
+    "large": {"web": 4096, "worker": 4096, "postgres": 4096, "clickhouse": 16384, "valkey": 4096, "seaweedfs": 2048},
+}
+# Node takes about half of the limit as heap and cannot start below the first two.
+MINIMUM: Mapping[str, int] = {"web": 1536, "worker": 768, "postgres": 256, "clickhouse": 2048, "valkey": 128, "seaweedfs": 256}
+
+
+def mebibytes(text: str) -> int | None:
+    """`"2g"` → 2048; None where the text is no whole number of `m` or `g`."""
+    match = re.fullmatch(r"(\d+)([mg])i?b?", text.strip().lower())
+    return int(match[1]) * _UNITS[match[2]] // MIB if match else None
+
+
+def memory(settings: Settings) -> dict[str, int]:
+    """Memory limit of each service in MiB. Unreadable overrides fall back (a rule reports them)."""
+    limits = _LIMITS[settings["langfuse_size"]]
+    return {
+        service: (mebibytes(str(settings[f"langfuse_{service}_memory"] or "")) or limit) for service, limit in limits.items()
+    }
+
+
+def total(settings: Settings) -> int:
+    """Sum of the limits in MiB, every worker counted."""
+    limits = memory(settings)
+    return sum(limits.values()) + limits["worker"] * (settings["langfuse_worker_replicas"] - 1)
