@@ -228,5 +228,3 @@ class Queue:
         await self.redis.now("HSET", f"{self.base}repeat:{name}", "name", name, "pattern", pattern)
         delay = max(1, next_ms - now_ms())
         await self.add(name, {}, {"repeat": {"pattern": pattern}}, delay_ms=delay, job_id=f"repeat:{name}:{next_ms}")
-
-

@@ -47,7 +47,9 @@ class ClickHouse:
         self._database = env.need("CLICKHOUSE_DB")
 
     async def _send(self, query: str, body: bytes, params: dict[str, str], timeout: float) -> bytes:
-        values = {"database": self._database, "query": query, **params} if body else {"database": self._database, **params}
+        values = (
+            {"database": self._database, "query": query, **params} if body else {"database": self._database, **params}
+        )
         try:
             async with self._session.post(
                 f"{self._url}/",

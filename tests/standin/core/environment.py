@@ -57,9 +57,7 @@ def _range(name: str, number: float, rule: Mapping[str, Any]) -> list[Issue]:
             issue(name, "too_small", f"Too small: expected number to be {sign}{low}", origin="number", minimum=low)
         )
     if high is not None and number > high:
-        found.append(
-            issue(name, "too_big", f"Too big: expected number to be <={high}", origin="number", maximum=high)
-        )
+        found.append(issue(name, "too_big", f"Too big: expected number to be <={high}", origin="number", maximum=high))
     return found
 
 
@@ -70,7 +68,9 @@ def _number(name: str, value: str, rule: Mapping[str, Any], whole: bool) -> list
         number = float("nan")
     if number != number or number in (float("inf"), float("-inf")):
         return [
-            issue(name, "invalid_type", "Invalid input: expected number, received NaN", expected="number", received="NaN")
+            issue(
+                name, "invalid_type", "Invalid input: expected number, received NaN", expected="number", received="NaN"
+            )
         ]
     if whole and number != int(number):
         return [issue(name, "invalid_type", "Invalid input: expected int, received number", expected="int")]

@@ -96,7 +96,9 @@ class Connection:
             except RedisError as exc:
                 if "without any password configured" not in str(exc):
                     raise
-                log.warn("[WARN] This Redis server's `default` user does not require a password, but a password was supplied")
+                log.warn(
+                    "[WARN] This Redis server's `default` user does not require a password, but a password was supplied"
+                )
         if address.db:
             await self.command("SELECT", address.db)
         await self.command("CLIENT", "SETNAME", name)

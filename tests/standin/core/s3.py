@@ -87,7 +87,12 @@ def signature(
 
 
 def presign(
-    store: Store, method: str, key: str, expires: int, signed: dict[str, str] | None = None, now: dt.datetime | None = None
+    store: Store,
+    method: str,
+    key: str,
+    expires: int,
+    signed: dict[str, str] | None = None,
+    now: dt.datetime | None = None,
 ) -> str:
     """A URL any client can use; `signed` are the headers it must send unchanged."""
     now = now or dt.datetime.now(dt.UTC)

@@ -70,7 +70,9 @@ def create(name: str, shape: Mapping[str, Any], clustered: bool) -> str:
     if shape["engine"] == "MaterializedView":
         cut = {"input": "leftUTF8(input, 200) AS input", "output": "leftUTF8(output, 200) AS output"}
         fields = ", ".join(cut.get(c, c) for c in columns)
-        return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}{where} TO events_core AS SELECT {fields} FROM events_full"
+        return (
+            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}{where} TO events_core AS SELECT {fields} FROM events_full"
+        )
     body = ", ".join(_column(name, c, k) for c, k in columns.items())
     parts = [f"CREATE TABLE IF NOT EXISTS {name}{where} ({body})"]
     parts.append(f"ENGINE = {_engine(name, shape['engine'], columns, clustered)}")
@@ -142,7 +144,9 @@ def migrate(values: Mapping[str, str]) -> None:
     if dirty:
         raise MigrationError(f"Dirty database version {version}. Fix and force version.")
     if version > LATEST:
-        raise MigrationError(f"no migration found for version {version}: read down for version {version}: file does not exist")
+        raise MigrationError(
+            f"no migration found for version {version}: read down for version {version}: file does not exist"
+        )
     if version == LATEST:
         plain("no change")
         return

@@ -33,7 +33,14 @@ _REAL = [
 
 def _filler(kind: str, count: int) -> list[Model]:
     return [
-        Model(f"stand-in-{kind}-{n:03d}", f"stand-in-{kind}-{n:03d}", f"(?i)^(stand-in-{kind}-{n:03d})$", "0.000001", "0.000002", "gpt-4")
+        Model(
+            f"stand-in-{kind}-{n:03d}",
+            f"stand-in-{kind}-{n:03d}",
+            f"(?i)^(stand-in-{kind}-{n:03d})$",
+            "0.000001",
+            "0.000002",
+            "gpt-4",
+        )
         for n in range(1, count + 1)
     ]
 
@@ -54,9 +61,7 @@ _TIER = (
     "INSERT INTO pricing_tiers (id, model_id, name, is_default, priority, conditions) "
     "VALUES (%s, %s, 'Standard', true, 0, '[]') ON CONFLICT DO NOTHING"
 )
-_PRICE = (
-    "INSERT INTO prices (id, model_id, usage_type, price, pricing_tier_id) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
-)
+_PRICE = "INSERT INTO prices (id, model_id, usage_type, price, pricing_tier_id) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 
 
 STATEMENTS = (_MODEL, _TIER, _PRICE)

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 
@@ -75,15 +75,18 @@ def enum_types() -> list[str]:
     return made
 
 
-def create(name: str, shape: Mapping[str, Any]) -> str:
+def create(name: str, shape: Mapping[str, Any]) -> list[str]:
+    """The table and its unique indexes (some are partial)."""
     columns = [column(c, k) for c, k in shape["columns"].items()]
-    unique: list[str] = shape["unique"]
-    keys = [f"{'PRIMARY KEY' if i == 0 else 'UNIQUE'} {u}" for i, u in enumerate(unique)]
-    return f'CREATE TABLE IF NOT EXISTS "{name}" ({", ".join(columns + keys)})'
+    first, *others = shape["unique"]
+    made = [f'CREATE TABLE IF NOT EXISTS "{name}" ({", ".join([*columns, f"PRIMARY KEY {first}"])})']
+    for number, keys in enumerate(others, 1):
+        made.append(f'CREATE UNIQUE INDEX IF NOT EXISTS "{name}_{number}_key" ON "{name}" {keys}')
+    return made
 
 
 def _execute(connection: psycopg.Connection[Any], query: str, values: tuple[object, ...] | None = None) -> None:
-    connection.execute(cast(LiteralString, query), values)
+    connection.execute(query.encode(), values)
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
@@ -126,7 +129,9 @@ def migrate(url: str) -> int:
                 "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()"
             ).fetchone()
             if found and found[0]:
-                raise PrismaError("P3005\n\nThe database schema is not empty. Read more about how to baseline an existing production database: https://pris.ly/d/migrate-baseline")
+                raise PrismaError(
+                    "P3005\n\nThe database schema is not empty. Read more about how to baseline an existing production database: https://pris.ly/d/migrate-baseline"
+                )
             _build(connection)
             return COUNT
         failed = connection.execute(
@@ -150,7 +155,8 @@ def _build(connection: psycopg.Connection[Any]) -> None:
     for statement in enum_types() if fresh and fresh[0] is None else []:
         _execute(connection, statement)
     for name, shape in tables().items():
-        _execute(connection, create(name, shape))
+        for statement in create(name, shape):
+            _execute(connection, statement)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count) "

@@ -9,9 +9,7 @@ from .export import hex_id
 
 Row = dict[str, Any]
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
-_TYPES = (
-    "SPAN GENERATION EVENT AGENT TOOL CHAIN RETRIEVER EVALUATOR EMBEDDING GUARDRAIL"
-).split()
+_TYPES = ("SPAN GENERATION EVENT AGENT TOOL CHAIN RETRIEVER EVALUATOR EMBEDDING GUARDRAIL").split()
 _IN_META = ("langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.")
 _NOT_META = frozenset(
     "langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output "
@@ -118,9 +116,9 @@ def metadata(attrs: Mapping[str, Any], resource: Mapping[str, Any], scope: Mappi
     for field in ("version", "name"):
         if scope.get(field):
             found[f"scope.{field}"] = text(scope[field])
-    found |= {f"resourceAttributes.{k}": text(v) for k, v in reversed(resource.items())}
+    found |= {f"resourceAttributes.{k}": text(v) for k, v in reversed(list(resource.items()))}
     rest = {k: v for k, v in attrs.items() if k not in _NOT_META and not k.startswith(_IN_META)}
-    return found | {f"attributes.{k}": text(v) for k, v in reversed(rest.items())}
+    return found | {f"attributes.{k}": text(v) for k, v in reversed(list(rest.items()))}
 
 
 def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[str, Any], ctx: Context) -> Row:
@@ -129,7 +127,9 @@ def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[st
     parent = hex_id(span.get("parentSpanId")) or ""
     start = micros(span.get("startTimeUnixNano")) or ctx.now_us
     model = text(
-        _first(attrs, "langfuse.observation.model.name", "gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
+        _first(
+            attrs, "langfuse.observation.model.name", "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"
+        )
     )
     level = text(attrs.get("langfuse.observation.level"))
     failed = status.get("code") in (2, "STATUS_CODE_ERROR")
@@ -179,12 +179,24 @@ def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[st
         "tool_calls": [],
         "tool_call_names": [],
         "input": text(
-            _first(attrs, "langfuse.observation.input", "langfuse.trace.input", "input.value", "gen_ai.prompt",
-                   "gen_ai.input.messages")
+            _first(
+                attrs,
+                "langfuse.observation.input",
+                "langfuse.trace.input",
+                "input.value",
+                "gen_ai.prompt",
+                "gen_ai.input.messages",
+            )
         ),
         "output": text(
-            _first(attrs, "langfuse.observation.output", "langfuse.trace.output", "output.value", "gen_ai.completion",
-                   "gen_ai.output.messages")
+            _first(
+                attrs,
+                "langfuse.observation.output",
+                "langfuse.trace.output",
+                "output.value",
+                "gen_ai.completion",
+                "gen_ai.output.messages",
+            )
         ),
         "metadata_names": list(meta),
         "metadata_values": list(meta.values()),

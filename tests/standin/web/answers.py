@@ -90,7 +90,14 @@ def whole_number(query: Mapping[str, str], name: str, default: int, low: int, hi
     if number < low:
         text = f"Too small: expected number to be >={low}"
         raise invalid(
-            {"origin": "number", "code": "too_small", "minimum": low, "inclusive": True, "path": [name], "message": text}
+            {
+                "origin": "number",
+                "code": "too_small",
+                "minimum": low,
+                "inclusive": True,
+                "path": [name],
+                "message": text,
+            }
         )
     if high is not None and number > high:
         text = f"Too big: expected number to be <={high}"

@@ -16,7 +16,7 @@ from ..core.text import iso_ms, now_ms, parse_iso
 from ..otel.export import Refused, ingestion_version, read
 from ..otel.mapping import object_key
 from .answers import Answer, internal_error, invalid, issue_missing, json_body, reply
-from .auth import Caller, Unauthorized, Authenticator, project_caller
+from .auth import Authenticator, Caller, Unauthorized, project_caller
 from .context import Context
 
 _OPTS: dict[str, Any] = {

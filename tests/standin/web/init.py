@@ -38,7 +38,11 @@ async def run(env: Env, postgres: Postgres) -> None:
         "INSERT INTO organizations (id, name) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING",
         (org, _value(env, "ORG_NAME") or "Provisioned Org"),
     )
-    project, keys, user = _value(env, "PROJECT_ID"), _pair(env, "PROJECT_PUBLIC_KEY", "PROJECT_SECRET_KEY", "API key"), None
+    project, keys, user = (
+        _value(env, "PROJECT_ID"),
+        _pair(env, "PROJECT_PUBLIC_KEY", "PROJECT_SECRET_KEY", "API key"),
+        None,
+    )
     if keys and not project:
         log.warn(
             "[Langfuse Init] Partial API key configuration: LANGFUSE_INIT_PROJECT_PUBLIC_KEY and "
@@ -92,7 +96,11 @@ async def _keys(env: Env, postgres: Postgres, project: str, public: str, secret:
 async def _user(env: Env, postgres: Postgres, org: str, email: str, password: str) -> None:
     email = email.lower()
     row = await postgres.one("SELECT id FROM users WHERE email = %s", (email,))
-    user_id = row["id"] if row else await create_user(postgres, _value(env, "USER_NAME") or "Provisioned User", email, password)
+    user_id = (
+        row["id"]
+        if row
+        else await create_user(postgres, _value(env, "USER_NAME") or "Provisioned User", email, password)
+    )
     await postgres.rows(
         "INSERT INTO organization_memberships (id, org_id, user_id, role) VALUES (%s, %s, %s, 'OWNER') "
         "ON CONFLICT (org_id, user_id) DO UPDATE SET role = 'OWNER'",

@@ -35,7 +35,9 @@ class Worker:
         self.session = outgoing(env)
         self.prefix = env.text("REDIS_KEY_PREFIX") or ""
         self.where = address(env)
-        self.redis = Redis(self.where, "worker", check_eviction=not env.flag("LANGFUSE_BULLMQ_SKIP_REDIS_VERSION_CHECK"))
+        self.redis = Redis(
+            self.where, "worker", check_eviction=not env.flag("LANGFUSE_BULLMQ_SKIP_REDIS_VERSION_CHECK")
+        )
         self.cache = Redis(self.where, "worker-cache")
         self.postgres = Postgres(env.need("DATABASE_URL"))
         self.clickhouse = ClickHouse(env, self.session)

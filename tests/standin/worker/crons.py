@@ -26,7 +26,9 @@ class Cron:
 
 CRONS = (
     Cron("event-propagation-queue", "event-propagation-job", "* * * * *", "EVENT_PROPAGATION", 1),
-    Cron("blobstorage-integration-queue", "blobstorage-integration-job", "*/20 * * * *", "BLOB_STORAGE_INTEGRATION", 20),
+    Cron(
+        "blobstorage-integration-queue", "blobstorage-integration-job", "*/20 * * * *", "BLOB_STORAGE_INTEGRATION", 20
+    ),
     Cron("posthog-integration-queue", "posthog-integration-job", "30 * * * *", "POSTHOG_INTEGRATION", 60),
     Cron("mixpanel-integration-queue", "mixpanel-integration-job", "30 * * * *", "MIXPANEL_INTEGRATION", 60),
     Cron("data-retention-queue", "data-retention-job", "15 3 * * *", "DATA_RETENTION", daily=(3, 15)),

@@ -26,7 +26,9 @@ _TIERS = (
 
 
 class Jobs:
-    def __init__(self, s3: S3, postgres: Postgres, clickhouse: ClickHouse, cache: Redis, prefix: str, writer: Writer) -> None:
+    def __init__(
+        self, s3: S3, postgres: Postgres, clickhouse: ClickHouse, cache: Redis, prefix: str, writer: Writer
+    ) -> None:
         self._s3 = s3
         self._postgres = postgres
         self._clickhouse = clickhouse

@@ -26,7 +26,13 @@ class Consumer:
     """One queue with its own blocking connection and up to `concurrency` jobs at a time."""
 
     def __init__(
-        self, queue: Queue, blocking: Redis, handler: Handler, activity: Activity, concurrency: int = 1, limiter_ms: int = 0
+        self,
+        queue: Queue,
+        blocking: Redis,
+        handler: Handler,
+        activity: Activity,
+        concurrency: int = 1,
+        limiter_ms: int = 0,
     ) -> None:
         self.queue = queue
         self._blocking = blocking
