@@ -33,9 +33,7 @@ def _report_facts(paths: Paths) -> dict[str, str]:
         facts = json.loads(paths.build_report.read_text())
     except (OSError, ValueError):
         return {}
-    return {
-        key: str(facts[key]) for key in ("source", "engine", "compose") if key in facts
-    }
+    return {key: str(facts[key]) for key in ("source", "engine", "compose") if key in facts}
 
 
 def _up(paths: Paths, recheck: bool) -> None:
@@ -49,44 +47,28 @@ def _up(paths: Paths, recheck: bool) -> None:
         return
     with ThreadPoolExecutor(1) as pool:
         # The base needs no engine, so it is made while the engine is installed.
-        tarball = (
-            None if running else pool.submit(builder.ensure_base_tarball, paths, times)
-        )
+        tarball = None if running else pool.submit(builder.ensure_base_tarball, paths, times)
         running = running or engine.ensure(paths, times)
         if builder.registry_answers():
             say("  a registry answers: the real images are used, nothing is built")
             _finish(paths, running, [], times, started)
             return
-        base = (
-            tarball.result() if tarball else builder.ensure_base_tarball(paths, times)
-        )
+        base = tarball.result() if tarball else builder.ensure_base_tarball(paths, times)
     images = builder.ensure_images(paths, base, times)
     _finish(paths, running, images, times, started)
 
 
-def _finish(
-    paths: Paths,
-    running: engine.Engine,
-    images: list[Built],
-    times: dict[str, float],
-    started: float,
-) -> None:
+def _finish(paths: Paths, running: engine.Engine, images: list[Built], times: dict[str, float], started: float) -> None:
     source = "bench" if images else "registry"
     paths.variables.write_text(format_variables(images))
     if times or not paths.build_report.exists():
         times["total"] = round(time.monotonic() - started, 1)
-        facts: dict[str, object] = {
-            "source": source,
-            "engine": running.version,
-            "compose": running.compose,
-        }
+        facts: dict[str, object] = {"source": source, "engine": running.version, "compose": running.compose}
         builder.write_report(paths, images, times, facts)
     _print_images(images, source)
     for name, seconds in times.items():
         print(f"{name:<28}{seconds:>9.1f} s")
-    print(
-        f"Docker Engine {running.version}, Compose {running.compose}; images: {source}; {paths.variables}"
-    )
+    print(f"Docker Engine {running.version}, Compose {running.compose}; images: {source}; {paths.variables}")
     say(f"up after {time.monotonic() - started:.1f} s")
 
 
@@ -117,9 +99,7 @@ def _status(paths: Paths) -> bool:
     source = _report_facts(paths).get("source", "")
     present = builder.present_images(paths)
     _print_images(list(present.values()), source)
-    missing = [
-        image.name for image in catalogue.wanted_images() if image.name not in present
-    ]
+    missing = [image.name for image in catalogue.wanted_images() if image.name not in present]
     if missing and source != "registry":
         print(f"to be built: {', '.join(missing)}")
         return False
@@ -129,22 +109,11 @@ def _status(paths: Paths) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser(
-        "up", help="start an engine, build what is missing, write vars.yml"
-    )
-    up.add_argument(
-        "--recheck", action="store_true", help="ask again whether a registry answers"
-    )
+    up = commands.add_parser("up", help="start an engine, build what is missing, write vars.yml")
+    up.add_argument("--recheck", action="store_true", help="ask again whether a registry answers")
     down = commands.add_parser("down", help="stop the engine that `up` started")
-    down.add_argument(
-        "--purge",
-        action="store_true",
-        help="also remove images, volumes and everything else kept",
-    )
-    commands.add_parser(
-        "status",
-        help="what runs and what is built; exit 1 when `up` has something to do",
-    )
+    down.add_argument("--purge", action="store_true", help="also remove images, volumes and everything else kept")
+    commands.add_parser("status", help="what runs and what is built; exit 1 when `up` has something to do")
     commands.add_parser("images", help="the images, one reference a line")
     options = parser.parse_args(arguments)
     paths = find_paths()

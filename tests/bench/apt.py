@@ -16,9 +16,7 @@ from tests.bench.shell import BenchError, run
 # The engine and the base file system are fetched side by side; apt's lists take one writer.
 _lock = threading.Lock()
 _RELEASES = ("bullseye", "bookworm", "trixie", "forky", "stable", "testing", "sid")
-_ONE_LINE = re.compile(
-    r"^\s*deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$"
-)
+_ONE_LINE = re.compile(r"^\s*deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,7 @@ class Mirror:
 
     def lines(self, suite: str) -> list[str]:
         """One-line sources for `suite`, e.g. `deb http://… trixie main`."""
-        option = (
-            f"[signed-by={self.signed_by}] " if self.signed_by.startswith("/") else ""
-        )
+        option = f"[signed-by={self.signed_by}] " if self.signed_by.startswith("/") else ""
         lines = [f"deb {option}{self.main} {suite} main"]
         if self.security:
             lines.append(f"deb {option}{self.security} {suite}-security main")
@@ -56,15 +52,10 @@ def parse_one_line(text: str) -> list[Source]:
     for line in text.splitlines():
         match = _ONE_LINE.match(line.split("#", 1)[0])
         if match:
-            options = dict(
-                item.partition("=")[::2] for item in (match["options"] or "").split()
-            )
+            options = dict(item.partition("=")[::2] for item in (match["options"] or "").split())
             found.append(
                 Source(
-                    (match["uri"],),
-                    (match["suite"],),
-                    tuple(match["components"].split()),
-                    options.get("signed-by", ""),
+                    (match["uri"],), (match["suite"],), tuple(match["components"].split()), options.get("signed-by", "")
                 )
             )
     return found
@@ -97,13 +88,10 @@ def parse_deb822(text: str) -> list[Source]:
             tuple(stanza.get("suites", "").split()),
             tuple(stanza.get("components", "").split()),
             # An embedded key starts with a PGP header: only a path can be handed on.
-            stanza.get("signed-by", "")
-            if "\n" not in stanza.get("signed-by", "")
-            else "",
+            stanza.get("signed-by", "") if "\n" not in stanza.get("signed-by", "") else "",
         )
         for stanza in _stanzas(text)
-        if "deb" in stanza.get("types", "").split()
-        and stanza.get("enabled", "yes").lower() not in ("no", "false")
+        if "deb" in stanza.get("types", "").split() and stanza.get("enabled", "yes").lower() not in ("no", "false")
     ]
 
 
@@ -122,30 +110,21 @@ def pick_mirror(sources: Iterable[Source]) -> Mirror | None:
 
 def machine_mirror(etc_apt: Path = Path("/etc/apt")) -> Mirror:
     sources: list[Source] = []
-    for path in [
-        etc_apt / "sources.list",
-        *sorted((etc_apt / "sources.list.d").glob("*")),
-    ]:
+    for path in [etc_apt / "sources.list", *sorted((etc_apt / "sources.list.d").glob("*"))]:
         if path.suffix == ".sources":
             sources += parse_deb822(path.read_text())
         elif path.suffix == ".list" and path.exists():
             sources += parse_one_line(path.read_text())
     mirror = pick_mirror(sources)
     if mirror is None:
-        raise BenchError(
-            f"no Debian archive in {etc_apt}: add one to sources.list, or install Docker with Compose v2"
-        )
+        raise BenchError(f"no Debian archive in {etc_apt}: add one to sources.list, or install Docker with Compose v2")
     return mirror
 
 
 def codename(os_release: str) -> str:
     """VERSION_CODENAME of a Debian `/etc/os-release`; empty on anything else."""
     values = dict(line.partition("=")[::2] for line in os_release.splitlines())
-    return (
-        values.get("VERSION_CODENAME", "").strip('"')
-        if values.get("ID", "").strip('"') == "debian"
-        else ""
-    )
+    return values.get("VERSION_CODENAME", "").strip('"') if values.get("ID", "").strip('"') == "debian" else ""
 
 
 class PrivateApt:
@@ -169,9 +148,7 @@ class PrivateApt:
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
         }
-        return [
-            word for key, value in settings.items() for word in ("-o", f"{key}={value}")
-        ]
+        return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
     def download(self, packages: Sequence[str], into: Path) -> list[Path]:
         """The packages' .deb files as the mirror has them now, without their dependencies."""
@@ -179,7 +156,4 @@ class PrivateApt:
         with _lock:
             run(["apt-get", *self._options(), "-q", "update"])
             run(["apt-get", *self._options(), "-q", "download", *packages], cwd=into)
-        return [
-            max(into.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
-            for package in packages
-        ]
+        return [max(into.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime) for package in packages]

@@ -41,15 +41,11 @@ class Built:
 
 def labels_of(references: list[str]) -> dict[str, str]:
     """Reference → context hash, for those references that exist."""
-    form = (
-        '{{range .RepoTags}}{{.}} {{end}}{{index .Config.Labels "' + HASH_LABEL + '"}}'
-    )
+    form = '{{range .RepoTags}}{{.}} {{end}}{{index .Config.Labels "' + HASH_LABEL + '"}}'
     found = {}
     for reference in references:
         try:
-            *_, label = run(
-                ["docker", "image", "inspect", "--format", form, reference]
-            ).split()
+            *_, label = run(["docker", "image", "inspect", "--format", form, reference]).split()
         except (BenchError, ValueError):
             continue
         found[reference] = label
@@ -57,9 +53,7 @@ def labels_of(references: list[str]) -> dict[str, str]:
 
 
 def registry_answers() -> bool:
-    return succeeds(
-        ["docker", "manifest", "inspect", catalogue.PROBED_REGISTRY_IMAGE], timeout=10
-    )
+    return succeeds(["docker", "manifest", "inspect", catalogue.PROBED_REGISTRY_IMAGE], timeout=10)
 
 
 def _extract_mmdebstrap(paths: Paths) -> Path:
@@ -77,11 +71,7 @@ def ensure_base_tarball(paths: Paths, times: dict[str, float]) -> Path:
     tarball = paths.bench / f"base-{catalogue.hash_base()}.tar"
     if tarball.exists():
         return tarball
-    with step(
-        f"make the base file system (Debian {catalogue.SUITE})",
-        times,
-        "base file system",
-    ):
+    with step(f"make the base file system (Debian {catalogue.SUITE})", times, "base file system"):
         partial = tarball.with_name(f"partial-{tarball.name}")
         tool = _extract_mmdebstrap(paths)
         run(
@@ -112,19 +102,11 @@ def ensure_base_image(paths: Paths, tarball: Path, times: dict[str, float]) -> N
         return
     with step("import the base image", times, "base image"):
         label = f"LABEL {HASH_LABEL}={wanted}"
-        run(
-            ["docker", "import", "--change", label, tarball, catalogue.BASE_REFERENCE],
-            log=paths.build_log,
-        )
+        run(["docker", "import", "--change", label, tarball, catalogue.BASE_REFERENCE], log=paths.build_log)
 
 
 def _pip() -> list[str]:
-    for words in (
-        [sys.executable, "-m", "pip"],
-        ["python3", "-m", "pip"],
-        ["pip3"],
-        ["pip"],
-    ):
+    for words in ([sys.executable, "-m", "pip"], ["python3", "-m", "pip"], ["pip3"], ["pip"]):
         if succeeds([*words, "--version"]):
             return words
     raise BenchError("no pip: install python3-pip, the images need wheels")
@@ -135,34 +117,13 @@ def ensure_wheels(paths: Paths, image: Image, times: dict[str, float]) -> Path:
     directory = paths.wheels / f"{image.name}-{catalogue.hash_context(image)}"
     if not image.requirements.exists() or directory.exists():
         return directory
-    names = " ".join(
-        line
-        for line in image.requirements.read_text().split("\n")
-        if line and line[0] != "#"
-    )
+    names = " ".join(line for line in image.requirements.read_text().split("\n") if line and line[0] != "#")
     with step(f"fetch {names}", times, f"{image.name} wheels"):
         shared, partial = paths.wheels / "all", directory.with_suffix(".partial")
         platforms = [f"--platform={platform}" for platform in _PLATFORMS]
-        words = [
-            *_pip(),
-            "download",
-            "--no-deps",
-            "--quiet",
-            *_WHEEL_TARGET,
-            *platforms,
-        ]
+        words = [*_pip(), "download", "--no-deps", "--quiet", *_WHEEL_TARGET, *platforms]
         shared.mkdir(parents=True, exist_ok=True)
-        run(
-            [
-                *words,
-                f"--find-links={shared}",
-                "--dest",
-                shared,
-                "-r",
-                image.requirements,
-            ],
-            log=paths.build_log,
-        )
+        run([*words, f"--find-links={shared}", "--dest", shared, "-r", image.requirements], log=paths.build_log)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for line in names.split():
@@ -178,21 +139,8 @@ def build(paths: Paths, image: Image, context: str, times: dict[str, float]) -> 
     wheels = ensure_wheels(paths, image, times)
     candidate = f"{catalogue.REGISTRY}/candidate/{image.name}:{context}"
     with step(f"build {image.repository}", times, f"{image.name} image"):
-        words: list[str | Path] = [
-            "docker",
-            "build",
-            "--progress=plain",
-            "-t",
-            candidate,
-            "-f",
-            image.dockerfile,
-        ]
-        words += [
-            "--build-arg",
-            f"BASE={catalogue.BASE_REFERENCE}",
-            "--label",
-            f"{HASH_LABEL}={context}",
-        ]
+        words: list[str | Path] = ["docker", "build", "--progress=plain", "-t", candidate, "-f", image.dockerfile]
+        words += ["--build-arg", f"BASE={catalogue.BASE_REFERENCE}", "--label", f"{HASH_LABEL}={context}"]
         if image.requirements.exists():
             words += ["--build-context", f"wheels={wheels}"]
         if image.target:
@@ -201,36 +149,14 @@ def build(paths: Paths, image: Image, context: str, times: dict[str, float]) -> 
         tag = image.tag or _probe_version(image, candidate)
         run(["docker", "tag", candidate, image.reference(tag)])
         run(["docker", "rmi", candidate])
-    size = int(
-        run(
-            [
-                "docker",
-                "image",
-                "inspect",
-                "--format",
-                "{{.Size}}",
-                image.reference(tag),
-            ]
-        )
-    )
+    size = int(run(["docker", "image", "inspect", "--format", "{{.Size}}", image.reference(tag)]))
     seconds = round(time.monotonic() - started, 1)
-    return Built(
-        image.name, image.variable, image.repository, tag, context, size, seconds
-    )
+    return Built(image.name, image.variable, image.repository, tag, context, size, seconds)
 
 
 def _probe_version(image: Image, reference: str) -> str:
     entry, *arguments = image.probe
-    words = [
-        "docker",
-        "run",
-        "--rm",
-        "--network=none",
-        "--entrypoint",
-        entry,
-        reference,
-        *arguments,
-    ]
+    words = ["docker", "run", "--rm", "--network=none", "--entrypoint", entry, reference, *arguments]
     try:
         return image.find_version(run(words, timeout=60))
     except ValueError as error:
@@ -240,10 +166,7 @@ def _probe_version(image: Image, reference: str) -> str:
 def read_report(paths: Paths) -> list[Built]:
     """What the last `up` built; empty when there is no report, or one this version cannot read."""
     try:
-        return [
-            Built(**entry)
-            for entry in json.loads(paths.build_report.read_text())["images"]
-        ]
+        return [Built(**entry) for entry in json.loads(paths.build_report.read_text())["images"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -251,40 +174,25 @@ def read_report(paths: Paths) -> list[Built]:
 def present_images(paths: Paths) -> dict[str, Built]:
     """Name → image, for those that are in the engine and still match their sources."""
     known = {built.name: built for built in read_report(paths)}
-    hashes = {
-        image.name: catalogue.hash_context(image) for image in catalogue.wanted_images()
-    }
-    fresh = [
-        built for name, built in known.items() if hashes.get(name) == built.context
-    ]
+    hashes = {image.name: catalogue.hash_context(image) for image in catalogue.wanted_images()}
+    fresh = [built for name, built in known.items() if hashes.get(name) == built.context]
     labels = labels_of([built.reference for built in fresh])
-    return {
-        built.name: built
-        for built in fresh
-        if labels.get(built.reference) == built.context
-    }
+    return {built.name: built for built in fresh if labels.get(built.reference) == built.context}
 
 
 def ensure_images(paths: Paths, tarball: Path, times: dict[str, float]) -> list[Built]:
     present = present_images(paths)
-    missing = [
-        image for image in catalogue.wanted_images() if image.name not in present
-    ]
+    missing = [image for image in catalogue.wanted_images() if image.name not in present]
     if missing:
         ensure_base_image(paths, tarball, times)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            jobs = [
-                pool.submit(build, paths, image, catalogue.hash_context(image), times)
-                for image in missing
-            ]
+            jobs = [pool.submit(build, paths, image, catalogue.hash_context(image), times) for image in missing]
             for job in jobs:
                 built = job.result()
                 present[built.name] = built
     return [present[image.name] for image in catalogue.wanted_images()]
 
 
-def write_report(
-    paths: Paths, images: list[Built], times: dict[str, float], facts: dict[str, object]
-) -> None:
+def write_report(paths: Paths, images: list[Built], times: dict[str, float], facts: dict[str, object]) -> None:
     content = {**facts, "seconds": times, "images": [asdict(built) for built in images]}
     paths.build_report.write_text(json.dumps(content, indent=1) + "\n")

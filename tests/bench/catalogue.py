@@ -50,9 +50,7 @@ class Image:
     def find_version(self, output: str) -> str:
         match = re.search(self.version, output)
         if match is None:
-            raise ValueError(
-                f"no version in what {' '.join(self.probe)} said: {output.strip()!r}"
-            )
+            raise ValueError(f"no version in what {' '.join(self.probe)} said: {output.strip()!r}")
         return match[1]
 
 
@@ -85,22 +83,10 @@ def _standin(name: str, target: str) -> Image:
 
 
 STORES = (
-    _store(
-        "postgres",
-        "library/postgres",
-        ("postgres", "--version"),
-        r"PostgreSQL\) (\d+\.\d+)",
-    ),
-    _store(
-        "valkey", "valkey/valkey", ("valkey-server", "--version"), r"v=(\d+\.\d+\.\d+)"
-    ),
+    _store("postgres", "library/postgres", ("postgres", "--version"), r"PostgreSQL\) (\d+\.\d+)"),
+    _store("valkey", "valkey/valkey", ("valkey-server", "--version"), r"v=(\d+\.\d+\.\d+)"),
     _store("seaweedfs", "chrislusf/seaweedfs", ("weed", "version"), r"\b(\d+\.\d+)\b"),
-    _store(
-        "clickhouse",
-        "clickhouse/clickhouse-server",
-        ("clickhouse-server", "--version"),
-        r"(\d+(?:\.\d+){3})",
-    ),
+    _store("clickhouse", "clickhouse/clickhouse-server", ("clickhouse-server", "--version"), r"(\d+(?:\.\d+){3})"),
 )
 STANDINS = (_standin("langfuse", "web"), _standin("langfuse-worker", "worker"))
 
@@ -123,9 +109,7 @@ def hash_context(image: Image) -> str:
     digest = hashlib.sha256(repr((SUITE, BASE_PACKAGES, image.target)).encode())
     for name, path in _files(image.sources):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(
-            f"\n{name} {bool(path.stat().st_mode & 0o100)} {content}".encode()
-        )
+        digest.update(f"\n{name} {bool(path.stat().st_mode & 0o100)} {content}".encode())
     return digest.hexdigest()[:20]
 
 

@@ -33,9 +33,7 @@ class Engine:
 
 
 def _query_version() -> str:
-    return run(
-        ["docker", "version", "--format", "{{.Server.Version}}"], timeout=20
-    ).strip()
+    return run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20).strip()
 
 
 def find_engine(paths: Paths) -> Engine | None:
@@ -52,25 +50,16 @@ def own_pid(paths: Paths) -> int | None:
     """Pid of the running dockerd that this cache's pidfile names; None when it is gone or someone else's."""
     try:
         pid = int(paths.pidfile.read_text())
-        command = (
-            Path(f"/proc/{pid}/cmdline")
-            .read_bytes()
-            .decode(errors="replace")
-            .split("\0")
-        )
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except (OSError, ValueError):
         return None
-    is_own = (
-        Path(command[0]).name == "dockerd" and f"--pidfile={paths.pidfile}" in command
-    )
+    is_own = Path(command[0]).name == "dockerd" and f"--pidfile={paths.pidfile}" in command
     return pid if is_own else None
 
 
 def fetch_packages(paths: Paths) -> list[Path]:
     """Download the engine's packages into the cache (Debian 12 only)."""
-    kept = [
-        sorted((paths.packages / "docker").glob(f"{name}_*.deb")) for name in _PACKAGES
-    ]
+    kept = [sorted((paths.packages / "docker").glob(f"{name}_*.deb")) for name in _PACKAGES]
     if all(kept):
         return [found[-1] for found in kept]
     apt = PrivateApt(paths.apt, machine_mirror(), "trixie")
@@ -87,20 +76,8 @@ def install(paths: Paths) -> None:
         )
     if os.geteuid() != 0:
         raise BenchError("no Docker Engine answers; installing one needs root")
-    wanted: list[str] = (
-        [str(path) for path in fetch_packages(paths)]
-        if release == "bookworm"
-        else list(_PACKAGES)
-    )
-    install_words = [
-        "apt-get",
-        "-qy",
-        "--no-install-recommends",
-        "--allow-downgrades",
-        "install",
-        *wanted,
-        "iptables",
-    ]
+    wanted: list[str] = [str(path) for path in fetch_packages(paths)] if release == "bookworm" else list(_PACKAGES)
+    install_words = ["apt-get", "-qy", "--no-install-recommends", "--allow-downgrades", "install", *wanted, "iptables"]
     # The packages' own scripts must not start a second engine beside the one started by hand.
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     try:
@@ -139,13 +116,7 @@ def start(paths: Paths) -> None:
         "--log-opt=max-file=2",
     ]
     with paths.engine_log.open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -162,23 +133,15 @@ def ensure(paths: Paths, times: dict[str, float]) -> Engine:
     engine = find_engine(paths)
     if engine is not None:
         return engine
-    if shutil.which("dockerd") is None or not succeeds(
-        ["docker", "compose", "version"]
-    ):
-        with step(
-            "install Docker Engine and Compose from Debian's packages",
-            times,
-            "engine packages",
-        ):
+    if shutil.which("dockerd") is None or not succeeds(["docker", "compose", "version"]):
+        with step("install Docker Engine and Compose from Debian's packages", times, "engine packages"):
             install(paths)
     if not succeeds(["docker", "version"]):
         with step("start dockerd", times, "engine start"):
             start(paths)
     engine = find_engine(paths)
     if engine is None:
-        raise BenchError(
-            "an engine answers, but `docker compose version` does not: install the Compose v2 plugin"
-        )
+        raise BenchError("an engine answers, but `docker compose version` does not: install the Compose v2 plugin")
     return engine
 
 
@@ -193,9 +156,7 @@ def stop(paths: Paths) -> bool:
             _terminate(pid)
     paths.pidfile.unlink(missing_ok=True)
     if paths.host_before.exists():
-        for line in host.restore(
-            host.load_snapshot(paths.host_before), [paths.data_root, paths.exec_root]
-        ):
+        for line in host.restore(host.load_snapshot(paths.host_before), [paths.data_root, paths.exec_root]):
             say(f"  left behind: {line}")
         paths.host_before.unlink()
     return pid is not None

@@ -15,9 +15,7 @@ from tests.bench.shell import BenchError, run
 
 _TABLE_COMMANDS = ("iptables", "ip6tables")
 _OWN_CHAIN = re.compile(r"^:(DOCKER[A-Z0-9-]*) ")
-_OWN_RULE = re.compile(
-    r"(?:^-A DOCKER|-j DOCKER|-g DOCKER|\s-[io] (?:docker0|br-[0-9a-f]{12})\b)"
-)
+_OWN_RULE = re.compile(r"(?:^-A DOCKER|-j DOCKER|-g DOCKER|\s-[io] (?:docker0|br-[0-9a-f]{12})\b)")
 _OWN_LINK = re.compile(r"^(?:docker0|br-[0-9a-f]{12}|veth[0-9a-f]{7})$")
 _FORWARD = re.compile(r"^:FORWARD (\w+)")
 
@@ -77,14 +75,7 @@ def plan_table_cleanup(before: str, after: str) -> list[list[str]]:
         for line in lines:
             chain, policy = _OWN_CHAIN.match(line), _FORWARD.match(line)
             if policy:
-                was = next(
-                    (
-                        match[1]
-                        for item in old.get(table, [])
-                        if (match := _FORWARD.match(item))
-                    ),
-                    "ACCEPT",
-                )
+                was = next((match[1] for item in old.get(table, []) if (match := _FORWARD.match(item))), "ACCEPT")
                 if was != policy[1]:
                     policies.append(["-t", table, "-P", "FORWARD", was])
             elif chain and not any(item.startswith(f":{chain[1]} ") for item in known):
@@ -103,11 +94,7 @@ def plan_link_cleanup(before: Sequence[str], after: Sequence[str]) -> list[str]:
 def _mounts_below(directory: Path, mounts: str) -> list[str]:
     """Mount points under `directory`, the deepest first."""
     points = [line.split()[4] for line in mounts.splitlines()]
-    return sorted(
-        (point for point in points if point.startswith(f"{directory}/")),
-        key=len,
-        reverse=True,
-    )
+    return sorted((point for point in points if point.startswith(f"{directory}/")), key=len, reverse=True)
 
 
 def restore(before: HostNetwork, roots: Sequence[Path]) -> list[str]:
@@ -118,14 +105,9 @@ def restore(before: HostNetwork, roots: Sequence[Path]) -> list[str]:
     for command, saved in after.tables.items():
         planned = plan_table_cleanup(before.tables.get(command, ""), saved)
         commands += [[command, "-w", *words] for words in planned]
-    commands += [
-        ["ip", "link", "delete", link]
-        for link in plan_link_cleanup(before.links, after.links)
-    ]
+    commands += [["ip", "link", "delete", link] for link in plan_link_cleanup(before.links, after.links)]
     mounts = Path("/proc/self/mountinfo").read_text()
-    commands += [
-        ["umount", point] for root in roots for point in _mounts_below(root, mounts)
-    ]
+    commands += [["umount", point] for root in roots for point in _mounts_below(root, mounts)]
     for words in commands:
         try:
             run(words)

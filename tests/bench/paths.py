@@ -77,8 +77,4 @@ class Paths:
 def find_paths(environ: dict[str, str] | None = None) -> Paths:
     """`$LANGFUSE_CACHE`, or `~/.cache/llmops-langfuse`."""
     given = (os.environ if environ is None else environ).get("LANGFUSE_CACHE", "")
-    return Paths(
-        Path(given).expanduser().resolve()
-        if given
-        else Path.home() / ".cache" / "llmops-langfuse"
-    )
+    return Paths(Path(given).expanduser().resolve() if given else Path.home() / ".cache" / "llmops-langfuse")

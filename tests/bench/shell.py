@@ -25,9 +25,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def step(
-    title: str, times: dict[str, float] | None = None, key: str | None = None
-) -> Iterator[None]:
+def step(title: str, times: dict[str, float] | None = None, key: str | None = None) -> Iterator[None]:
     """Announce a long step, say how long it took, and keep the seconds in `times[key]`."""
     say(f"  ... {title}")
     started = time.monotonic()
@@ -68,16 +66,12 @@ def run(
     except FileNotFoundError as error:
         raise BenchError(f"{words[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise BenchError(
-            f"no answer within {timeout:g} s: {' '.join(words)}"
-        ) from error
+        raise BenchError(f"no answer within {timeout:g} s: {' '.join(words)}") from error
     if log is not None:
         with log.open("a") as stream:
             stream.write(f"$ {' '.join(words)}\n{done.stdout}{done.stderr}\n")
     if done.returncode:
-        tail = "\n".join(
-            (done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:]
-        )
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
         raise BenchError(f"exit {done.returncode}: {' '.join(words)}\n{tail}")
     return done.stdout
 

@@ -12,11 +12,7 @@ def format_variables(images: Sequence[Built]) -> str:
     """YAML for `-e @vars.yml`; without images of its own the bench redirects nothing."""
     if not images:
         return "---\n# The registry answers: the real images are used.\n{}\n"
-    lines = [
-        "---",
-        "# Images of the bench; Langfuse's own two are a stand-in.",
-        f"langfuse_image_registry: {REGISTRY}",
-    ]
+    lines = ["---", "# Images of the bench; Langfuse's own two are a stand-in.", f"langfuse_image_registry: {REGISTRY}"]
     lines.append("langfuse_image_pull: never")
     versions = {built.variable: built.tag for built in images}
     lines += [f'{name}: "{versions[name]}"' for name in sorted(versions)]

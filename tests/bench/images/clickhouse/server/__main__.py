@@ -14,7 +14,7 @@ from types import FrameType
 from xml.etree import ElementTree as ET
 
 from . import configuration, users
-from .access import Access
+from .access import Access, AccountStore
 from .configuration import ConfigurationError, text_of
 from .engine import Engine
 from .errors import ServerError
@@ -23,6 +23,8 @@ from .native import NativeServer
 from .statements import quote_name
 
 _RUN = Path(os.environ.get("CLICKHOUSE_RUN_DIR", "/tmp/clickhouse-server"))
+# Not named users.d: the engine would read it a second time, beside the file that is made of it.
+_OWN_USERS = _RUN / "container-users"
 _INIT_SCRIPTS = Path("/docker-entrypoint-initdb.d")
 _EXPIRE_SECONDS = 5
 
@@ -38,9 +40,7 @@ def _private_directory(path: Path) -> Path:
 
 def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
-    ) as stream:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(text)
 
 
@@ -53,10 +53,8 @@ def _write_container_user(users_d: Path) -> None:
     try:
         _write_private(users_d / "default-user.xml", text)
     except OSError as error:
-        log(
-            f"cannot write {users_d}: {error.strerror}. The official image would end here; going on with {_RUN}"
-        )
-        _write_private(_private_directory(_RUN / "users.d") / "default-user.xml", text)
+        log(f"cannot write {users_d}: {error.strerror}. The official image would end here; going on with {_RUN}")
+        _write_private(_private_directory(_OWN_USERS) / "default-user.xml", text)
     log(f"user '{name}' is set up")
 
 
@@ -66,9 +64,7 @@ def _load(main: Path) -> tuple[ET.Element, ET.Element]:
     users_d = main.parent / "users.d"
     _write_container_user(users_d)
     users_main = main.parent / text_of(server, "users_config", "users.xml")
-    return server, configuration.load(
-        users_main, configuration.files_in(users_d, _RUN / "users.d")
-    )
+    return server, configuration.load(users_main, configuration.files_in(users_d, _OWN_USERS))
 
 
 def _initialise(engine: Engine) -> None:
@@ -88,9 +84,7 @@ def _initialise(engine: Engine) -> None:
 
 
 def _version() -> str:
-    return str(
-        importlib.import_module("chdb").query("SELECT version()", "TabSeparatedRaw")
-    ).strip()
+    return str(importlib.import_module("chdb").query("SELECT version()", "TabSeparatedRaw")).strip()
 
 
 def _wait_for_signal() -> None:
@@ -111,63 +105,56 @@ def _keep_expiring(engine: Engine) -> None:
         engine.expire_named()
 
 
+def _open_engine(server: ET.Element, user_root: ET.Element) -> tuple[Engine, Access]:
+    data = Path(text_of(server, "path", "/var/lib/clickhouse/"))
+    is_new = not (data / "metadata").exists()
+    run = _private_directory(_RUN)
+    store = AccountStore(data / "access" / "bench.json", users.read_users(user_root))
+
+    def publish(accounts: users.Accounts) -> None:
+        _write_private(run / "users.xml", users.engine_users(user_root, accounts))
+
+    publish(store.load())
+    _write_private(run / "config.xml", configuration.engine_configuration(server, run / "users.xml"))
+    engine = Engine(str(data), run / "config.xml")
+    if is_new:
+        _initialise(engine)
+    return engine, Access(engine, store, publish)
+
+
+def _listen(server: ET.Element, engine: Engine, access: Access) -> tuple[HttpServer, NativeServer]:
+    display_name = text_of(server, "display_name", socket.gethostname())
+    http = HttpServer(int(text_of(server, "http_port", "8123")), engine, access, display_name)
+    native = NativeServer(int(text_of(server, "tcp_port", "9000")), engine, access, display_name)
+    for target in (http.serve_forever, native.serve_forever, lambda: _keep_expiring(engine)):
+        threading.Thread(target=target, daemon=True).start()
+    return http, native
+
+
 def main(arguments: Sequence[str]) -> int:
     if "--version" in arguments or "-V" in arguments:
         print(f"ClickHouse server version {_version()} (the engine as a library).")
         return 0
-    main_file = Path(
-        os.environ.get("CLICKHOUSE_CONFIG", "/etc/clickhouse-server/config.xml")
-    )
     try:
-        server, user_root = _load(main_file)
+        server, user_root = _load(Path(os.environ.get("CLICKHOUSE_CONFIG", "/etc/clickhouse-server/config.xml")))
     except (ConfigurationError, OSError) as error:
         log(f"configuration: {error}")
         return 1
-    timezone = text_of(server, "timezone")
-    if timezone:
-        # The library takes the zone from the environment alone.
-        os.environ["TZ"] = timezone
-    os.environ.setdefault("TZ", "UTC")
-    data = Path(text_of(server, "path", "/var/lib/clickhouse/"))
-    is_new = not (data / "metadata").exists()
-    run = _private_directory(_RUN)
-    accounts = users.Accounts(users.read_users(user_root))
-    _write_private(run / "users.xml", users.engine_users(user_root, accounts))
-    _write_private(
-        run / "config.xml",
-        configuration.engine_configuration(server, run / "users.xml"),
-    )
+    # The library takes the zone from the environment alone.
+    os.environ["TZ"] = text_of(server, "timezone") or os.environ.get("TZ") or "UTC"
     try:
-        engine = Engine(str(data), run / "config.xml")
-        if is_new:
-            _initialise(engine)
+        engine, access = _open_engine(server, user_root)
     except (RuntimeError, ServerError) as error:
         log(f"the engine does not start: {error}")
         return 1
-    access = Access(accounts)
-    display_name = text_of(server, "display_name", socket.gethostname())
-    http = HttpServer(
-        int(text_of(server, "http_port", "8123")), engine, access, display_name
-    )
-    native = NativeServer(
-        int(text_of(server, "tcp_port", "9000")), engine, access, display_name
-    )
-    for target in (
-        http.serve_forever,
-        native.serve_forever,
-        lambda: _keep_expiring(engine),
-    ):
-        threading.Thread(target=target, daemon=True).start()
-    log(
-        f"ready for connections: ClickHouse {engine.version}, time zone {engine.timezone}"
-    )
+    listeners = _listen(server, engine, access)
+    log(f"ready for connections: ClickHouse {engine.version}, time zone {engine.timezone}")
     _wait_for_signal()
-    http.server_close()
-    native.server_close()
+    for listener in listeners:
+        listener.server_close()
     engine.close()
     log("bye")
     # The library's threads would keep the interpreter waiting.
-    sys.stderr.flush()
     os._exit(0)
 
 

@@ -17,9 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="clickhouse-client", add_help=False)
     parser.add_argument("--host", "-h", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000)
-    parser.add_argument(
-        "--user", "-u", default=os.environ.get("CLICKHOUSE_USER", "default")
-    )
+    parser.add_argument("--user", "-u", default=os.environ.get("CLICKHOUSE_USER", "default"))
     parser.add_argument("--password", default=os.environ.get("CLICKHOUSE_PASSWORD", ""))
     parser.add_argument("--database", "-d", default="")
     parser.add_argument("--query", "-q", default=None)
@@ -34,18 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parameters["database"] = options.database
     if options.query is not None:
         parameters["query"] = options.query
-    body = (
-        b""
-        if options.query is not None and sys.stdin.isatty()
-        else sys.stdin.buffer.read()
-    )
+    body = b"" if options.query is not None and sys.stdin.isatty() else sys.stdin.buffer.read()
     request = urllib.request.Request(
         f"http://{options.host}:{port}/?{urllib.parse.urlencode(parameters)}",
         data=body,
-        headers={
-            "X-ClickHouse-User": options.user,
-            "X-ClickHouse-Key": options.password,
-        },
+        headers={"X-ClickHouse-User": options.user, "X-ClickHouse-Key": options.password},
     )
     try:
         with urllib.request.urlopen(request) as answer:
@@ -55,10 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Received exception from server:\n{text}", file=sys.stderr)
         return int(error.headers.get("X-ClickHouse-Exception-Code") or 1) % 256
     except urllib.error.URLError as error:
-        print(
-            f"Code: 210. DB::NetException: {error.reason} ({options.host}:{port}). (NETWORK_ERROR)",
-            file=sys.stderr,
-        )
+        print(f"Code: 210. DB::NetException: {error.reason} ({options.host}:{port}). (NETWORK_ERROR)", file=sys.stderr)
         return 210
     return 0
 

@@ -12,16 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 # These belong to the process that listens, or would make the library write logs of its own.
-_NOT_FOR_ENGINE = frozenset(
-    {
-        "logger",
-        "users_config",
-        "user_directories",
-        "openSSL",
-        "listen_host",
-        "listen_try",
-    }
-)
+_NOT_FOR_ENGINE = frozenset({"logger", "users_config", "user_directories", "openSSL", "listen_host", "listen_try"})
 
 
 class ConfigurationError(Exception):
@@ -34,19 +25,13 @@ def parse(text: str, origin: str) -> ET.Element:
     except ET.ParseError as error:
         raise ConfigurationError(f"{origin}: {error}") from error
     if root.tag not in ("clickhouse", "yandex"):
-        raise ConfigurationError(
-            f"{origin}: the root element is <{root.tag}>, not <clickhouse>"
-        )
+        raise ConfigurationError(f"{origin}: the root element is <{root.tag}>, not <clickhouse>")
     return root
 
 
 def _key(element: ET.Element) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Elements are the same when tag and attributes are, not counting those that direct the merge."""
-    attributes = {
-        name: value
-        for name, value in element.attrib.items()
-        if name not in ("replace", "remove")
-    }
+    attributes = {name: value for name, value in element.attrib.items() if name not in ("replace", "remove")}
     return element.tag, tuple(sorted(attributes.items()))
 
 
@@ -73,15 +58,11 @@ def fill_from_environment(root: ET.Element, environ: Mapping[str, str]) -> None:
         if name is None:
             continue
         if name not in environ:
-            raise ConfigurationError(
-                f"<{element.tag} from_env>: the variable {name} is not set"
-            )
+            raise ConfigurationError(f"<{element.tag} from_env>: the variable {name} is not set")
         element.text = environ[name]
 
 
-def load(
-    main: Path, extra: Iterable[Path], environ: Mapping[str, str] | None = None
-) -> ET.Element:
+def load(main: Path, extra: Iterable[Path], environ: Mapping[str, str] | None = None) -> ET.Element:
     root = parse(main.read_text(), str(main))
     for path in extra:
         merge(root, parse(path.read_text(), str(path)))
@@ -91,12 +72,7 @@ def load(
 
 def files_in(*directories: Path) -> list[Path]:
     """The XML files, in the order of their names whichever directory they are in."""
-    found = [
-        path
-        for directory in directories
-        if directory.is_dir()
-        for path in directory.glob("*.xml")
-    ]
+    found = [path for directory in directories if directory.is_dir() for path in directory.glob("*.xml")]
     return sorted(found, key=lambda path: path.name)
 
 

@@ -40,12 +40,7 @@ def decode(data: bytes, encoding: str) -> bytes:
     if name == "lz4":
         return _lz4_frames(data)
     if name == "zstd":
-        out: bytes = (
-            _module("zstandard")
-            .ZstdDecompressor()
-            .stream_reader(data, read_across_frames=True)
-            .read()
-        )
+        out: bytes = _module("zstandard").ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
         return out
     raise ValueError(f"Unknown compression method {encoding}")
 
@@ -53,9 +48,7 @@ def decode(data: bytes, encoding: str) -> bytes:
 def choose(accepted: str) -> str:
     """The encoding for an answer, out of an Accept-Encoding header; empty for none."""
     offered = [item.partition(";")[0].strip().lower() for item in accepted.split(",")]
-    return next(
-        (name for name in ("lz4", "zstd", "gzip", "deflate") if name in offered), ""
-    )
+    return next((name for name in ("lz4", "zstd", "gzip", "deflate") if name in offered), "")
 
 
 def encode(data: bytes, encoding: str) -> bytes:
@@ -81,11 +74,7 @@ def decode_blocks(data: bytes) -> bytes:
         if method == _LZ4:
             out.append(_module("lz4.block").decompress(body, uncompressed_size=plain))
         elif method == _ZSTD:
-            out.append(
-                _module("zstandard")
-                .ZstdDecompressor()
-                .decompress(body, max_output_size=plain)
-            )
+            out.append(_module("zstandard").ZstdDecompressor().decompress(body, max_output_size=plain))
         elif method == _NONE:
             out.append(body)
         else:

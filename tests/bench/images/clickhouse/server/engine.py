@@ -17,9 +17,7 @@ from .users import ADMIN_ROLE, User
 
 _REOPEN_WAIT_SECONDS = 60
 SESSION_NOT_FOUND = ServerError(372, "Session not found.", "SESSION_NOT_FOUND")
-SESSION_IS_LOCKED = ServerError(
-    373, "Session is locked by a concurrent client.", "SESSION_IS_LOCKED"
-)
+SESSION_IS_LOCKED = ServerError(373, "Session is locked by a concurrent client.", "SESSION_IS_LOCKED")
 
 
 class _Library(Protocol):
@@ -54,12 +52,9 @@ class Session:
         try:
             result = self._library.query(sql, form)
         except Exception as error:
-            raise EngineError(str(error)) from error
+            raise self._error(error) from error
         return Answer(
-            bytes(result.bytes()),
-            result.rows_read(),
-            result.bytes_read(),
-            seconds=float(result.elapsed() or 0),
+            bytes(result.bytes()), result.rows_read(), result.bytes_read(), seconds=float(result.elapsed() or 0)
         )
 
     def insert(self, head: str, form: str, chunks: list[bytes]) -> Answer:
@@ -75,14 +70,16 @@ class Session:
                 inserter.cancel()
                 raise
         except Exception as error:
-            raise EngineError(str(error)) from error
+            raise self._error(error) from error
         seconds = time.monotonic() - started
-        return Answer(
-            b"",
-            written_rows=result.rows_written,
-            written_bytes=result.bytes_written,
-            seconds=seconds,
-        )
+        return Answer(b"", written_rows=result.rows_written, written_bytes=result.bytes_written, seconds=seconds)
+
+    def _error(self, error: Exception) -> EngineError:
+        """The engine runs everything as its own user: put the name of the one who asked in its place."""
+        text = str(error)
+        if self._user is not None:
+            text = text.replace("DB::Exception: default: ", f"DB::Exception: {self._user.name}: ", 1)
+        return EngineError(text)
 
     def enter(self, database: str) -> None:
         """Take the database and the user's rights. The database is only checked for existence, as the server does."""
@@ -116,9 +113,7 @@ class Engine:
 
     def __init__(self, path: str, configuration: Path) -> None:
         self._source = f"{path}?config-file={configuration}"
-        self._connect: Callable[[str], _Library] = importlib.import_module(
-            "chdb.session"
-        ).Session
+        self._connect: Callable[[str], _Library] = importlib.import_module("chdb.session").Session
         self._gate = threading.Condition()
         self._active = 0
         self._closing = False
@@ -127,11 +122,6 @@ class Engine:
         self._root = self._open_root()
         self.version = self.admin("SELECT version()")
         self.timezone = self.admin("SELECT timezone()")
-        self.revision = int(
-            self.admin(
-                "SELECT value FROM system.build_options WHERE name = 'VERSION_REVISION'"
-            )
-        )
 
     def _open_root(self) -> Session:
         session = Session(self._connect(self._source), None)
@@ -143,12 +133,7 @@ class Engine:
         return self._root.query(sql, "TabSeparatedRaw").data.decode().removesuffix("\n")
 
     def has_database(self, name: str) -> bool:
-        return (
-            self.admin(
-                f"SELECT count() FROM system.databases WHERE name = {quote(name)}"
-            )
-            == "1"
-        )
+        return self.admin(f"SELECT count() FROM system.databases WHERE name = {quote(name)}") == "1"
 
     @contextmanager
     def session(self, user: User, database: str) -> Iterator[Session]:
@@ -179,9 +164,7 @@ class Engine:
                 entry.expires = time.monotonic() + seconds
                 entry.session.lock.release()
 
-    def _take_named(
-        self, user: User, database: str, name: str, must_exist: bool
-    ) -> _Named:
+    def _take_named(self, user: User, database: str, name: str, must_exist: bool) -> _Named:
         key = (user.name, name)
         with self._gate:
             entry = self._named.get(key)
@@ -198,9 +181,7 @@ class Engine:
             session.close()
             raise
         with self._gate:
-            entry = self._named.setdefault(
-                key, _Named(session, self._generation, float("inf"))
-            )
+            entry = self._named.setdefault(key, _Named(session, self._generation, float("inf")))
         if entry.session is not session:
             session.close()
         return entry
@@ -209,9 +190,7 @@ class Engine:
         now = time.monotonic()
         with self._gate:
             gone = [
-                key
-                for key, entry in self._named.items()
-                if entry.expires < now and not entry.session.lock.locked()
+                key for key, entry in self._named.items() if entry.expires < now and not entry.session.lock.locked()
             ]
             entries = [self._named.pop(key) for key in gone]
         for entry in entries:
@@ -243,11 +222,7 @@ class Engine:
             if not self._gate.wait_for(lambda: self._active == 0, _REOPEN_WAIT_SECONDS):
                 self._closing = False
                 self._gate.notify_all()
-                raise ServerError(
-                    159,
-                    "Timeout: other queries did not end in time.",
-                    "TIMEOUT_EXCEEDED",
-                )
+                raise ServerError(159, "Timeout: other queries did not end in time.", "TIMEOUT_EXCEEDED")
         try:
             self._close_all()
             change()

@@ -10,26 +10,7 @@ UNKNOWN_EXCEPTION = 1002
 
 _CODE = re.compile(r"Code: (\d+)\. DB::")
 _STATUS_CODES = {
-    400: (
-        6,
-        26,
-        27,
-        36,
-        38,
-        41,
-        53,
-        62,
-        69,
-        72,
-        117,
-        123,
-        321,
-        426,
-        441,
-        427,
-        675,
-        676,
-    ),
+    400: (6, 26, 27, 36, 38, 41, 53, 62, 69, 72, 117, 123, 321, 426, 441, 427, 675, 676),
     401: (194,),
     403: (192, 193, 497, 512, 516),
     404: (46, 47, 50, 56, 60, 63, 73, 78, 81, 107, 115, 336, 511),
@@ -60,9 +41,7 @@ class EngineError(ServerError):
 
     def __init__(self, text: str) -> None:
         match = _CODE.search(text)
-        super().__init__(
-            int(match[1]) if match else UNKNOWN_EXCEPTION, text, "UNKNOWN_EXCEPTION"
-        )
+        super().__init__(int(match[1]) if match else UNKNOWN_EXCEPTION, text, "UNKNOWN_EXCEPTION")
         if match:
             self.args = (text[match.start() :].strip(),)
 
@@ -76,6 +55,4 @@ def authentication_failed(user: str) -> ServerError:
 
 
 def unknown_database(name: str) -> ServerError:
-    return ServerError(
-        UNKNOWN_DATABASE, f"Database {name} does not exist.", "UNKNOWN_DATABASE"
-    )
+    return ServerError(UNKNOWN_DATABASE, f"Database {name} does not exist.", "UNKNOWN_DATABASE")

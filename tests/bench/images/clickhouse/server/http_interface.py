@@ -81,9 +81,7 @@ class Request:
         return dict(self.parameters).get(name, default)
 
     def settings(self) -> list[tuple[str, str]]:
-        return [
-            (name, value) for name, value in self.parameters if name not in _INTERFACE
-        ]
+        return [(name, value) for name, value in self.parameters if name not in _INTERFACE]
 
     def statement(self) -> tuple[bytes, bytes]:
         """The statement, and the data of an INSERT that came apart from it."""
@@ -99,11 +97,7 @@ def apply_settings(session: Session, request: Request) -> None:
         settings.append(("readonly", "2"))
     for name, value in settings:
         if not name.replace("_", "").replace(".", "").isalnum():
-            raise ServerError(
-                115,
-                f"Setting {name} is neither a builtin setting nor started with a prefix",
-                "UNKNOWN",
-            )
+            raise ServerError(115, f"Setting {name} is neither a builtin setting nor started with a prefix", "UNKNOWN")
         session.query(f"SET {name} = {quote(value)}")
 
 
@@ -113,9 +107,7 @@ def execute(session: Session, request: Request, form: str) -> tuple[Answer, str]
     apply_settings(session, request)
     insert = split_insert(query)
     if insert is not None and (insert.data or data):
-        return session.insert(
-            insert.head, insert.format, [insert.data, data]
-        ), insert.format
+        return session.insert(insert.head, insert.format, [insert.data, data]), insert.format
     text = (query + (b"\n" + data if data else b"")).decode(errors="surrogateescape")
     try:
         text = single_statement(text)
@@ -146,17 +138,13 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         parameters = parse_qsl(address.query, keep_blank_values=True)
         body = self._read_body()
-        if address.path in ("/ping", "/replicas_status") or (
-            address.path == "/" and not parameters and not body
-        ):
+        if address.path in ("/ping", "/replicas_status") or (address.path == "/" and not parameters and not body):
             self._send(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
             return
         if address.path == "/play":
             self._send(404, b"There is no handle /play\n", {})
             return
-        request = Request(
-            address.path, parameters, body, self.command in ("GET", "HEAD")
-        )
+        request = Request(address.path, parameters, body, self.command in ("GET", "HEAD"))
         identifier = request.get("query_id") or str(uuid.uuid4())
         try:
             request = self._decoded(request)
@@ -166,27 +154,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def _decoded(self, request: Request) -> Request:
         try:
-            body = encoding.decode(
-                request.body, self.headers.get("Content-Encoding", "")
-            )
+            body = encoding.decode(request.body, self.headers.get("Content-Encoding", ""))
             if request.get("decompress") == "1":
                 body = encoding.decode_blocks(body)
         except Exception as error:
-            raise ServerError(
-                271, f"Cannot decompress: {error}", "CANNOT_DECOMPRESS"
-            ) from error
+            raise ServerError(271, f"Cannot decompress: {error}", "CANNOT_DECOMPRESS") from error
         return Request(request.path, request.parameters, body, request.is_reading)
 
     def _run(self, request: Request, identifier: str) -> None:
         user = self._log_in(request)
-        form = (
-            self.headers.get("X-ClickHouse-Format")
-            or request.get("default_format")
-            or "TabSeparated"
-        )
-        changed = self.server.access.handle(
-            user, b"\n".join(part for part in request.statement() if part)
-        )
+        form = self.headers.get("X-ClickHouse-Format") or request.get("default_format") or "TabSeparated"
+        changed = self.server.access.handle(user, b"\n".join(part for part in request.statement() if part))
         if changed is not None:
             answer, used = Answer(changed), "TabSeparated"
         else:
@@ -206,11 +184,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _packed(self, request: Request, data: bytes, headers: dict[str, str]) -> bytes:
         chosen = encoding.choose(self.headers.get("Accept-Encoding", ""))
-        if (
-            request.get("enable_http_compression") not in ("1", "true")
-            or not chosen
-            or not data
-        ):
+        if request.get("enable_http_compression") not in ("1", "true") or not chosen or not data:
             return data
         headers["Content-Encoding"] = chosen
         return encoding.encode(data, chosen)
@@ -223,32 +197,22 @@ class Handler(BaseHTTPRequestHandler):
             with self.server.engine.session(user, database) as session:
                 yield session
             return
-        seconds = min(
-            float(request.get("session_timeout") or _SESSION_SECONDS),
-            _LONGEST_SESSION_SECONDS,
-        )
+        seconds = min(float(request.get("session_timeout") or _SESSION_SECONDS), _LONGEST_SESSION_SECONDS)
         must_exist = request.get("session_check") == "1"
-        with self.server.engine.named_session(
-            user, database, name, seconds, must_exist
-        ) as session:
+        with self.server.engine.named_session(user, database, name, seconds, must_exist) as session:
             yield session
 
     def _log_in(self, request: Request) -> User:
         name, password = request.get("user"), request.get("password")
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
         if self.headers.get("X-ClickHouse-User") is not None:
-            name, password = (
-                self.headers["X-ClickHouse-User"],
-                self.headers.get("X-ClickHouse-Key", ""),
-            )
+            name, password = (self.headers["X-ClickHouse-User"], self.headers.get("X-ClickHouse-Key", ""))
         elif scheme.lower() == "basic":
             try:
                 name, _, password = base64.b64decode(value).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise authentication_failed("") from error
-        return self.server.access.log_in(
-            name or "default", password, self.client_address[0]
-        )
+        return self.server.access.log_in(name or "default", password, self.client_address[0])
 
     def _read_body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
@@ -296,9 +260,7 @@ def _summary(answer: Answer) -> str:
         "result_bytes": answer.written_bytes,
         "elapsed_ns": int(answer.seconds * 1e9),
     }
-    return json.dumps(
-        {name: str(value) for name, value in numbers.items()}, separators=(",", ":")
-    )
+    return json.dumps({name: str(value) for name, value in numbers.items()}, separators=(",", ":"))
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -306,14 +268,9 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 256
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
-    def __init__(
-        self, port: int, engine: Engine, access: Access, display_name: str
-    ) -> None:
+    def __init__(self, port: int, engine: Engine, access: Access, display_name: str) -> None:
         self.engine, self.access, self.display_name = engine, access, display_name
-        super().__init__(
-            ("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port),
-            Handler,
-        )
+        super().__init__(("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port), Handler)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:

@@ -20,14 +20,7 @@ HELLO, QUERY, PING = 0, 1, 4
 SERVER_HELLO, SERVER_EXCEPTION, SERVER_PONG = 0, 2, 4
 # From 54470 on both sides negotiate chunked packets: this server speaks the revision before.
 REVISION = 54469
-_TIMEZONE, _DISPLAY_NAME, _PATCH, _ADDENDUM, _PASSWORD_RULES, _NONCE = (
-    54058,
-    54372,
-    54401,
-    54458,
-    54461,
-    54462,
-)
+_TIMEZONE, _DISPLAY_NAME, _PATCH, _ADDENDUM, _PASSWORD_RULES, _NONCE = (54058, 54372, 54401, 54458, 54461, 54462)
 _LONGEST_TEXT = 1 << 20
 _IDLE_SECONDS = 120
 
@@ -100,23 +93,12 @@ def read_client_hello(stream: Readable) -> ClientHello:
     """What follows the packet's number."""
     name = read_text(stream)
     version = (read_number(stream), read_number(stream))
-    return ClientHello(
-        name,
-        version,
-        read_number(stream),
-        read_text(stream),
-        read_text(stream),
-        read_text(stream),
-    )
+    return ClientHello(name, version, read_number(stream), read_text(stream), read_text(stream), read_text(stream))
 
 
 def write_client_hello(hello: ClientHello) -> bytes:
-    numbers = b"".join(
-        write_number(number) for number in (*hello.version, hello.revision)
-    )
-    texts = b"".join(
-        write_text(text) for text in (hello.database, hello.user, hello.password)
-    )
+    numbers = b"".join(write_number(number) for number in (*hello.version, hello.revision))
+    texts = b"".join(write_text(text) for text in (hello.database, hello.user, hello.password))
     return write_number(HELLO) + write_text(hello.name) + numbers + texts
 
 
@@ -141,11 +123,7 @@ def write_server_hello(hello: ServerHello, client_revision: int) -> bytes:
 def read_server_hello(stream: Readable, client_revision: int) -> ServerHello:
     """The other way round, for tests; the packet's number is already read."""
     name = read_text(stream)
-    major, minor, revision = (
-        read_number(stream),
-        read_number(stream),
-        read_number(stream),
-    )
+    major, minor, revision = (read_number(stream), read_number(stream), read_number(stream))
     timezone = read_text(stream) if client_revision >= _TIMEZONE else ""
     display_name = read_text(stream) if client_revision >= _DISPLAY_NAME else ""
     patch = read_number(stream) if client_revision >= _PATCH else 0
@@ -153,11 +131,7 @@ def read_server_hello(stream: Readable, client_revision: int) -> ServerHello:
 
 
 def write_exception(error: ServerError) -> bytes:
-    body = (
-        write_text("DB::Exception")
-        + write_text(f"DB::Exception: {error.message}")
-        + write_text("")
-    )
+    body = write_text("DB::Exception") + write_text(f"DB::Exception: {error.message}") + write_text("")
     return write_number(SERVER_EXCEPTION) + struct.pack("<i", error.code) + body + b"\0"
 
 
@@ -168,26 +142,14 @@ def read_exception(stream: Readable) -> tuple[int, str]:
     return code, read_text(stream)
 
 
-def serve(
-    stream: Readable,
-    send: Callable[[bytes], object],
-    greet: Callable[[ClientHello], ServerHello],
-) -> None:
+def serve(stream: Readable, send: Callable[[bytes], object], greet: Callable[[ClientHello], ServerHello]) -> None:
     """One connection, until the client closes it or asks for something else."""
     kind = read_number(stream)
     if kind in (ord("G"), ord("P"), ord("H")):
-        send(
-            b"HTTP/1.0 400 Bad Request\r\n\r\nThis port is for the native protocol; use port 8123 for HTTP.\r\n"
-        )
+        send(b"HTTP/1.0 400 Bad Request\r\n\r\nThis port is for the native protocol; use port 8123 for HTTP.\r\n")
         return
     if kind != HELLO:
-        send(
-            write_exception(
-                _unexpected(
-                    f"Unexpected packet from client (expected Hello, got {kind})"
-                )
-            )
-        )
+        send(write_exception(_unexpected(f"Unexpected packet from client (expected Hello, got {kind})")))
         return
     client = read_client_hello(stream)
     try:
@@ -200,13 +162,7 @@ def serve(
         read_text(stream)
     while (kind := read_number(stream)) == PING:
         send(write_number(SERVER_PONG))
-    send(
-        write_exception(
-            _unexpected(
-                f"Packet {kind} is not served on this port here: send queries over HTTP"
-            )
-        )
-    )
+    send(write_exception(_unexpected(f"Packet {kind} is not served on this port here: send queries over HTTP")))
 
 
 def _unexpected(message: str) -> ServerError:
@@ -219,14 +175,9 @@ class NativeServer(socketserver.ThreadingTCPServer):
     request_queue_size = 64
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
-    def __init__(
-        self, port: int, engine: Engine, access: Access, display_name: str
-    ) -> None:
+    def __init__(self, port: int, engine: Engine, access: Access, display_name: str) -> None:
         self.engine, self.access, self.display_name = engine, access, display_name
-        super().__init__(
-            ("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port),
-            _Connection,
-        )
+        super().__init__(("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port), _Connection)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
@@ -238,13 +189,7 @@ class NativeServer(socketserver.ThreadingTCPServer):
         if client.database and not self.engine.has_database(client.database):
             raise unknown_database(client.database)
         major, minor, patch = (int(part) for part in self.engine.version.split(".")[:3])
-        return ServerHello(
-            "ClickHouse",
-            (major, minor, patch),
-            REVISION,
-            self.engine.timezone,
-            self.display_name,
-        )
+        return ServerHello("ClickHouse", (major, minor, patch), REVISION, self.engine.timezone, self.display_name)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is not news."""
@@ -257,10 +202,6 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         try:
-            serve(
-                self.rfile,
-                self.wfile.write,
-                lambda client: self.server.greet(client, self.client_address[0]),
-            )
+            serve(self.rfile, self.wfile.write, lambda client: self.server.greet(client, self.client_address[0]))
         except (EOFError, OSError, ValueError):
             return

@@ -62,9 +62,7 @@ def split_insert(query: bytes) -> Insert | None:
             name = next(stream, None)
             if name is None or name.kind != "word":
                 return None
-            data = re.sub(
-                rb"\A[ \t]*;?[ \t]*(?:\r?\n)?", b"", query[name.end :], count=1
-            )
+            data = re.sub(rb"\A[ \t]*;?[ \t]*(?:\r?\n)?", b"", query[name.end :], count=1)
             return Insert(query[: token.start].decode(), name.text, data)
     return None
 

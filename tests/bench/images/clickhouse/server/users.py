@@ -33,9 +33,7 @@ class User:
         return f"__u_{self.name}"
 
     def accepts(self, password: str, address: str) -> bool:
-        return self._is_password(password) and any(
-            _is_in(address, network) for network in self.networks
-        )
+        return self._is_password(password) and any(_is_in(address, network) for network in self.networks)
 
     def _is_password(self, password: str) -> bool:
         kind, wanted = self.digest
@@ -74,10 +72,7 @@ def _is_in(address: str, network: str) -> bool:
 
 
 def _digest(element: ET.Element) -> tuple[str, str]:
-    for tag, kind in (
-        ("password_sha256_hex", "sha256"),
-        ("password_double_sha1_hex", "double_sha1"),
-    ):
+    for tag, kind in (("password_sha256_hex", "sha256"), ("password_double_sha1_hex", "double_sha1")):
         value = element.findtext(tag)
         if value is not None:
             return kind, value.strip().lower()
@@ -95,10 +90,7 @@ def _grants(element: ET.Element) -> tuple[str, ...]:
     given = element.find("grants")
     if given is not None:
         return tuple((query.text or "").strip() for query in given.findall("query"))
-    databases = [
-        (item.text or "").strip()
-        for item in element.findall("allow_databases/database")
-    ]
+    databases = [(item.text or "").strip() for item in element.findall("allow_databases/database")]
     if databases:
         return tuple(f"GRANT ALL ON `{name}`.*" for name in databases)
     if _is_on(element, "access_management"):
@@ -113,15 +105,11 @@ def _grants(element: ET.Element) -> tuple[str, ...]:
 def read_users(root: ET.Element) -> dict[str, User]:
     found = {}
     for element in root.findall("users/*"):
-        networks = tuple(
-            (item.text or "").strip() for item in element.findall("networks/ip")
-        )
+        networks = tuple((item.text or "").strip() for item in element.findall("networks/ip"))
         if element.find("networks") is None:
             networks = ANY_NETWORK
         profile = (element.findtext("profile") or "default").strip()
-        found[element.tag] = User(
-            element.tag, _digest(element), _grants(element), networks, profile
-        )
+        found[element.tag] = User(element.tag, _digest(element), _grants(element), networks, profile)
     return found
 
 
@@ -152,9 +140,7 @@ def engine_users(root: ET.Element, accounts: Accounts) -> str:
         granted.append(f"GRANT `{user.role}`")
         if user.name != "default":
             listed.append(_shown(user))
-    own = _entry(
-        "default", granted, {"password": "", "profile": "default", "quota": "default"}
-    )
+    own = _entry("default", granted, {"password": "", "profile": "default", "quota": "default"})
     ET.SubElement(ET.SubElement(own, "networks"), "ip").text = ANY_NETWORK[0]
     listed.append(own)
     return ET.tostring(engine, encoding="unicode")
@@ -164,11 +150,7 @@ def _shown(user: User) -> ET.Element:
     """The entry that `system.users` and `SHOW GRANTS FOR` read; nobody logs in to the engine by it."""
     kind, value = user.digest
     children = {} if kind == "none" else {f"password_{kind}_hex": value}
-    element = _entry(
-        user.name,
-        user.grants,
-        {**children, "profile": user.profile, "quota": "default"},
-    )
+    element = _entry(user.name, user.grants, {**children, "profile": user.profile, "quota": "default"})
     if kind == "none":
         ET.SubElement(element, "no_password")
     networks = ET.SubElement(element, "networks")
@@ -188,20 +170,13 @@ def container_user(environ: Mapping[str, str]) -> str | None:
     users = ET.SubElement(root, "users")
     if name == "default" and not password and management == "0":
         # Nothing chosen: the passwordless user stays, for this container only.
-        networks = ET.SubElement(
-            ET.SubElement(users, "default"), "networks", {"replace": "replace"}
-        )
+        networks = ET.SubElement(ET.SubElement(users, "default"), "networks", {"replace": "replace"})
         for address in ("::1", "127.0.0.1"):
             ET.SubElement(networks, "ip").text = address
         return ET.tostring(root, encoding="unicode")
     ET.SubElement(users, "default", {"remove": "remove"})
     entry = ET.SubElement(users, name)
-    children = {
-        "profile": "default",
-        "password": password,
-        "quota": "default",
-        "access_management": management,
-    }
+    children = {"profile": "default", "password": password, "quota": "default", "access_management": management}
     for tag, text in children.items():
         ET.SubElement(entry, tag).text = text
     ET.SubElement(ET.SubElement(entry, "networks"), "ip").text = ANY_NETWORK[0]
