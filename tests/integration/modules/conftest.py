@@ -21,6 +21,10 @@ import pytest
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 REPOSITORY = Path(__file__).resolve().parents[3]
 PREFIX = "modules-dev"
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.integration.modules.stack import SECRETS, Stack, find_images
+
 Result = dict[str, Any]
 Run = Callable[..., Result]
 
@@ -132,3 +136,21 @@ def store() -> Iterator[Result]:
     address = start("s3", image("chrislusf/seaweedfs"), *command, port=8333, options=environment)
     yield {"endpoint_url": f"http://{address}", **keys}
     stop("s3")
+
+
+@pytest.fixture(scope="session")
+def stack(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Real stores, the stand-in's web and worker, buckets made by the module under test."""
+    images = find_images()
+    if images is None:
+        pytest.skip("images of the bench are missing: python -m tests.bench up")
+    project = Stack(tmp_path_factory.mktemp("modules-dev"), images)
+
+    def create_buckets(endpoint: str) -> None:
+        keys = {"access_key": "s3key", "secret_key": SECRETS["s3"]}
+        made = run("s3_bucket", endpoint_url=endpoint, buckets=["lf-events", "lf-media"], **keys)
+        assert made["changed"], made
+
+    project.up(create_buckets)
+    yield project
+    project.down()
