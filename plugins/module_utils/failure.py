@@ -24,4 +24,6 @@ class Failure(Exception):
         self.details = details
 
     def as_result(self) -> dict[str, Any]:
-        return {"msg": f"{self.message} {self.cure}".strip(), "code": self.code, "cure": self.cure, **self.details}
+        """Arguments of ``fail_json``. The cure is part of the message unless the message has it already."""
+        message = self.message if self.cure in self.message else f"{self.message} {self.cure}"
+        return {**self.details, "msg": message, "code": self.code, "cure": self.cure}

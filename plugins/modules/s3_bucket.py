@@ -135,6 +135,7 @@ store_code:
   returned: when the store refused
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -169,7 +170,7 @@ def look(store: s3.Store, bucket: str, versioning: bool | None) -> Seen:
 
 
 def apply(store: s3.Store, bucket: str, steps: list[str], versioning: bool | None) -> None:
-    actions = {
+    actions: dict[str, Callable[[], Any]] = {
         "create": lambda: store.create(bucket),
         "versioning": lambda: store.set_versioning(bucket, bool(versioning)),
         "empty": lambda: store.empty(bucket),

@@ -25,7 +25,12 @@ _MIGRATION = (
     "CLICKHOUSE_DB",
     "CLICKHOUSE_CLUSTER_ENABLED",
 )
-EXTRA = {"web": ("langfuse_extra_env", "langfuse_web_extra_env"), "worker": ("langfuse_extra_env", "langfuse_worker_extra_env")}
+# Variable of the contract → services that its names go to. The later variable wins.
+EXTRA_READERS: Mapping[str, tuple[str, ...]] = {
+    "langfuse_extra_env": APPLICATION,
+    "langfuse_web_extra_env": ("web",),
+    "langfuse_worker_extra_env": ("worker",),
+}
 
 
 def environments(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str) -> dict[str, Environment]:
@@ -70,7 +75,12 @@ def own_environments(settings: Settings, features: Mapping[str, Feature], endpoi
 
 def extra_environment(settings: Settings, service: str) -> dict[str, str]:
     """The user's additions for one service; the service's own variable wins over the common one."""
-    return {name: value for variable in EXTRA[service] for name, value in settings[variable].items()}
+    return {
+        name: value
+        for variable, services in EXTRA_READERS.items()
+        if service in services
+        for name, value in settings[variable].items()
+    }
 
 
 def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:

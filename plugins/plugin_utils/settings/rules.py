@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from . import environment_schema, sizes, versions
 from .endpoints import endpoints, is_local, public_s3_endpoint, public_url
-from .env import APPLICATION, extra_environment, own_environments
+from .env import EXTRA_READERS, own_environments
 from .features import features
 from .plan import Settings
 from .problems import Problem
@@ -285,7 +285,8 @@ def clickhouse_profile(settings: Settings) -> Iterator[Problem]:
 
 def media_reachable(settings: Settings) -> Iterator[Problem]:
     """A browser elsewhere cannot follow a link to localhost, nor leave the page's own origin (facts 1.4)."""
-    if is_local(public_url(settings)) or not is_local(public_s3_endpoint(settings)):
+    address = public_url(settings)
+    if not urlsplit(address).hostname or is_local(address) or not is_local(public_s3_endpoint(settings)):
         return
     yield Problem(
         "langfuse_s3_public_endpoint",
@@ -330,14 +331,14 @@ def log_size(settings: Settings) -> Iterator[Problem]:
 def extra_names(settings: Settings) -> Iterator[Problem]:
     """An unread name has no effect; one that the collection sets would have two truths."""
     own = own_environments(settings, features(settings), endpoints(settings), public_url(settings))
-    for service in APPLICATION:
-        for name, value in extra_environment(settings, service).items():
-            variable = next(v for v in ("langfuse_extra_env", f"langfuse_{service}_extra_env") if name in settings[v])
-            if name in own[service]:
-                yield Problem(variable, f"repeats {name}, which the collection sets itself", "Use the variable of the contract")
-            elif not any(environment_schema.reads(reader, name) for reader in APPLICATION):
+    for variable, services in EXTRA_READERS.items():
+        for name, value in settings[variable].items():
+            if any(name in own[service] for service in services):
+                yield Problem(variable, f"repeats {name}, which the collection sets itself", "Use the contract's own variable")
+            elif not any(environment_schema.reads(service, name) for service in services):
                 near = environment_schema.nearest(name)
-                yield Problem(variable, f"has {name}, which this Langfuse does not read", f"Did you mean {near}?" if near else "Remove it")
+                cure = f"Did you mean {near}?" if near and near != name else "Remove it, or move it to the service that reads it"
+                yield Problem(variable, f"has {name}, which {' and '.join(services)} of this Langfuse do not read", cure)
             elif not isinstance(value, str):
                 yield Problem(variable, f"has {name} as a number or boolean where text is due", "Put it in quotes")
             elif reason := environment_schema.unfit(name, value):

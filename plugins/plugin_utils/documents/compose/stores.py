@@ -62,7 +62,7 @@ def documents(plan: Plan, secrets: Secrets) -> list[Document]:
                 "TZ": "UTC",
             },
         ),
-        secret("env/valkey.env", "env", {"VALKEYCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}),
+        secret("env/valkey.env", "env", {"REDISCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}),
         secret(
             "env/seaweedfs.env",
             "env",
@@ -141,7 +141,6 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 f"{directory}/clickhouse/config.xml:/etc/clickhouse-server/config.d/langfuse.xml:ro",
                 f"{directory}/clickhouse/users.xml:/etc/clickhouse-server/users.d/langfuse.xml:ro",
             ],
-            "ulimits": {"nofile": {"soft": 262144, "hard": 262144}},
             "stop_grace_period": "60s",
             "healthcheck": _health(["CMD", "wget", "-q", "-T", "4", "-O", "/dev/null", "http://127.0.0.1:8123/ping"]),
         },
@@ -151,7 +150,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "command": [
                 "sh",
                 "-c",
-                'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$VALKEYCLI_AUTH"\nEND\n',
+                'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$REDISCLI_AUTH"\nEND\n',
             ],
             "env_file": ["env/valkey.env"],
             "user": "999:999",

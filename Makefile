@@ -1,0 +1,56 @@
+# Every target runs from a fresh clone; downloads and builds are kept in $(CACHE), outside the work tree.
+CACHE ?= $(if $(LANGFUSE_CACHE),$(LANGFUSE_CACHE),$(HOME)/.cache/llmops-langfuse)
+export LANGFUSE_CACHE := $(CACHE)
+CHECKOUT := $(CACHE)/checkouts/$(shell printf %s "$(CURDIR)" | sha256sum | cut -c1-12)
+VENV := $(CACHE)/venv-$(shell cat requirements/development.txt tests/setup.sh | sha256sum | cut -c1-12)
+PYTHON := $(VENV)/bin/python
+export PATH := $(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CHECKOUT)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONPATH := $(CHECKOUT)
+PLAYBOOK = ansible-playbook -i inventories/local -e @$(CACHE)/bench/vars.yml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-all lint bench-up bench-down bench lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make the Python environment (Python 3.12 or newer must be on the machine)
+	@sh tests/setup.sh "$(VENV)" "$(CHECKOUT)"
+
+demo: bench-up ## Bring up Langfuse with all its stores on this host, and prove it with a trace
+	@$(PLAYBOOK) llmops.langfuse.site
+
+demo-down: setup ## Stop the demo and the engine that it started; the data stays
+	@$(PLAYBOOK) llmops.langfuse.teardown
+	@$(PYTHON) -m tests.bench down
+
+test: setup ## Run everything that is tested
+	@$(PYTHON) -m tests.run
+
+test-all: setup ## The same, and the long tests
+	@$(PYTHON) -m tests.run --all
+
+test-unit: setup ## Tables over pure functions, a few seconds
+	@$(PYTHON) -m tests.run unit
+
+test-integration: setup ## Modules on real engines
+	@$(PYTHON) -m tests.run bench integration
+
+test-molecule: setup ## Whole playbooks
+	@$(PYTHON) -m tests.run bench molecule
+
+lint: setup ## Linters, types and documentation
+	@$(PYTHON) -m tests.run lint types docs
+
+bench-up: setup ## Start the engines that the tests and the demo run on
+	@$(PYTHON) -m tests.bench up
+
+bench-down: setup ## Stop what bench-up started
+	@$(PYTHON) -m tests.bench down
+
+lock: setup ## Lock the Python requirements again
+	@cd requirements && for name in controller development; do \
+	  uv pip compile -q --universal --python-version 3.12 --no-header --no-annotate --no-emit-index-url $$name.in -o $$name.txt && \
+	  sed -i "1i # Locked by \`make lock\` from $$name.in." $$name.txt; done

@@ -1,0 +1,172 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the container runtime knows: state, exit codes, restarts, selected environment, health log, last lines.
+
+Read through the ``docker`` command in JSON. Values of environment variables leave only by an allow-list; log lines leave
+only where a rule quotes one, cut and with credentials in URLs masked.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+ONEOFF = "com.docker.compose.oneoff"
+# Values of these say something about the wiring and are no secrets. Credentials inside of URLs are masked.
+SHOWN = re.compile(
+    r"^(HOSTNAME|PORT|TZ|NODE_OPTIONS|NEXTAUTH_URL|REDIS_(HOST|PORT|KEY_PREFIX|USERNAME|TLS_ENABLED)"
+    r"|CLICKHOUSE_(URL|MIGRATION_URL|USER|DB|CLUSTER_ENABLED)|DATABASE_HOST"
+    r"|LANGFUSE_MIGRATION_V4_\w+|LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS"
+    r"|LANGFUSE_S3_(EVENT_UPLOAD|MEDIA_UPLOAD|BATCH_EXPORT)_(BUCKET|PREFIX|REGION|ENDPOINT|FORCE_PATH_STYLE)"
+    r"|LANGFUSE_(AUTO_\w+_MIGRATION_DISABLED|INIT_(ORG|PROJECT)_ID|INIT_USER_EMAIL|INIT_PROJECT_PUBLIC_KEY)"
+    r"|AUTH_DISABLE_\w+)$"
+)
+Docker = Callable[[Sequence[str]], str]
+
+
+def docker_command(program: str, timeout: float) -> Docker:
+    """Run the command; stdout and stderr together (``docker logs`` uses both). Empty when it fails or is not there."""
+
+    def call(words: Sequence[str]) -> str:
+        try:
+            done = subprocess.run(
+                [program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+    return call
+
+
+def role_of(service: str, image: str) -> str:
+    """web, worker, clickhouse, redis, postgres, s3 or other: by the image's name first, then by the service's."""
+    repository = image.split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    for text in (repository, service):
+        if "worker" in text:
+            return "worker"
+        if text in ("langfuse", "langfuse-web", "web") or text.startswith("langfuse-web"):
+            return "web"
+        for word, role in (
+            ("clickhouse", "clickhouse"),
+            ("valkey", "redis"),
+            ("redis", "redis"),
+            ("dragonfly", "redis"),
+            ("postgres", "postgres"),
+            ("seaweedfs", "s3"),
+            ("minio", "s3"),
+            ("rustfs", "s3"),
+        ):
+            if word in text:
+                return role
+    return "other"
+
+
+def mask(text: str) -> str:
+    """Credentials inside of URLs."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+def summarize(inspected: Mapping[str, Any]) -> dict[str, Any]:
+    """One object of ``docker inspect`` as the rules need it, without its log."""
+    config, state = inspected.get("Config") or {}, inspected.get("State") or {}
+    labels = config.get("Labels") or {}
+    service = str(labels.get(SERVICE, "")) or str(inspected.get("Name", "")).lstrip("/")
+    pairs = [item.partition("=") for item in config.get("Env") or []]
+    health = state.get("Health") or {}
+    return {
+        "id": str(inspected.get("Id", "")),
+        "name": str(inspected.get("Name", "")).lstrip("/"),
+        "service": service,
+        "role": role_of(service, str(config.get("Image", ""))),
+        "image": str(config.get("Image", "")),
+        "oneoff": str(labels.get(ONEOFF, "")).lower() == "true",
+        "state": str(state.get("Status", "")),
+        "exit_code": int(state.get("ExitCode") or 0),
+        "oom_killed": bool(state.get("OOMKilled")),
+        "restarts": int(inspected.get("RestartCount") or 0),
+        "health": str(health.get("Status", "")),
+        "health_log": [mask(str(row.get("Output", "")).strip())[:200] for row in (health.get("Log") or [])[-2:]],
+        "env_names": sorted(name for name, _, _ in pairs),
+        "env": {name: mask(value) for name, _, value in pairs if SHOWN.match(name)},
+        "log": [],
+    }
+
+
+def parse_log(text: str, now: datetime.datetime) -> list[dict[str, Any]]:
+    """Lines of ``docker logs --timestamps`` as ``{age, text}``, age in seconds; a line without a time has age 0."""
+    lines = []
+    for line in text.splitlines():
+        stamp, _, rest = line.partition(" ")
+        try:
+            # Nanoseconds are more than fromisoformat takes before Python 3.11.
+            moment = datetime.datetime.fromisoformat(stamp[:19] + "+00:00")
+        except ValueError:
+            lines.append({"age": 0.0, "text": mask(line)})
+            continue
+        lines.append({"age": max(0.0, (now - moment).total_seconds()), "text": mask(rest)})
+    return lines
+
+
+def gather(docker: Docker, project: str, log_lines: int) -> list[dict[str, Any]]:
+    """Every container of a Compose project, with its last lines, or an empty list without Docker."""
+    ids = docker(["ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={project}"]).split()
+    found = [summarize(item) for item in _json(docker(["inspect", *ids]) if ids else "[]")]
+    if not found:
+        return []
+    now = datetime.datetime.now(tz=datetime.timezone.utc)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        words = [["logs", "--timestamps", "--tail", str(log_lines), item["id"]] for item in found]
+        for item, text in zip(found, pool.map(docker, words)):
+            item["log"] = parse_log(text, now)
+    return found
+
+
+def addresses(inspected: Sequence[Mapping[str, Any]], project: str) -> dict[str, str]:
+    """Names on the project's networks -> addresses, of the project's containers and of others on those networks."""
+    networks = {
+        network
+        for item in inspected
+        if (item.get("Config", {}).get("Labels") or {}).get(PROJECT) == project
+        for network in item.get("NetworkSettings", {}).get("Networks") or {}
+    }
+    table: dict[str, str] = {}
+    for item in inspected:
+        labels = item.get("Config", {}).get("Labels") or {}
+        for network, settings in (item.get("NetworkSettings", {}).get("Networks") or {}).items():
+            address = settings.get("IPAddress")
+            if network not in networks or not address:
+                continue
+            names = [str(item.get("Name", "")).lstrip("/"), *(settings.get("Aliases") or [])]
+            names += [labels[SERVICE]] if labels.get(PROJECT) == project and SERVICE in labels else []
+            for name in names:
+                table.setdefault(name, address)
+    return table
+
+
+def names_of(docker: Docker, project: str) -> dict[str, str]:
+    """The address of every name on the project's networks, for hosts that the resolver does not know."""
+    ids = docker(["ps", "-q", "--no-trunc"]).split()
+    return addresses(_json(docker(["inspect", *ids]) if ids else "[]"), project)
+
+
+def public(container: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a container goes into the module's result: everything but its log lines."""
+    return {key: value for key, value in container.items() if key not in ("log", "id")}
+
+
+def _json(text: str) -> list[Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return []
+    return data if isinstance(data, list) else []

@@ -1,0 +1,120 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all hops share: their result, the options, the evidence and the time that is left."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import http
+
+OK, FAILED, SKIPPED, WARNING = "ok", "failed", "skipped", "warning"
+
+
+class Finding(NamedTuple):
+    """What a hop says about itself: its status and one line for people."""
+
+    status: str
+    detail: str
+
+
+class Missing(Exception):
+    """A client library is not installed."""
+
+
+class Context:
+    """Options, evidence and connections of one walk.
+
+    ``evidence`` maps the name of a subject to what was seen, in plain types; the rules read nothing else.
+    ``names`` finds the address of a container by its name on the project's networks, when the resolver cannot.
+    """
+
+    def __init__(self, params: Mapping[str, Any], names: Callable[[], Mapping[str, str]]) -> None:
+        self.params = params
+        self.evidence: dict[str, Any] = {}
+        self.deadline = time.monotonic() + float(params["timeout"])
+        self.resolve: dict[str, str] = http.parse_resolve(params["resolve"])
+        self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
+        self._names = names
+        self._web: http.Client | None = None
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one exchange may take now."""
+        return max(0.05, min(float(self.params["hop_timeout"]), self.left))
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": http.basic(self.params["public_key"], self.params["secret_key"])}
+
+    @property
+    def writes(self) -> bool:
+        """False in check mode: nothing is sent that stays."""
+        return not self.params["check_mode"]
+
+    def web(self) -> http.Client:
+        """The one connection to Langfuse web, with the Host the application believes in."""
+        if self._web is None:
+            headers = {}
+            public, reached = urlsplit(self.public_url), urlsplit(self.params["url"])
+            if public.netloc != reached.netloc:
+                headers = {"Host": public.netloc, "X-Forwarded-Host": public.netloc, "X-Forwarded-Proto": public.scheme}
+            self._web = self.client(self.params["url"], headers)
+        return self._web
+
+    def client(self, url: str, headers: Mapping[str, str] | None = None) -> http.Client:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        table = dict(self.resolve)
+        table.setdefault(f"{(parts.hostname or '').lower()}:{port}", self.address(parts.hostname or "", port))
+        return http.Client(
+            url,
+            timeout=self.patience,
+            ca_path=self.params["ca_path"],
+            validate_certs=self.params["validate_certs"],
+            headers=headers,
+            resolve=table,
+        )
+
+    def address(self, host: str, port: int) -> str:
+        """Where ``host`` is: an entry of ``resolve``, the resolver's own answer, or a container of that name."""
+        given = self.resolve.get(f"{host.lower()}:{port}")
+        if given:
+            return given
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            return self._names().get(host, host)
+        return host
+
+    def close(self) -> None:
+        if self._web is not None:
+            self._web.close()
+
+
+def library(name: str) -> Any:
+    """A third-party client, or Missing with the name of its package."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise Missing(name) from None
+
+
+def missing_finding(missing: Missing) -> Finding:
+    return Finding(SKIPPED, f"the Python package {missing} is not installed where this runs; pip install {missing}")
+
+
+def seen(error: http.Unreachable) -> dict[str, Any]:
+    """An exchange without an answer, as evidence."""
+    return {"kind": error.kind, "where": error.where, "text": error.detail}

@@ -1,0 +1,176 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Redis and the worker: does the queue answer, keep what it is given, and is it emptied?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
+    FAILED,
+    OK,
+    SKIPPED,
+    WARNING,
+    Context,
+    Finding,
+    Missing,
+    library,
+    missing_finding,
+    seen,
+)
+
+QUEUES = ("otel-ingestion-queue", "ingestion-queue", "trace-upsert", "trace-delete")
+# Queues whose schedules both processes register at their start and never again.
+SCHEDULED = (
+    "event-propagation-queue",
+    "data-retention-queue",
+    "blobstorage-integration-queue",
+    "dead-letter-retry-queue",
+)
+NEGATIVE = "api-key-non-existent"
+
+
+def queue_key(prefix: str, queue: str, part: str) -> str:
+    """BullMQ's key: its own prefix is ``bull`` without a configured one, else the configured one plus a colon."""
+    return f"{prefix or 'bull'}:{queue}:{part}"
+
+
+def error_kind(name: str, text: str) -> str:
+    """What an exception of the redis client means: unreachable, password, acl, disk, loading, other."""
+    if "NOPERM" in text or name == "NoPermissionError":
+        return "acl"
+    if (
+        name in ("AuthenticationError", "AuthenticationWrongNumberOfArgsError")
+        or "WRONGPASS" in text
+        or "NOAUTH" in text
+    ):
+        return "password"
+    if "MISCONF" in text or "No space left" in text:
+        return "disk"
+    if "LOADING" in text:
+        return "loading"
+    if name in ("ConnectionError", "TimeoutError", "gaierror", "OSError", "ConnectionRefusedError"):
+        return "unreachable"
+    return "other"
+
+
+def stuck(first: dict[str, int], second: dict[str, int]) -> bool:
+    """Two looks at a queue: jobs wait, none is worked on, none has gone."""
+    return 0 < first["waiting"] <= second["waiting"] and not first["active"] and not second["active"]
+
+
+def queue(ctx: Context) -> Finding:
+    options = ctx.params["redis"]
+    if not options:
+        return Finding(SKIPPED, "no redis options given")
+    try:
+        redis = library("redis")
+    except Missing as missing:
+        return missing_finding(missing)
+    where = f"{options['host']}:{options['port']}"
+    record: dict[str, Any] = {"error": None, "where": where, "user": options["username"] or "default"}
+    ctx.evidence["redis"] = record
+    client = redis.Redis(
+        host=ctx.address(options["host"], options["port"]),
+        port=options["port"],
+        username=options["username"],
+        password=ctx.params["redis_password"] or None,
+        ssl=options["tls"],
+        ssl_ca_certs=ctx.params["ca_path"],
+        ssl_cert_reqs="required" if ctx.params["validate_certs"] else "none",
+        socket_connect_timeout=min(3.0, ctx.patience),
+        socket_timeout=ctx.patience,
+        decode_responses=True,
+    )
+    try:
+        client.ping()
+        _read(ctx, client, options["prefix"], record)
+    except (redis.RedisError, OSError) as error:
+        text = " ".join(str(error).split())
+        record.update(error=error_kind(type(error).__name__, text), text=text[:300])
+        return Finding(FAILED, f"{where}: {text[:160]}")
+    finally:
+        client.close()
+    return _judge(record)
+
+
+def _judge(record: dict[str, Any]) -> Finding:
+    queues = record["queues"]
+    waiting = sum(row["waiting"] for row in queues.values())
+    if record["stuck"]:
+        return Finding(FAILED, f"{waiting} jobs wait in {', '.join(record['stuck'])} and nobody takes them")
+    if record["policy"] not in ("noeviction", ""):
+        return Finding(WARNING, f"maxmemory-policy is {record['policy']}, jobs may vanish")
+    if not record["schedules"]:
+        return Finding(WARNING, "no schedules: Redis was emptied after web and worker started")
+    failed = sum(row["failed"] for row in queues.values())
+    if failed:
+        return Finding(WARNING, f"{failed} jobs failed for good; {waiting} waiting")
+    return Finding(OK, f"Redis {record['version']}, {waiting} waiting")
+
+
+def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> None:
+    info = client.info()
+    record.update(
+        version=str(info.get("redis_version", "")),
+        policy=str(info.get("maxmemory_policy", "")),
+        maxmemory=int(info.get("maxmemory", 0)),
+        evicted=int(info.get("evicted_keys", 0)),
+    )
+    # The two kinds of keys of the application: BullMQ's, and the cache's, which take the prefix without a separator.
+    client.get(f"{prefix}langfuse:verify")
+    first = _depths(client, prefix)
+    record["schedules"] = [name for name in SCHEDULED if client.exists(queue_key(prefix, name, "repeat"))]
+    waiting = [name for name, row in first.items() if row["waiting"] and not row["active"]]
+    record["stuck"] = []
+    if waiting:
+        time.sleep(min(1.5, ctx.left / 4))
+        second = _depths(client, prefix)
+        record["stuck"] = [name for name in waiting if stuck(first[name], second[name])]
+    record["queues"] = first
+    fast_hash = ctx.evidence.get("private", {}).get("fast_hash")
+    if fast_hash:
+        record["negative_key"] = NEGATIVE in str(client.get(f"{prefix}api-key:{fast_hash}") or "")
+
+
+def _depths(client: Any, prefix: str) -> dict[str, dict[str, int]]:
+    pipe = client.pipeline(transaction=False)
+    for name in QUEUES:
+        pipe.llen(queue_key(prefix, name, "wait"))
+        pipe.llen(queue_key(prefix, name, "active"))
+        pipe.zcard(queue_key(prefix, name, "delayed"))
+        pipe.zcard(queue_key(prefix, name, "failed"))
+    flat = pipe.execute()
+    parts = ("waiting", "active", "delayed", "failed")
+    return {name: dict(zip(parts, map(int, flat[4 * i : 4 * i + 4]))) for i, name in enumerate(QUEUES)}
+
+
+def worker(ctx: Context) -> Finding:
+    """The worker's own health: PostgreSQL and Redis as it sees them, and whether its queues are consumed."""
+    url = ctx.params["worker_url"]
+    if not url:
+        return Finding(SKIPPED, "no worker_url given")
+    client = ctx.client(url)
+    try:
+        answer = client.request("GET", "/api/health?failIfQueueConsumptionStuck=true", timeout=ctx.patience)
+    except http.Unreachable as error:
+        ctx.evidence["worker"] = seen(error)
+        return Finding(FAILED, f"{error.where} gives no answer: {error.detail}")
+    finally:
+        client.close()
+    body = answer.json() or {}
+    ctx.evidence["worker"] = {
+        "kind": None,
+        "status": answer.status,
+        "text": answer.text(200),
+        "consumption": body.get("queueConsumption") if isinstance(body, dict) else None,
+    }
+    if answer.status != 200:
+        return Finding(FAILED, f"/api/health answered {answer.status}: {answer.text(120)}")
+    consumption = ctx.evidence["worker"]["consumption"] or {}
+    count = consumption.get("registeredWorkerCount")
+    return Finding(OK, f"healthy, {count} queues registered" if count is not None else "healthy")

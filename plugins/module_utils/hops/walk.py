@@ -1,0 +1,115 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The walk: which hops there are, in which order, and what each needs before it makes sense."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import http, otlp, trace
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
+    clickhouse,
+    database,
+    queue,
+    session,
+    storage,
+    web,
+)
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
+    FAILED,
+    OK,
+    SKIPPED,
+    Context,
+    Finding,
+)
+
+
+class Hop(NamedTuple):
+    """``needs`` are hops that must not have failed or been skipped for a failed one."""
+
+    name: str
+    check: Callable[[Context], Finding]
+    needs: tuple[str, ...] = ()
+
+
+def send_trace(ctx: Context) -> Finding:
+    """The proof: one trace there and back."""
+    if not ctx.params["secret_key"]:
+        return Finding(SKIPPED, "no keys given")
+    if not ctx.writes:
+        return Finding(SKIPPED, "check mode sends nothing")
+    spec = trace.new_spec("langfuse-verify", "verify", ["verify"], "verify", "verify", {"source": "langfuse_health"})
+    built = otlp.build(spec)
+    record: dict[str, Any] = {"trace_id": built.trace_id, "code": None, "differences": [], "timings": {}}
+    ctx.evidence["trace"] = record
+    patience = max(1.0, min(float(ctx.params["trace_timeout"]), ctx.left))
+    try:
+        outcome = trace.send_and_wait(ctx.web(), ctx.authorization["Authorization"], built, patience)
+    except Failure as failure:
+        record.update(code=failure.code, text=failure.message[:300])
+        return Finding(FAILED, failure.message[:200])
+    record.update(timings=outcome.timings, attempts=outcome.attempts, differences=outcome.differences)
+    if outcome.differences:
+        record["code"] = "different"
+        fields = ", ".join(f"{row['span']}.{row['field']}" for row in outcome.differences)
+        return Finding(FAILED, f"came back different in {fields}")
+    return Finding(OK, f"read back equal, readable after {outcome.timings['readable']:.0f} ms")
+
+
+HOPS = (
+    Hop("name", web.name),
+    Hop("port", web.port, ("name",)),
+    Hop("web", web.web, ("port",)),
+    Hop("database", database.database),
+    Hop("key", web.key, ("web",)),
+    Hop("s3_write", storage.s3_write),
+    Hop("queue", queue.queue),
+    Hop("worker", queue.worker),
+    Hop("clickhouse", clickhouse.clickhouse),
+    Hop("trace", send_trace, ("key",)),
+    Hop("media", storage.media, ("key",)),
+    Hop("sign_in", session.sign_in, ("web",)),
+    Hop("refusals", web.refusals, ("web",)),
+    Hop("ports", web.ports),
+)
+
+
+def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
+    """Every hop as ``{name, status, ms, detail, cause, cure}``. A hop without its needs, or without time, is skipped."""
+    done: list[dict[str, Any]] = []
+    broken: dict[str, str] = {}
+    for hop in hops:
+        started = time.monotonic()
+        finding = _run(ctx, hop, broken)
+        if finding.status == FAILED:
+            broken[hop.name] = hop.name
+        elif finding.status == SKIPPED and any(need in broken for need in hop.needs):
+            broken[hop.name] = next(broken[need] for need in hop.needs if need in broken)
+        ms = round((time.monotonic() - started) * 1000, 1)
+        done.append({"name": hop.name, **finding._asdict(), "ms": ms, "cause": "", "cure": ""})
+    return done
+
+
+def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> Finding:
+    if hop.name in ctx.params["skip"]:
+        return Finding(SKIPPED, "asked for")
+    missing = [broken[need] for need in hop.needs if need in broken]
+    if missing:
+        return Finding(SKIPPED, f"needs {missing[0]}")
+    if ctx.left <= 0:
+        return Finding(FAILED, "no time left: raise timeout, or look at the slow hops above")
+    try:
+        return hop.check(ctx)
+    except (http.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
+
+
+def summary(hops: list[dict[str, Any]]) -> tuple[bool, str]:
+    """Whether all is well (warnings are), and the name of the first broken hop, "" for none."""
+    first = next((hop["name"] for hop in hops if hop["status"] == FAILED), "")
+    return not first, first

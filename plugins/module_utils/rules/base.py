@@ -1,0 +1,94 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rule, and the view of the evidence that its condition looks at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+ERROR, WARNING = "error", "warning"
+# Log lines older than this explain nothing that is wrong now.
+RECENT = 900.0
+
+
+class Evidence:
+    """Read-only access to what the hops and the container runtime saw. Absent subjects are empty."""
+
+    def __init__(self, hops: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+        self._status = {hop["name"]: hop["status"] for hop in hops}
+        self._detail = {hop["name"]: str(hop.get("detail", "")) for hop in hops}
+        self._facts = facts
+
+    def of(self, subject: str) -> Mapping[str, Any]:
+        found = self._facts.get(subject)
+        return found if isinstance(found, Mapping) else {}
+
+    def rows(self, subject: str) -> Sequence[Mapping[str, Any]]:
+        found = self._facts.get(subject)
+        return found if isinstance(found, list) else []
+
+    def text(self, subject: str) -> str:
+        found = self._facts.get(subject)
+        return found if isinstance(found, str) else ""
+
+    def failed(self, *hops: str) -> bool:
+        return any(self._status.get(hop) == "failed" for hop in hops)
+
+    def ok(self, hop: str) -> bool:
+        return self._status.get(hop) in ("ok", "warning")
+
+    def detail(self, hop: str) -> str:
+        return self._detail.get(hop, "")
+
+    def containers(self, role: str) -> Iterator[Mapping[str, Any]]:
+        return (item for item in self.rows("containers") if item["role"] == role and not item.get("oneoff"))
+
+    def log(self, pattern: str, *roles: str, age: float = RECENT) -> re.Match[str] | None:
+        """The newest line of a role's containers that holds ``pattern`` (all roles without any), not older than ``age``."""
+        expression = re.compile(pattern)
+        best: tuple[float, re.Match[str]] | None = None
+        for item in self.rows("containers"):
+            if roles and item["role"] not in roles:
+                continue
+            for line in item["log"]:
+                if line["age"] > age or (best is not None and line["age"] > best[0]):
+                    continue
+                match = expression.search(line["text"])
+                if match is not None:
+                    best = (line["age"], match)
+        return best[1] if best is not None else None
+
+
+Found = Mapping[str, Any]
+
+
+class Rule(NamedTuple):
+    """``when`` gives None, or the values for the texts: ``seen`` is the evidence, the others stand in braces.
+
+    A rule without a failed hop in ``serious`` is a warning: something latent, seen in passing. Empty: always an error.
+    """
+
+    code: str
+    hop: str
+    when: Callable[[Evidence], Found | None]
+    cause: str
+    cure: str
+    severity: str = ERROR
+    serious: tuple[str, ...] = ()
+
+    def severity_for(self, evidence: Evidence) -> str:
+        if self.severity == WARNING and self.serious and evidence.failed(*self.serious):
+            return ERROR
+        return self.severity
+
+
+def line(match: re.Match[str] | None, **values: str) -> Found | None:
+    """A log match as values: the whole line as ``seen``, its named groups, and what else is given."""
+    if match is None:
+        return None
+    groups = {key: value for key, value in match.groupdict().items() if value is not None}
+    return {"seen": " ".join(match.string.split())[:300], **groups, **values}

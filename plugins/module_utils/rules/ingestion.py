@@ -1,0 +1,244 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Causes in what is asked of a running Langfuse: keys, traces, media, sign-in, and what must be closed."""
+
+from __future__ import annotations
+
+from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
+
+
+def negative_key_cache(e: Evidence) -> Found | None:
+    """The key exists in PostgreSQL, and Redis says that it does not."""
+    if e.of("key").get("status") != 401:
+        return None
+    record = e.of("postgres").get("key") or {}
+    if e.of("redis").get("negative_key") and record.get("found"):
+        return {"seen": "api-key-non-existent is cached for this key"}
+    return None
+
+
+def key_wrong_secret(e: Evidence) -> Found | None:
+    record = e.of("postgres").get("key") or {}
+    if e.of("key").get("status") in (401, 403) and record.get("found") and not e.of("redis").get("negative_key"):
+        hint = "" if record.get("secret_alike") else "its first and last characters differ from the stored ones"
+        return {"seen": hint or e.of("key").get("text")}
+    return None
+
+
+def key_missing(e: Evidence) -> Found | None:
+    if e.of("key").get("status") not in (401, 403):
+        return None
+    record = e.of("postgres").get("key")
+    if record is not None and record.get("found"):
+        return None
+    return {"seen": e.of("key").get("text")}
+
+
+def key_wrong_public(e: Evidence) -> Found | None:
+    fact = e.of("key")
+    if fact.get("status") != 200:
+        return None
+    record = e.of("postgres").get("key")
+    if fact.get("public_status") == 401 or (record is not None and not record.get("found")):
+        return {"seen": "GET /api/public/projects accepts the pair, but the public key is unknown"}
+    return None
+
+
+def key_wrong_project(e: Evidence) -> Found | None:
+    fact = e.of("key")
+    return {"projects": ", ".join(fact.get("projects", [])), "seen": ""} if fact.get("wrong_project") else None
+
+
+def legacy_sdk(e: Evidence) -> Found | None:
+    pattern = r"not accepted by /api/public/ingestion|Event type not accepted|Event type \"[\w-]+\" is not accepted"
+    return line(e.log(pattern, "web", age=86400.0))
+
+
+def read_api_closed(e: Evidence) -> Found | None:
+    return {"seen": e.of("trace").get("text")} if e.of("trace").get("code") == "read_api_closed" else None
+
+
+def trace_different(e: Evidence) -> Found | None:
+    fact = e.of("trace")
+    if fact.get("code") != "different":
+        return None
+    return {"fields": ", ".join(f"{row['span']}.{row['field']}" for row in fact.get("differences", [])), "seen": ""}
+
+
+def media_endpoint_unreachable(e: Evidence) -> Found | None:
+    fact = e.of("media")
+    if e.failed("media") and fact.get("origin") and fact.get("kind"):
+        return {"origin": fact["origin"], "seen": fact.get("text")}
+    return None
+
+
+def media_refused(e: Evidence) -> Found | None:
+    fact = e.of("media")
+    if not e.failed("media") or fact.get("kind") or not fact.get("status"):
+        return None
+    return {
+        "step": fact.get("step"),
+        "said": f"{fact.get('status')} {fact.get('text')}",
+        "seen": fact.get("origin", ""),
+    }
+
+
+def media_origin_blocked(e: Evidence) -> Found | None:
+    fact = e.of("media")
+    return {"origin": fact.get("origin"), "seen": ""} if e.ok("media") and fact.get("browser_may") is False else None
+
+
+def media_cors(e: Evidence) -> Found | None:
+    fact = e.of("media")
+    if e.ok("media") and fact.get("cors") is False and fact.get("browser_may"):
+        return {"origin": fact.get("origin"), "seen": "the preflight request is not allowed"}
+    return None
+
+
+def sign_in_failed(e: Evidence) -> Found | None:
+    fact = e.of("sign_in")
+    if not e.failed("sign_in"):
+        return None
+    user = e.of("postgres").get("user") or {}
+    if user and not user.get("found"):
+        reason = "PostgreSQL holds no such user"
+    elif fact.get("error"):
+        reason = f"Langfuse says {fact['error']}"
+    else:
+        reason = e.detail("sign_in")
+    return {"reason": reason, "seen": f"step {fact.get('step')}, status {fact.get('status')}"}
+
+
+def not_refused(e: Evidence) -> Found | None:
+    accepted = [f"{row['request']}: {row['status']}" for row in e.rows("refusals") if row["status"] not in (401, None)]
+    return {"seen": "; ".join(accepted)} if accepted else None
+
+
+def port_open(e: Evidence) -> Found | None:
+    rows = e.rows("ports")
+    if not rows:
+        return None
+    return {"open": ", ".join(f"{row['service']} at {row['where']}" for row in rows), "seen": ""}
+
+
+RULES = (
+    Rule(
+        "negative_key_cache",
+        "key",
+        negative_key_cache,
+        "The key exists, but it was used before it did: Redis remembers it as unknown, and every further try renews that.",
+        "Leave it alone for longer than LANGFUSE_CACHE_API_KEY_TTL_SECONDS (300 s), or delete the keys PREFIXapi-key:* "
+        "in Redis.",
+    ),
+    Rule(
+        "key_wrong_secret",
+        "key",
+        key_wrong_secret,
+        "The public key exists, but this is not its secret.",
+        "Use the secret it was created with. LANGFUSE_INIT_PROJECT_SECRET_KEY does not change an existing key: set a new "
+        "public and a new secret key to rotate.",
+    ),
+    Rule(
+        "key_missing",
+        "key",
+        key_missing,
+        "Langfuse does not know this key.",
+        "Set LANGFUSE_INIT_ORG_ID, LANGFUSE_INIT_PROJECT_ID, LANGFUSE_INIT_PROJECT_PUBLIC_KEY and _SECRET_KEY on web "
+        "(without the organization's id the others are ignored) and restart it; or create the key in the interface.",
+    ),
+    Rule(
+        "key_wrong_public",
+        "key",
+        key_wrong_public,
+        "The secret key is right and the public key is wrong: Langfuse accepts that, SDKs that use the public key do not.",
+        "Correct the public key to the one that belongs to this secret.",
+    ),
+    Rule(
+        "key_wrong_project",
+        "key",
+        key_wrong_project,
+        "The key belongs to project {projects}, not to the expected one.",
+        "Use the project's own keys, or correct project_id.",
+    ),
+    Rule(
+        "read_api_closed",
+        "trace",
+        read_api_closed,
+        "Web does not serve the read API of v4.",
+        "Set LANGFUSE_MIGRATION_V4_ALLOW_PREVIEW_OPT_IN=true and LANGFUSE_MIGRATION_V4_WRITE_MODE=events_only on web.",
+    ),
+    Rule(
+        "trace_different",
+        "trace",
+        trace_different,
+        "The trace came back different in {fields}.",
+        "Web and worker must be of the same version; compare their images.",
+    ),
+    Rule(
+        "legacy_sdk",
+        "trace",
+        legacy_sdk,
+        "An old SDK (Python v2, JavaScript v3) sends to /api/public/ingestion: answered 207, each event refused with 400, "
+        "nothing stored (events_only).",
+        "Upgrade that client to Python SDK 4 or JavaScript SDK 5, or to OTLP; as a bridge set "
+        "LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on web and worker.",
+        WARNING,
+    ),
+    Rule(
+        "media_endpoint_unreachable",
+        "media",
+        media_endpoint_unreachable,
+        "The address in upload URLs, {origin}, cannot be reached.",
+        "Set LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT of web to an address that browsers and SDKs reach (the application's own "
+        "origin), and let the proxy pass the bucket's path to the store with the Host header kept.",
+    ),
+    Rule(
+        "media_refused",
+        "media",
+        media_refused,
+        "Media fail at {step}: {said}.",
+        "Check LANGFUSE_S3_MEDIA_UPLOAD_BUCKET and its keys on web; a proxy must keep Host, Content-Type and "
+        "x-amz-checksum-sha256 as they were signed.",
+    ),
+    Rule(
+        "media_origin_blocked",
+        "media",
+        media_origin_blocked,
+        "Uploads from the interface are blocked: the application's content-security policy does not allow {origin}.",
+        "Serve the media bucket under the application's own origin, and set LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT of web to it.",
+        WARNING,
+    ),
+    Rule(
+        "media_cors",
+        "media",
+        media_cors,
+        "The bucket at {origin} does not allow uploads from the interface's origin (CORS); SDKs are not affected.",
+        "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 in the "
+        "bucket's CORS rules.",
+        WARNING,
+    ),
+    Rule(
+        "sign_in_failed",
+        "sign_in",
+        sign_in_failed,
+        "The first user cannot sign in: {reason}.",
+        "LANGFUSE_INIT_USER_PASSWORD acts only when the user is created; reset the password, or correct user_email and "
+        "user_password. NEXTAUTH_URL must be the address in the browser.",
+    ),
+    Rule(
+        "not_refused",
+        "refusals",
+        not_refused,
+        "Langfuse answers requests it must refuse.",
+        "Something in front adds credentials or answers itself: remove the Authorization header from the proxy.",
+    ),
+    Rule(
+        "port_open",
+        "ports",
+        port_open,
+        "Reachable from outside: {open}.",
+        "Publish it on 127.0.0.1 only, or not at all, and recreate the container.",
+    ),
+)

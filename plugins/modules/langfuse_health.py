@@ -1,0 +1,440 @@
+#!/usr/bin/python
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: langfuse_health
+short_description: Walk through Langfuse hop by hop and name what is broken
+version_added: 1.0.0
+author:
+  - The llmops.langfuse contributors (@llmops)
+description:
+  - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
+    The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
+    C(media), C(sign_in), C(refusals) and C(ports).
+  - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
+    stores are looked at in any case.
+  - What was seen goes through a table of rules that names causes with a stable code and a cure.
+  - Names of hosts that do not resolve here are looked up among the containers on the networks of O(runtime.project), so
+    that the application's own settings (V(clickhouse), V(valkey)) can be given as they are.
+  - It never hangs. Every exchange ends after O(hop_timeout), everything after O(timeout) and one exchange.
+options:
+  public_url:
+    description: The application's own address (C(NEXTAUTH_URL)), when it is not O(url). Sent as C(Host).
+    type: str
+  project_id:
+    description: The project that the keys must belong to.
+    type: str
+  user_email:
+    description: E-mail of a user who must be able to sign in with a password and be C(OWNER).
+    type: str
+  user_password:
+    description: Password of that user.
+    type: str
+  postgres:
+    description: Where the application's PostgreSQL is. Needs psycopg.
+    type: dict
+    suboptions:
+      host:
+        description: Host.
+        type: str
+        required: true
+      port:
+        description: Port.
+        type: int
+        default: 5432
+      database:
+        description: Database.
+        type: str
+        required: true
+      user:
+        description: The application's role.
+        type: str
+        required: true
+  postgres_password:
+    description: Password of the role.
+    type: str
+  clickhouse:
+    description: Where the application's ClickHouse is.
+    type: dict
+    suboptions:
+      url:
+        description: Address of its HTTP interface, for example V(http://clickhouse:8123).
+        type: str
+        required: true
+      user:
+        description: The application's user.
+        type: str
+        required: true
+      database:
+        description: The application's database.
+        type: str
+        default: default
+      migration_port:
+        description: Port of the native protocol, which migrations need. Looked at with O(level=diagnose).
+        type: int
+  clickhouse_password:
+    description: Password of the ClickHouse user.
+    type: str
+  redis:
+    description: Where the application's Redis or Valkey is. Needs the Python package redis.
+    type: dict
+    suboptions:
+      host:
+        description: Host.
+        type: str
+        required: true
+      port:
+        description: Port.
+        type: int
+        default: 6379
+      username:
+        description: The application's user. Without it, the default user.
+        type: str
+      prefix:
+        description: C(REDIS_KEY_PREFIX) of the application.
+        type: str
+        default: ""
+      tls:
+        description: Whether to use TLS.
+        type: bool
+        default: false
+  redis_password:
+    description: Password of the Redis user.
+    type: str
+  s3:
+    description: Where the application's object store is. Needs boto3.
+    type: dict
+    suboptions:
+      endpoint:
+        description: Address of the store as the worker uses it. Without it, AWS.
+        type: str
+      region:
+        description: Region.
+        type: str
+        default: us-east-1
+      path_style:
+        description: Whether the bucket's name stands in the path.
+        type: bool
+        default: true
+      buckets:
+        description: Buckets by role. C(events) and C(media) are the usual ones, each with the name of its bucket.
+        type: dict
+        default: {}
+  s3_access_key:
+    description: The application's access key.
+    type: str
+  s3_secret_key:
+    description: The application's secret key.
+    type: str
+  worker_url:
+    description: Address of the worker, for example V(http://langfuse-worker:3030).
+    type: str
+  closed_ports:
+    description: What must not be reachable from outside. Give the addresses of this host that are not loopback.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Address.
+        type: str
+        required: true
+      port:
+        description: Port.
+        type: int
+        required: true
+      service:
+        description: Name for the message.
+        type: str
+        required: true
+  runtime:
+    description: Where the containers' states and logs can be read when something is broken.
+    type: dict
+    suboptions:
+      kind:
+        description: Kind of runtime.
+        type: str
+        choices: [compose]
+        default: compose
+      project:
+        description: Name of the Compose project.
+        type: str
+        required: true
+      docker:
+        description: The command.
+        type: str
+        default: docker
+      log_lines:
+        description: How many of the last lines of each container are read.
+        type: int
+        default: 400
+  level:
+    description:
+      - V(verify) reads the runtime only when a hop is broken.
+      - V(diagnose) always does, and reports what is latent too.
+    type: str
+    choices: [verify, diagnose]
+    default: verify
+  fail:
+    description: Whether the module fails when a hop is broken. By default with O(level=verify) only.
+    type: bool
+  skip:
+    description: Names of hops to leave out.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds for all hops.
+    type: float
+    default: 150
+  hop_timeout:
+    description: Seconds for one exchange with one neighbour.
+    type: float
+    default: 10
+  trace_timeout:
+    description: Seconds within which the trace must be readable.
+    type: float
+    default: 60
+extends_documentation_fragment:
+  - llmops.langfuse.api
+attributes:
+  check_mode:
+    description: Looks only. Nothing is written, so C(s3_write), C(trace) and C(media) are skipped.
+    support: full
+  diff_mode:
+    description: There is no state to compare.
+    support: none
+notes:
+  - RV(changed) is always V(false). The trace and the media file are probes. The trace is in the environment C(verify).
+  - Values of the containers' environment are shown only for a list of names that hold no secrets, log lines only where a
+    rule quotes one.
+seealso:
+  - module: llmops.langfuse.langfuse_trace
+  - module: llmops.langfuse.s3_bucket
+"""
+
+EXAMPLES = r"""
+- name: Prove that Langfuse works
+  llmops.langfuse.langfuse_health:
+    url: http://127.0.0.1:3030
+    public_url: https://langfuse.example.com
+    public_key: "{{ langfuse_init_project_public_key }}"
+    secret_key: "{{ langfuse_init_project_secret_key }}"
+    project_id: main
+    user_email: admin@example.com
+    user_password: "{{ langfuse_init_user_password }}"
+    worker_url: http://langfuse-worker:3030
+    postgres: {host: postgres, database: langfuse, user: langfuse}
+    postgres_password: "{{ langfuse_postgres_password }}"
+    clickhouse: {url: "http://clickhouse:8123", user: langfuse, database: langfuse}
+    clickhouse_password: "{{ langfuse_clickhouse_password }}"
+    redis: {host: valkey, prefix: "langfuse:"}
+    redis_password: "{{ langfuse_redis_password }}"
+    s3:
+      endpoint: http://seaweedfs:8333
+      buckets: {events: langfuse-events, media: langfuse-media}
+    s3_access_key: "{{ langfuse_s3_access_key }}"
+    s3_secret_key: "{{ langfuse_s3_secret_key }}"
+    runtime: {project: langfuse}
+
+- name: Say what is wrong
+  llmops.langfuse.langfuse_health:
+    url: http://127.0.0.1:3030
+    level: diagnose
+    runtime: {project: langfuse}
+  register: health
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ health.table }}"
+"""
+
+RETURN = r"""
+healthy:
+  description: Whether no hop is broken. Warnings do not count.
+  type: bool
+  returned: always
+first_broken:
+  description: Name of the first broken hop, empty without one.
+  type: str
+  returned: always
+hops:
+  description: One entry a hop with C(name), C(status) (V(ok), V(failed), V(skipped), V(warning)), C(ms), C(detail), C(cause), C(cure).
+  type: list
+  elements: dict
+  returned: always
+causes:
+  description: What the rules found, errors first, with C(code), C(severity), C(hop), C(cause), C(cure), C(evidence).
+  type: list
+  elements: dict
+  returned: always
+table:
+  description: The same for people, line by line.
+  type: list
+  elements: str
+  returned: always
+application:
+  description: The application's C(version).
+  type: dict
+  returned: always
+trace:
+  description: Id of the trace and the milliseconds of its hops, as M(llmops.langfuse.langfuse_trace) returns them.
+  type: dict
+  returned: when a trace was sent
+containers:
+  description: State, exit code, restarts, health and selected environment of the project's containers.
+  type: list
+  elements: dict
+  returned: when the runtime was read
+code:
+  description: Code of the first cause, when the module fails.
+  type: str
+  returned: failure
+cure:
+  description: Cure of the first cause, when the module fails.
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, containers, report
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
+
+DOCKER_TIMEOUT = 15.0
+
+
+def examine(params: dict[str, Any]) -> dict[str, Any]:
+    """Walk, read the runtime if there is a reason to, diagnose."""
+    runtime = params["runtime"]
+    docker = containers.docker_command(runtime["docker"], DOCKER_TIMEOUT) if runtime else None
+    names: dict[str, dict[str, str]] = {}
+
+    def lookup() -> dict[str, str]:
+        if "table" not in names:
+            names["table"] = containers.names_of(docker, runtime["project"]) if docker else {}
+        return names["table"]
+
+    try:
+        context = Context(params, lookup)
+    except ValueError as error:
+        raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
+    try:
+        hops = walk.walk(context)
+    finally:
+        context.close()
+    healthy, first = walk.summary(hops)
+    evidence = context.evidence
+    found: list[dict[str, Any]] = []
+    if docker and (not healthy or params["level"] == "diagnose"):
+        found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
+    named = causes.diagnose(hops, evidence)
+    causes.explain(hops, named)
+    result = {
+        "changed": False,
+        "healthy": healthy,
+        "first_broken": first,
+        "hops": hops,
+        "causes": named,
+        "table": report.table(hops, named),
+        "application": {"version": evidence.get("web", {}).get("version", "")},
+        "msg": report.verdict(hops, named, first),
+    }
+    if evidence.get("trace"):
+        result["trace"] = {
+            key: evidence["trace"].get(key) for key in ("trace_id", "timings", "attempts", "differences")
+        }
+    if found:
+        result["containers"] = [containers.public(item) for item in found]
+    return result
+
+
+def run(params: dict[str, Any]) -> dict[str, Any]:
+    """The result, or a Failure that carries it."""
+    result = examine(params)
+    fails = params["level"] == "verify" if params["fail"] is None else params["fail"]
+    if result["healthy"] or not fails:
+        return result
+    cause = result["causes"][0]
+    raise Failure(cause["code"], result.pop("msg"), cause["cure"], **result)
+
+
+def argument_spec() -> dict[str, Any]:
+    text: dict[str, Any] = {"type": "str"}
+    needed: dict[str, Any] = {"type": "str", "required": True}
+    secret: dict[str, Any] = {"type": "str", "no_log": True}
+
+    def group(**options: Any) -> dict[str, Any]:
+        return {"type": "dict", "options": options}
+
+    def port(default: int) -> dict[str, Any]:
+        return {"type": "int", "default": default}
+
+    return {
+        **args.API_SPEC,
+        "public_url": text,
+        "project_id": text,
+        "user_email": text,
+        "user_password": secret,
+        "postgres": group(host=needed, port=port(5432), database=needed, user=needed),
+        "postgres_password": secret,
+        "clickhouse": group(
+            url=needed, user=needed, database={"type": "str", "default": "default"}, migration_port={"type": "int"}
+        ),
+        "clickhouse_password": secret,
+        "redis": group(
+            host=needed,
+            port=port(6379),
+            username=text,
+            prefix={"type": "str", "default": ""},
+            tls={"type": "bool", "default": False},
+        ),
+        "redis_password": secret,
+        "s3": group(
+            endpoint=text,
+            region={"type": "str", "default": "us-east-1"},
+            path_style={"type": "bool", "default": True},
+            buckets={"type": "dict", "default": {}},
+        ),
+        "s3_access_key": {"type": "str", "no_log": False},
+        "s3_secret_key": secret,
+        "worker_url": text,
+        "closed_ports": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"host": needed, "port": {"type": "int", "required": True}, "service": needed},
+        },
+        "runtime": group(
+            kind={"type": "str", "choices": ["compose"], "default": "compose"},
+            project=needed,
+            docker={"type": "str", "default": "docker"},
+            log_lines={"type": "int", "default": 400},
+        ),
+        "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
+        "fail": {"type": "bool"},
+        "skip": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "float", "default": 150.0},
+        "hop_timeout": {"type": "float", "default": 10.0},
+        "trace_timeout": {"type": "float", "default": 60.0},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        module.exit_json(**run({**module.params, "check_mode": module.check_mode}))
+    except Failure as failure:
+        module.fail_json(**failure.as_result())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Runs the parts of the test suite one after the other, says what each one took, and counts.
+
+`python -m tests.run` runs all that fits the everyday limit, `--all` the long ones too, and names
+run only those parts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
+PYTHON_FILES = ("plugins", "tests")
+_COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+
+
+@dataclass
+class Count:
+    """Tests that ran in a part. A part without a counting runner is one test."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def call(*command: str, environment: dict[str, str] | None = None, folder: Path = ROOT) -> tuple[int, str]:
+    """Run a command, show its output as it comes, and return its status and output."""
+    print(f"  $ {' '.join(command)}", flush=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        sys.stdout.write("    " + line)
+        sys.stdout.flush()
+    return process.wait(), "".join(lines)
+
+
+def each(*commands: Sequence[str]) -> Count:
+    """Each command is a test that passes with status 0."""
+    count = Count()
+    for command in commands:
+        status, _output = call(*command)
+        count.passed += status == 0
+        count.failed += status != 0
+    return count
+
+
+def pytest(*arguments: str) -> Count:
+    status, output = call(sys.executable, "-m", "pytest", *arguments)
+    found = {word: int(number) for number, word in _COUNT.findall(output.rstrip().rsplit("\n", 1)[-1])}
+    count = Count(found.get("passed", 0), found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0), found.get("skipped", 0))
+    if status and not count.failed:
+        count.failed = 1
+    return count
+
+
+def lint() -> Count:
+    return each(
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "--diff", *PYTHON_FILES],
+        ["yamllint", "--strict", "."],
+        ["ansible-lint", "--offline", "--strict", "--profile", "production"],
+    )
+
+
+def types() -> Count:
+    return each(["mypy", "plugins", "tests/bench", "tests/standin", "tests/run.py"])
+
+
+def docs() -> Count:
+    return each(["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "."])
+
+
+def sanity() -> Count:
+    """ansible-test wants a checkout of its own under the collection's name, and a pip it can fetch."""
+    version = subprocess.run([sys.executable, "-c", "from ansible_test._internal.python_requirements import *"], cwd=ROOT, check=False)
+    del version
+    tree = CACHE / "sanity" / "ansible_collections" / "llmops" / "langfuse"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, files.split("\0")):
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy2(ROOT / name, target)
+    subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
+    status, _output = call("ansible-test", "sanity", "--venv", "--color", "no", "--python", "default", folder=tree)
+    return Count(passed=status == 0, failed=status != 0)
+
+
+def bench() -> Count:
+    return each([sys.executable, "-m", "tests.bench", "up"])
+
+
+def molecule() -> Count:
+    scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return each(*(["molecule", "test", "--scenario-name", scenario] for scenario in scenarios))
+
+
+def bench_down() -> Count:
+    return each([sys.executable, "-m", "tests.bench", "down"])
+
+
+PARTS: dict[str, Callable[[], Count]] = {
+    "lint": lint,
+    "types": types,
+    "docs": docs,
+    "unit": lambda: pytest("tests/unit"),
+    "bench": bench,
+    "integration": lambda: pytest("tests/integration", "--durations=10"),
+    "molecule": molecule,
+}
+LONG: dict[str, Callable[[], Count]] = {"sanity": sanity}
+
+
+def main(arguments: Sequence[str]) -> int:
+    wanted = [name for name in arguments if not name.startswith("-")]
+    known = {**PARTS, **LONG}
+    if unknown := set(wanted) - set(known):
+        print(f"unknown parts {sorted(unknown)}; there are {', '.join(known)}")
+        return 2
+    names = wanted or list(known if "--all" in arguments else PARTS)
+    total, rows = Count(), []
+    engine_was_up = subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    try:
+        for name in names:
+            print(f"== {name}", flush=True)
+            started = time.monotonic()
+            count = known[name]()
+            rows.append((name, count, time.monotonic() - started))
+            total.passed += count.passed
+            total.failed += count.failed
+            total.skipped += count.skipped
+            if name == "bench" and count.failed:
+                print("The engines did not start, so nothing that needs them can run.")
+                break
+    finally:
+        if "bench" in names and not engine_was_up:
+            bench_down()
+    print(f"\n{'part':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for name, count, seconds in rows:
+        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>9.1f}")
+    if "bench" in names:
+        print(f"Langfuse itself: {application()}")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+def application() -> str:
+    """Which Langfuse took part: the stand-in of the bench, or the real images."""
+    variables = CACHE / "bench" / "vars.yml"
+    text = variables.read_text() if variables.exists() else ""
+    return "stand-in (no registry in reach)" if "bench.localhost" in text else "the published images"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The Compose project as data: what its services have in common, and who is recreated by which change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.project import project
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import Document
+
+from ..settings.cases import GOOD
+from ..settings.support import CANDIDATES, run
+
+
+def _documents(given: dict[str, Any] | None = None) -> dict[str, Document]:
+    result = run({**GOOD, **(given or {})})
+    assert not result.problems, result.problems
+    return {document.path: document for document in project(result.plan, result.secrets)}
+
+
+def _services(given: dict[str, Any] | None = None) -> dict[str, Any]:
+    services: dict[str, Any] = _documents(given)["compose.yaml"].object["services"]
+    return services
+
+
+@pytest.mark.parametrize("service", ["langfuse-web", "langfuse-worker", "langfuse-migrate", "postgres", "clickhouse", "valkey", "seaweedfs"])
+def test_every_service_is_hardened_and_limited(service: str) -> None:
+    found = _services()[service]
+    assert found["read_only"] is True
+    assert found["cap_drop"] == ["ALL"]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert found["user"].split(":")[0] != "0"
+    assert found["mem_limit"].endswith("m")
+    assert found["logging"]["options"] == {"max-size": "20m", "max-file": "5"}
+    assert found["restart"] == ("no" if service == "langfuse-migrate" else "unless-stopped")
+
+
+def test_secrets_are_only_in_sensitive_documents_that_only_their_owner_reads() -> None:
+    for document in _documents().values():
+        text = document.content()
+        holds = [name for name, value in CANDIDATES.items() if value in text and name != "langfuse_init_project_public_key"]
+        if document.sensitive:
+            assert document.mode == "0600"
+        else:
+            assert not holds, (document.path, holds)
+
+
+def test_stores_are_published_on_loopback_only() -> None:
+    services = _services({"langfuse_bind_address": "0.0.0.0"})
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"langfuse-web": ["0.0.0.0:3030:3000"], "seaweedfs": ["127.0.0.1:9090:8333"]}
+
+
+def _readers(given: dict[str, Any]) -> set[str]:
+    """Services whose definition or environment changes."""
+    before, after = _documents(), _documents(given)
+    changed = set()
+    for name in _services():
+        definitions = [documents["compose.yaml"].object["services"][name] for documents in (before, after)]
+        files = [[documents[path].content() for path in definitions[0]["env_file"]] for documents in (before, after)]
+        if definitions[0] != definitions[1] or files[0] != files[1]:
+            changed.add(name)
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("given", "readers"),
+    [
+        ({"langfuse_nextauth_secret": "n" * 40}, {"langfuse-web"}),
+        ({"langfuse_redis_password": "r" * 40}, {"langfuse-web", "langfuse-worker", "valkey"}),
+        ({"langfuse_session_max_age": 100}, {"langfuse-web"}),
+        ({"langfuse_ingestion_clickhouse_max_attempts": 700}, {"langfuse-worker"}),
+        ({"langfuse_worker_replicas": 2}, {"langfuse-worker"}),
+        ({"langfuse_clickhouse_version": "26.9"}, {"clickhouse"}),
+        ({"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "9"}}, {"langfuse-worker"}),
+        ({"langfuse_valkey_memory": "1g"}, {"valkey"}),
+    ],
+)
+def test_a_change_recreates_exactly_its_readers(given: dict[str, Any], readers: set[str]) -> None:
+    assert _readers(given) == readers
+
+
+def test_a_changed_mounted_file_changes_the_label_of_its_service() -> None:
+    before, after = _services(), _services({"langfuse_clickhouse_version": "26.9"})
+    assert before["clickhouse"]["labels"] != after["clickhouse"]["labels"]
+    assert before["valkey"]["labels"] == after["valkey"]["labels"]
+
+
+def test_the_profile_setting_is_written_for_servers_that_need_it_only() -> None:
+    name = "input_format_read_datetime_number_as_raw_value"
+    assert name not in _documents({"langfuse_clickhouse_version": "26.7"})["clickhouse/users.xml"].content()
+    assert f"<{name}>1</{name}>" in _documents({"langfuse_clickhouse_version": "26.8"})["clickhouse/users.xml"].content()
+
+
+def test_health_checks_heal_and_never_ask_ready() -> None:
+    for service in ("langfuse-web", "langfuse-worker"):
+        (_kind, check) = _services({"langfuse_stuck_seconds": 77})[service]["healthcheck"]["test"]
+        assert "kill -KILL -1" in check and "-lt 77 ]" in check
+        assert "/ready" not in check
+
+
+def test_web_has_the_time_to_drain() -> None:
+    assert int(_services()["langfuse-web"]["stop_grace_period"].rstrip("s")) > 111
+
+
+def test_overrides_are_merged_and_null_removes() -> None:
+    given = {"services": {"langfuse-web": {"hostname": "web", "mem_limit": None}, "valkey": {"mem_limit": "1g"}}}
+    services = _services({"langfuse_compose_overrides": given})
+    assert services["langfuse-web"]["hostname"] == "web"
+    assert "mem_limit" not in services["langfuse-web"]
+    assert services["valkey"]["mem_limit"] == "1g"
+    assert services["valkey"]["read_only"] is True
+
+
+def test_same_input_gives_the_same_bytes() -> None:
+    assert json.dumps([d.as_data() for d in _documents().values()]) == json.dumps([d.as_data() for d in _documents().values()])

@@ -1,0 +1,45 @@
+"""Each form of a document as bytes."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents import document
+
+HOSTILE = ["", "plain", 'quo"te', "dollar $HOME ${X}", "back\\slash", "#hash", "line\nbreak", "é {{ x }}", "a=b", " spaces ", "'single'"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_env_file_reads_back(value: str) -> None:
+    line = document.to_env({"NAME": value}).splitlines()[1:]
+    assert len(line) == 1
+    match = re.fullmatch(r'NAME="(.*)"', line[0])
+    assert match
+    restored = re.sub(r"\\(.)", lambda m: {"n": "\n", "r": "\r"}.get(m[1], m[1]), match[1])
+    assert restored == value
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_yaml_and_xml_read_back(value: str) -> None:
+    assert yaml.safe_load(document.to_yaml({"a": [value]})) == {"a": [value]}
+    assert (ElementTree.fromstring(document.to_xml({"r": {"e": value}})).find("e").text or "") == value  # type: ignore[union-attr]
+
+
+def test_env_names_are_sorted() -> None:
+    assert [line.split("=")[0] for line in document.to_env({"B": "1", "A": "2"}).splitlines()[1:]] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "merged"),
+    [
+        ({"a": 1}, {"a": None}, {}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": 2}}),
+        ({"a": [1]}, {"a": [2]}, {"a": [2]}),
+        ({"a": 1}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
+    ],
+)
+def test_merge_patch(target: object, patch: object, merged: object) -> None:
+    assert document.merge_patch(target, patch) == merged

@@ -1,0 +1,104 @@
+"""The Plan: what it says, what it never says, and that it is a function of its input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
+
+from .cases import GOOD
+from .support import CANDIDATES, run
+
+
+def test_same_input_gives_the_same_bytes() -> None:
+    first, second = run(GOOD), run(dict(reversed(GOOD.items())))
+    assert json.dumps(first.plan) == json.dumps(second.plan)
+
+
+def test_the_plan_holds_no_secret() -> None:
+    printed = json.dumps(run(GOOD).plan)
+    for name, value in CANDIDATES.items():
+        if name != "langfuse_init_project_public_key":
+            assert value not in printed, name
+
+
+def test_a_secret_is_given_or_stored_or_drawn_in_that_order() -> None:
+    given = {**GOOD, "langfuse_redis_password": "given-by-the-user"}
+    stored = {"langfuse_redis_password": "stored-before-that", "langfuse_s3_secret_key": "stored-secret-key"}
+    result = run(given, stored)
+    assert result.secrets["langfuse_redis_password"] == "given-by-the-user"
+    assert result.secrets["langfuse_s3_secret_key"] == "stored-secret-key"
+    assert result.secrets["langfuse_salt"] == CANDIDATES["langfuse_salt"]
+    assert "langfuse_salt" in result.generated
+    assert not {"langfuse_redis_password", "langfuse_s3_secret_key"} & set(result.generated)
+
+
+@pytest.mark.parametrize("name", ["langfuse_salt", "langfuse_encryption_key"])
+def test_a_changed_secret_that_orphans_data_is_refused(name: str) -> None:
+    value = "fedcba9876543210" * 4
+    (problem,) = run({**GOOD, name: value}, {name: CANDIDATES[name]}).problems
+    assert problem.variable == name
+    assert value not in str(problem) and CANDIDATES[name] not in str(problem)
+    assert not run({**GOOD, name: value}, {name: value}).problems
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://localhost:3030"),
+        ({"langfuse_web_port": 3040}, "http://localhost:3040"),
+        ({"cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"}, "https://langfuse.example.com"),
+        ({"langfuse_public_url": "http://localhost:8080/"}, "http://localhost:8080"),
+    ],
+)
+def test_public_url(given: dict[str, Any], url: str) -> None:
+    plan = run({**GOOD, **given}).plan
+    assert plan["url"] == url
+    assert plan["env"]["web"]["NEXTAUTH_URL"] == url
+
+
+def test_a_feature_that_is_off_says_why() -> None:
+    features = run(GOOD).plan["features"]
+    assert features["tracing"] == {"on": False, "reason": "tracing_enabled is off"}
+    assert features["first_user"] == {"on": True, "reason": ""}
+    assert all(feature["on"] or feature["reason"] for feature in features.values())
+
+
+def test_images_come_from_one_registry() -> None:
+    images = run({**GOOD, "langfuse_image_registry": "registry.example.com/mirror/"}).plan["images"]
+    assert images["web"] == "registry.example.com/mirror/langfuse/langfuse:4.16.0"
+    assert all(image.startswith("registry.example.com/mirror/") for image in images.values())
+
+
+def test_every_variable_of_the_contract_has_an_effect() -> None:
+    """Changing it changes the plan, the secrets or the problems; else it should not exist."""
+    elsewhere = {
+        "langfuse_target",  # one choice so far
+        "langfuse_group",  # chooses the hosts of the play
+        "langfuse_secrets_file",
+        "langfuse_secrets_format",  # both act in the action secrets_file
+    }
+    bases = (GOOD, {**GOOD, "cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"})
+    for name, option in contract().items():
+        if name in elsewhere:
+            continue
+        assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in bases), name
+
+
+def _outcome(given: dict[str, Any]) -> object:
+    result = run(given)
+    return result.plan, result.secrets, result.problems
+
+
+def _other(name: str, option: Any) -> Any:
+    match option["type"]:
+        case "bool":
+            return not option["default"]
+        case "int" | "float":
+            return option["default"] + 1 if name != "langfuse_trace_sampling_ratio" else 0
+        case "dict":
+            return {"NOBODY_READS_THIS": "x"}
+    others = [choice for choice in option.get("choices", []) if choice != option.get("default")]
+    return others[0] if others else "another-value"

@@ -1,0 +1,109 @@
+"""The environment of web and worker against the application's own schema."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
+
+from .cases import GOOD
+from .support import run
+
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"langfuse_admin_api_enabled": True, "langfuse_batch_export_enabled": False},
+    {"tracing_enabled": True, "langfuse_tracing_enabled": True, "langfuse_otlp_endpoint": "http://tempo:4318"},
+    {"langfuse_smtp_url": "smtp://u:p@mail.example.com:587", "langfuse_email_from": "l@example.com"},
+    {"langfuse_license_key": "langfuse_ee_abc", "langfuse_init_project_retention": 30},
+    {
+        "langfuse_public_url": "https://langfuse.example.com",
+        "langfuse_s3_public_endpoint": "https://langfuse.example.com",
+        "langfuse_s3_media_prefix": "media/",
+        "langfuse_s3_exports_prefix": "exports/",
+        "langfuse_signup_enabled": True,
+    },
+)
+PAIRS = list(itertools.product(VARIANTS, ("web", "worker")))
+
+
+def _environment(given: dict[str, Any], service: str) -> dict[str, str]:
+    result = run({**GOOD, **given})
+    assert not result.problems, result.problems
+    return {
+        name: value if isinstance(value, str) else result.secrets[value["secret"]]
+        for name, value in result.plan["env"][service].items()
+    }
+
+
+@pytest.mark.parametrize(("given", "service"), PAIRS)
+def test_every_name_is_read_and_every_value_fits(given: dict[str, Any], service: str) -> None:
+    for name, value in _environment(given, service).items():
+        assert schema.reads(service, name), name
+        assert schema.unfit(name, value) is None, (name, schema.unfit(name, value))
+        assert value != "", f"{name} is empty, which the application takes as unset"
+
+
+@pytest.mark.parametrize(("given", "service"), PAIRS)
+def test_every_required_name_is_set(given: dict[str, Any], service: str) -> None:
+    required = {name for name, option in schema.schema().items() if service in option.get("required", ())}
+    assert required <= set(_environment(given, service))
+
+
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_variables_without_which_an_instance_fails_silently(service: str) -> None:
+    environment = _environment({}, service)
+    assert environment["HOSTNAME"] == "0.0.0.0"
+    assert environment["CLICKHOUSE_CLUSTER_ENABLED"] == "false"
+    assert "LANGFUSE_S3_EVENT_UPLOAD_PREFIX" not in environment
+    assert environment["OTEL_SDK_DISABLED"] == "true"
+
+
+def test_worker_outlives_an_outage_of_clickhouse() -> None:
+    assert _environment({}, "worker")["LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS"] == "600"
+
+
+def test_web_signs_media_for_browsers_and_the_worker_fetches_inside() -> None:
+    assert _environment({}, "web")["LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT"] == "http://localhost:9090"
+    assert _environment({}, "worker")["LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT"] == "http://seaweedfs:8333"
+
+
+def test_web_never_migrates_by_itself_and_the_migration_does() -> None:
+    assert _environment({}, "web")["LANGFUSE_AUTO_POSTGRES_MIGRATION_DISABLED"] == "true"
+    assert _environment({}, "web")["LANGFUSE_AUTO_CLICKHOUSE_MIGRATION_DISABLED"] == "true"
+    assert not [name for name in _environment({}, "migrate") if "AUTO" in name]
+
+
+def test_a_password_is_encoded_where_it_goes_into_a_url() -> None:
+    result = run({**GOOD, "langfuse_postgres_password": "p@ss/w:rd?#%&+ x"})
+    assert result.secrets["database_url"] == "postgresql://langfuse:p%40ss%2Fw%3Ard%3F%23%25%26%2B%20x@postgres:5432/langfuse"
+
+
+def test_extra_environment_reaches_its_service_only() -> None:
+    given = {
+        "langfuse_extra_env": {"LANGFUSE_S3_CONCURRENT_WRITES": "10"},
+        "langfuse_worker_extra_env": {"LANGFUSE_INGESTION_QUEUE_PROCESSING_CONCURRENCY": "30"},
+    }
+    assert _environment(given, "web")["LANGFUSE_S3_CONCURRENT_WRITES"] == "10"
+    assert "LANGFUSE_INGESTION_QUEUE_PROCESSING_CONCURRENCY" not in _environment(given, "web")
+    assert _environment(given, "worker")["LANGFUSE_INGESTION_QUEUE_PROCESSING_CONCURRENCY"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        ("AUTH_DISABLE_SIGNUP", "true", True),
+        ("AUTH_DISABLE_SIGNUP", "True", False),
+        ("OTEL_TRACE_SAMPLING_RATIO", "0", False),
+        ("OTEL_TRACE_SAMPLING_RATIO", "0.5", True),
+        ("NEXTAUTH_URL", "localhost", False),
+        ("LANGFUSE_LOG_LEVEL", "verbose", False),
+        ("AUTH_SESSION_MAX_AGE", "5", False),
+        ("AUTH_SESSION_MAX_AGE", "6.5", False),
+        ("ENCRYPTION_KEY", "ab", False),
+        ("ENCRYPTION_KEY", "", True),
+    ],
+)
+def test_fit(name: str, value: str, fits: bool) -> None:
+    assert (schema.unfit(name, value) is None) is fits
