@@ -350,6 +350,12 @@ def docker_repository(settings: Settings) -> Iterator[Problem]:
         yield Problem("langfuse_docker_apt_repository", "is set while langfuse_install_docker is off", "Set langfuse_install_docker: true, or remove it")
 
 
+def teardown_confirmation(settings: Settings) -> Iterator[Problem]:
+    """Removing data wants the right name, typed."""
+    if settings["langfuse_teardown_data"] not in ("", settings.instance):
+        yield Problem("langfuse_teardown_data", "is not the name of this instance", f"Write {settings.instance} to remove its data")
+
+
 RULES: tuple[Rule, ...] = (
     instance_name,
     short_secrets,
@@ -387,6 +393,7 @@ RULES: tuple[Rule, ...] = (
     log_size,
     extra_names,
     docker_repository,
+    teardown_confirmation,
 )
 
 

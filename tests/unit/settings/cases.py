@@ -107,5 +107,6 @@ CASES = (
     Bad(
         "extra_names", {"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "0"}}, "langfuse_worker_extra_env"
     ),
+    Bad("teardown_confirmation", {"langfuse_teardown_data": "yes"}, "langfuse_teardown_data"),
     Bad("docker_repository", {"langfuse_docker_apt_repository": "deb x y z"}, "langfuse_docker_apt_repository"),
 )
