@@ -18,6 +18,7 @@ from tests.bench.images.clickhouse.server.users import (
     User,
     container_user,
     engine_users,
+    read_profiles,
     read_users,
     sha256,
 )
@@ -164,6 +165,19 @@ def test_networks(networks: tuple[str, ...], address: str, expected: bool) -> No
 def test_grants_of_the_users_file(entry: str, expected: tuple[str, ...]) -> None:
     root = parse(f"<clickhouse><users><u>{entry}</u></users></clickhouse>", "x")
     assert read_users(root)["u"].grants == expected
+
+
+def test_profiles_take_from_each_other() -> None:
+    root = parse(
+        "<clickhouse><profiles><base><a>1</a><b>1</b></base><top><profile>base</profile><b>2</b>"
+        "<constraints><a><max>3</max></a></constraints></top><loop><profile>loop</profile></loop></profiles></clickhouse>",
+        "x",
+    )
+    assert read_profiles(root) == {
+        "base": (("a", "1"), ("b", "1")),
+        "top": (("a", "1"), ("b", "2")),
+        "loop": (),
+    }
 
 
 def test_every_user_is_a_role_in_the_engine() -> None:

@@ -116,7 +116,7 @@ def _open_engine(server: ET.Element, user_root: ET.Element) -> tuple[Engine, Acc
 
     publish(store.load())
     _write_private(run / "config.xml", configuration.engine_configuration(server, run / "users.xml"))
-    engine = Engine(str(data), run / "config.xml")
+    engine = Engine(str(data), run / "config.xml", users.read_profiles(user_root))
     if is_new:
         _initialise(engine)
     return engine, Access(engine, store, publish)

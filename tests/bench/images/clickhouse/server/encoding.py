@@ -52,17 +52,16 @@ def choose(accepted: str) -> str:
 
 
 def encode(data: bytes, encoding: str) -> bytes:
+    packed = data
     if encoding == "gzip":
-        return gzip.compress(data, 1)
-    if encoding == "deflate":
-        return zlib.compress(data, 1)
-    if encoding == "lz4":
-        packed: bytes = _module("lz4.frame").compress(data)
-        return packed
-    if encoding == "zstd":
+        packed = gzip.compress(data, 1)
+    elif encoding == "deflate":
+        packed = zlib.compress(data, 1)
+    elif encoding == "lz4":
+        packed = _module("lz4.frame").compress(data)
+    elif encoding == "zstd":
         packed = _module("zstandard").ZstdCompressor(level=1).compress(data)
-        return packed
-    return data
+    return packed
 
 
 def decode_blocks(data: bytes) -> bytes:

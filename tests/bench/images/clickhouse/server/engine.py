@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .errors import EngineError, ServerError, unknown_database
 from .statements import quote, quote_name
-from .users import ADMIN_ROLE, User
+from .users import ADMIN_ROLE, Settings, User
 
 _REOPEN_WAIT_SECONDS = 60
 SESSION_NOT_FOUND = ServerError(372, "Session not found.", "SESSION_NOT_FOUND")
@@ -43,9 +43,10 @@ class Answer:
 class Session:
     """One connection to the engine, under one user's rights."""
 
-    def __init__(self, library: _Library, user: User | None) -> None:
+    def __init__(self, library: _Library, user: User | None, settings: Settings = ()) -> None:
         self._library = library
         self._user = user
+        self._settings = settings
         self.lock = threading.Lock()
 
     def query(self, sql: str, form: str = "TabSeparated") -> Answer:
@@ -94,8 +95,10 @@ class Session:
         self.query(f"SET ROLE {quote_name(role)}")
 
     def apply_profile(self) -> None:
-        if self._user is not None and self._user.profile != "default":
-            self.query(f"SET profile = {quote(self._user.profile)}")
+        """The library knows the default profile only: `SET profile` is accepted and does nothing."""
+        # After `readonly` nothing else could be set.
+        for name, value in sorted(self._settings, key=lambda item: item[0] == "readonly"):
+            self.query(f"SET {name} = {quote(value)}")
 
     def close(self) -> None:
         self._library.close()
@@ -111,7 +114,8 @@ class _Named:
 class Engine:
     """Opens sessions. `reopen` waits for those in use, because users are only read when the engine opens."""
 
-    def __init__(self, path: str, configuration: Path) -> None:
+    def __init__(self, path: str, configuration: Path, profiles: Mapping[str, Settings]) -> None:
+        self._profiles = profiles
         self._source = f"{path}?config-file={configuration}"
         self._connect: Callable[[str], _Library] = importlib.import_module("chdb.session").Session
         self._gate = threading.Condition()
@@ -128,6 +132,10 @@ class Engine:
         session.enter("")
         return session
 
+    def _open(self, user: User) -> Session:
+        settings = () if user.profile == "default" else self._profiles.get(user.profile, ())
+        return Session(self._connect(self._source), user, settings)
+
     def admin(self, sql: str) -> str:
         """With all rights; the answer as text without the last line's end."""
         return self._root.query(sql, "TabSeparatedRaw").data.decode().removesuffix("\n")
@@ -139,7 +147,7 @@ class Engine:
     def session(self, user: User, database: str) -> Iterator[Session]:
         """A session of its own, gone afterwards with everything that was set in it."""
         with self._using():
-            session = Session(self._connect(self._source), user)
+            session = self._open(user)
             try:
                 session.enter(database or "default")
                 session.apply_profile()
@@ -173,7 +181,7 @@ class Engine:
                 return entry
         if must_exist:
             raise SESSION_NOT_FOUND
-        session = Session(self._connect(self._source), user)
+        session = self._open(user)
         try:
             session.enter(database or "default")
             session.apply_profile()

@@ -113,6 +113,25 @@ def read_users(root: ET.Element) -> dict[str, User]:
     return found
 
 
+Settings = tuple[tuple[str, str], ...]
+
+
+def read_profiles(root: ET.Element) -> dict[str, Settings]:
+    """Each profile's settings, those it takes from other profiles first."""
+
+    def settings(name: str, seen: tuple[str, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for item in root.findall(f"profiles/{name}/*"):
+            text = (item.text or "").strip()
+            if item.tag == "profile" and text not in seen:
+                found.update(settings(text, (*seen, text)))
+            elif item.tag not in ("profile", "constraints"):
+                found[item.tag] = text
+        return found
+
+    return {element.tag: tuple(settings(element.tag, (element.tag,)).items()) for element in root.findall("profiles/*")}
+
+
 def _entry(name: str, grants: Iterable[str], children: Mapping[str, str]) -> ET.Element:
     element = ET.Element(name)
     for tag, text in children.items():
