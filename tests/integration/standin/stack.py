@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 
 WEB = "bench.localhost/langfuse/langfuse:4.16.0-stand-in"
@@ -26,9 +29,17 @@ RAW_DATETIME = (
     "<clickhouse><profiles><default><input_format_read_datetime_number_as_raw_value>1"
     "</input_format_read_datetime_number_as_raw_value></default></profiles></clickhouse>"
 )
-HARDENED = (
-    "--read-only --cap-drop ALL --security-opt no-new-privileges --user 1001:1001 --tmpfs /tmp:size=16m,mode=1777".split()
-)
+HARDENED = [
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+    "--user",
+    "1001:1001",
+    "--tmpfs",
+    "/tmp:size=16m,mode=1777",
+]
 
 
 def docker(*args: str, check: bool = True, stdin: str | None = None) -> str:
@@ -114,11 +125,24 @@ class Stack:
             values |= {f"LANGFUSE_S3_{group}_{k}": v for k, v in s3.items()}
         return {**values, **self.overrides}
 
-    def run(self, role: str, reference: str, *args: str, env: Mapping[str, str] | None = None, options: Iterable[str] = ()) -> str:
+    def run(
+        self, role: str, reference: str, *args: str, env: Mapping[str, str] | None = None, options: Iterable[str] = ()
+    ) -> str:
         container = self.container(role)
         flags = [f"--env={k}={v}" for k, v in (env or {}).items()]
         docker(
-            "run", "-d", "--name", container, "--network", self.name, "--network-alias", role, *flags, *options, reference, *args
+            "run",
+            "-d",
+            "--name",
+            container,
+            "--network",
+            self.name,
+            "--network-alias",
+            role,
+            *flags,
+            *options,
+            reference,
+            *args,
         )
         self.started.append(container)
         return container
@@ -131,7 +155,11 @@ class Stack:
         self.clickhouse(refs[STORES[2]])
         seaweed = {"AWS_ACCESS_KEY_ID": "s3key", "AWS_SECRET_ACCESS_KEY": "s3secret", "S3_BUCKET": "langfuse"}
         self.run("s3", refs[STORES[3]], "mini", "-dir=/data", env=seaweed)
-        wait(lambda: "accepting" in docker("exec", self.container("postgres"), "pg_isready", "-U", "langfuse", check=False))
+        wait(
+            lambda: (
+                "accepting" in docker("exec", self.container("postgres"), "pg_isready", "-U", "langfuse", check=False)
+            )
+        )
         wait(lambda: fetch("GET", f"{self.url('clickhouse')}/ping")[0] == 200)
         wait(lambda: fetch("GET", f"{self.url('s3')}/")[0] in (200, 403))
 
@@ -144,12 +172,11 @@ class Stack:
         }
         container = self.container("clickhouse")
         flags = [f"--env={k}={v}" for k, v in env.items()]
-        docker("create", "--name", container, "--network", self.name, "--network-alias", "clickhouse", *flags, reference)
+        docker(
+            "create", "--name", container, "--network", self.name, "--network-alias", "clickhouse", *flags, reference
+        )
         self.started.append(container)
         if self.raw_datetime:
-            import io
-            import tarfile
-
             data, text = io.BytesIO(), RAW_DATETIME.encode()
             with tarfile.open(fileobj=data, mode="w") as tar:
                 info = tarfile.TarInfo("zz-raw.xml")
@@ -226,11 +253,16 @@ def fetch(
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+            return answer.status, _joined(answer.headers), answer.read()
     except urllib.error.HTTPError as exc:
-        return exc.code, {k.lower(): v for k, v in exc.headers.items()}, exc.read()
+        return exc.code, _joined(exc.headers), exc.read()
     except OSError:
         return 0, {}, b""
+
+
+def _joined(headers: Message) -> dict[str, str]:
+    """Lower-case names; repeated headers are joined as HTTP allows."""
+    return {k.lower(): ", ".join(headers.get_all(k, [])) for k in headers}
 
 
 def fetch_json(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:

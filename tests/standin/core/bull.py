@@ -11,21 +11,55 @@ from .redis import Redis
 from .resp import Reply
 from .text import now_ms
 
-QUEUES = (
-    "trace-upsert trace-delete project-delete evaluation-execution-queue secondary-evaluation-execution-queue "
-    "llm-as-a-judge-execution-queue code-eval-execution-queue dataset-run-item-upsert-queue batch-export-queue "
-    "otel-ingestion-queue secondary-otel-ingestion-queue ingestion-queue secondary-ingestion-queue "
-    "cloud-usage-metering-queue cloud-spend-alert-queue cloud-free-tier-usage-threshold-queue experiment-create-queue "
-    "posthog-integration-queue posthog-integration-processing-queue mixpanel-integration-queue "
-    "mixpanel-integration-processing-queue blobstorage-integration-queue blobstorage-integration-processing-queue "
-    "core-data-s3-export-queue metering-data-postgres-export-queue data-retention-queue "
-    "data-retention-processing-queue batch-action-queue create-eval-queue score-delete dataset-delete-queue "
-    "dead-letter-retry-queue webhook-queue entity-change-queue event-propagation-queue notification-queue "
-    "monitor-queue in-app-agent-run-queue v4-legacy-api-usage-queue"
-).split()
+QUEUES = [
+    "trace-upsert",
+    "trace-delete",
+    "project-delete",
+    "evaluation-execution-queue",
+    "secondary-evaluation-execution-queue",
+    "llm-as-a-judge-execution-queue",
+    "code-eval-execution-queue",
+    "dataset-run-item-upsert-queue",
+    "batch-export-queue",
+    "otel-ingestion-queue",
+    "secondary-otel-ingestion-queue",
+    "ingestion-queue",
+    "secondary-ingestion-queue",
+    "cloud-usage-metering-queue",
+    "cloud-spend-alert-queue",
+    "cloud-free-tier-usage-threshold-queue",
+    "experiment-create-queue",
+    "posthog-integration-queue",
+    "posthog-integration-processing-queue",
+    "mixpanel-integration-queue",
+    "mixpanel-integration-processing-queue",
+    "blobstorage-integration-queue",
+    "blobstorage-integration-processing-queue",
+    "core-data-s3-export-queue",
+    "metering-data-postgres-export-queue",
+    "data-retention-queue",
+    "data-retention-processing-queue",
+    "batch-action-queue",
+    "create-eval-queue",
+    "score-delete",
+    "dataset-delete-queue",
+    "dead-letter-retry-queue",
+    "webhook-queue",
+    "entity-change-queue",
+    "event-propagation-queue",
+    "notification-queue",
+    "monitor-queue",
+    "in-app-agent-run-queue",
+    "v4-legacy-api-usage-queue",
+]
 CLOUD_ONLY = frozenset(
-    "cloud-usage-metering-queue cloud-spend-alert-queue cloud-free-tier-usage-threshold-queue "
-    "core-data-s3-export-queue metering-data-postgres-export-queue".split()
+    [
+        "cloud-usage-metering-queue",
+        "cloud-spend-alert-queue",
+        "cloud-free-tier-usage-threshold-queue",
+        "core-data-s3-export-queue",
+        "metering-data-postgres-export-queue",
+    ]
 )
 STATES = ("active", "completed", "delayed", "failed", "paused", "prioritized", "waiting", "waiting-children")
 
@@ -53,7 +87,8 @@ return id
 
 # KEYS: wait active delayed marker events limiter; ARGV: base now token lock-ms limiter-ms
 _TAKE = """
-local due = redis.call("ZRANGEBYSCORE", KEYS[3], 0, string.format("%.0f", (tonumber(ARGV[2]) + 1) * 4096 - 1), "LIMIT", 0, 1000)
+local last = string.format("%.0f", (tonumber(ARGV[2]) + 1) * 4096 - 1)
+local due = redis.call("ZRANGEBYSCORE", KEYS[3], 0, last, "LIMIT", 0, 1000)
 for _, id in ipairs(due) do
   redis.call("ZREM", KEYS[3], id)
   redis.call("HSET", ARGV[1] .. id, "delay", 0)
@@ -80,7 +115,8 @@ return {id, redis.call("HGETALL", ARGV[1] .. id)}
 _DONE = """
 redis.call("LREM", KEYS[1], -1, ARGV[2])
 redis.call("DEL", ARGV[1] .. ARGV[2] .. ":lock", ARGV[1] .. ARGV[2])
-redis.call("XADD", KEYS[2], "MAXLEN", "~", 10000, "*", "event", "completed", "jobId", ARGV[2], "returnvalue", "null", "prev", "active")
+redis.call("XADD", KEYS[2], "MAXLEN", "~", 10000, "*", "event", "completed", "jobId", ARGV[2],
+  "returnvalue", "null", "prev", "active")
 return 1
 """
 
@@ -98,7 +134,8 @@ else
   redis.call("HSET", ARGV[1] .. ARGV[2], "finishedOn", ARGV[3])
   redis.call("ZADD", KEYS[4], ARGV[3], ARGV[2])
   redis.call("ZREMRANGEBYRANK", KEYS[4], 0, -1 - tonumber(ARGV[6]))
-  redis.call("XADD", KEYS[2], "MAXLEN", "~", 10000, "*", "event", "failed", "jobId", ARGV[2], "failedReason", ARGV[4], "prev", "active")
+  redis.call("XADD", KEYS[2], "MAXLEN", "~", 10000, "*", "event", "failed", "jobId", ARGV[2],
+    "failedReason", ARGV[4], "prev", "active")
 end
 return 1
 """

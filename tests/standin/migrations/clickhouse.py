@@ -15,9 +15,10 @@ from .native import NativeError, hello
 
 LATEST = 46
 _DROPPED = ("event_log", "project_environments", "dataset_run_items")
+_SUM = "arraySum(mapValues(mapFilter((k, v) -> positionCaseInsensitive(k"
 _MATERIALIZED = {
-    "calculated_input_cost": "arraySum(mapValues(mapFilter((k, v) -> positionCaseInsensitive(k, 'input') > 0, cost_details)))",
-    "calculated_output_cost": "arraySum(mapValues(mapFilter((k, v) -> positionCaseInsensitive(k, 'output') > 0, cost_details)))",
+    "calculated_input_cost": f"{_SUM}, 'input') > 0, cost_details)))",
+    "calculated_output_cost": f"{_SUM}, 'output') > 0, cost_details)))",
     "calculated_total_cost": "cost_details['total']",
     "total_cost": "cost_details['total']",
     "input_length": "lengthUTF8(input)",

@@ -54,14 +54,18 @@ def seeded() -> list[Model]:
 
 
 _MODEL = (
-    "INSERT INTO models (id, model_name, match_pattern, input_price, output_price, unit, tokenizer_id, tokenizer_config) "
+    "INSERT INTO models "
+    "(id, model_name, match_pattern, input_price, output_price, unit, tokenizer_id, tokenizer_config) "
     "VALUES (%s, %s, %s, %s, %s, 'TOKENS', 'openai', %s) ON CONFLICT (id) DO UPDATE SET updated_at = now()"
 )
 _TIER = (
     "INSERT INTO pricing_tiers (id, model_id, name, is_default, priority, conditions) "
     "VALUES (%s, %s, 'Standard', true, 0, '[]') ON CONFLICT DO NOTHING"
 )
-_PRICE = "INSERT INTO prices (id, model_id, usage_type, price, pricing_tier_id) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_PRICE = (
+    "INSERT INTO prices (id, model_id, usage_type, price, pricing_tier_id) VALUES (%s, %s, %s, %s, %s) "
+    "ON CONFLICT DO NOTHING"
+)
 
 
 STATEMENTS = (_MODEL, _TIER, _PRICE)

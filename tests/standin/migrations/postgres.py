@@ -101,7 +101,8 @@ def _connect(url: str) -> psycopg.Connection[Any]:
         text = str(exc)
     if "password authentication failed" in text or "no password supplied" in text:
         raise PrismaError(
-            f"P1000: Authentication failed against database server, the provided database credentials for `{user}` are not valid."
+            f"P1000: Authentication failed against database server, "
+            f"the provided database credentials for `{user}` are not valid."
         )
     if f'database "{database}" does not exist' in text:
         return _create_database(info, database)
@@ -130,12 +131,15 @@ def migrate(url: str) -> int:
             ).fetchone()
             if found and found[0]:
                 raise PrismaError(
-                    "P3005\n\nThe database schema is not empty. Read more about how to baseline an existing production database: https://pris.ly/d/migrate-baseline"
+                    "P3005\n\nThe database schema is not empty. "
+                    "Read more about how to baseline an existing "
+                    "production database: https://pris.ly/d/migrate-baseline"
                 )
             _build(connection)
             return COUNT
         failed = connection.execute(
-            "SELECT migration_name, started_at FROM _prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NULL"
+            "SELECT migration_name, started_at FROM _prisma_migrations "
+            "WHERE finished_at IS NULL AND rolled_back_at IS NULL"
         ).fetchone()
         if failed:
             raise PrismaError(
@@ -159,7 +163,8 @@ def _build(connection: psycopg.Connection[Any]) -> None:
             _execute(connection, statement)
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count) "
+            "INSERT INTO _prisma_migrations "
+            "(id, checksum, finished_at, migration_name, started_at, applied_steps_count) "
             "VALUES (%s, %s, now(), %s, now(), 1) ON CONFLICT DO NOTHING",
             [(str(uuid.uuid5(uuid.NAMESPACE_OID, n)), hashlib.sha256(n.encode()).hexdigest(), n) for n in names()],
         )

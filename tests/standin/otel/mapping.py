@@ -9,11 +9,21 @@ from .export import hex_id
 
 Row = dict[str, Any]
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
-_TYPES = ("SPAN GENERATION EVENT AGENT TOOL CHAIN RETRIEVER EVALUATOR EMBEDDING GUARDRAIL").split()
+_TYPES = ["SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL"]
 _IN_META = ("langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.")
 _NOT_META = frozenset(
-    "langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output "
-    "input.value output.value gen_ai.prompt gen_ai.completion gen_ai.input.messages gen_ai.output.messages".split()
+    [
+        "langfuse.observation.input",
+        "langfuse.observation.output",
+        "langfuse.trace.input",
+        "langfuse.trace.output",
+        "input.value",
+        "output.value",
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+    ]
 )
 
 

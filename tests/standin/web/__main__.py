@@ -116,7 +116,9 @@ async def _main() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     app = Web()
-    runner = web.ServerRunner(web.Server(app.handle), access_log=None, shutdown_timeout=0.1, keepalive_timeout=110.0)
+    runner = web.ServerRunner(
+        web.Server(app.handle, auto_decompress=False), access_log=None, shutdown_timeout=0.1, keepalive_timeout=110.0
+    )
     await runner.setup()
     host, port = bind_host(Env(os.environ, "web")), _port()
     await web.TCPSite(runner, host, port).start()

@@ -38,7 +38,7 @@ class Answer(Exception):
 def reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
         status=status,
-        text=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
         headers={"Content-Type": JSON, **(headers or {})},
     )
 

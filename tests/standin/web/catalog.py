@@ -141,7 +141,8 @@ async def create_prompt(context: Context, request: web.BaseRequest) -> web.Respo
         (labels, caller.project_id, body["name"], labels),
     )
     row = await context.postgres.one(
-        "INSERT INTO prompts (id, project_id, created_by, name, version, prompt, type, config, tags, labels, commit_message) "
+        "INSERT INTO prompts "
+        "(id, project_id, created_by, name, version, prompt, type, config, tags, labels, commit_message) "
         "SELECT %s, %s, 'API', %s, coalesce(max(version), 0) + 1, %s, %s, %s, %s, %s, %s FROM prompts "
         "WHERE project_id = %s AND name = %s RETURNING *",
         (
@@ -187,18 +188,20 @@ async def list_prompts(context: Context, request: web.BaseRequest) -> web.Respon
     caller = await project_caller(context, request)
     page, limit = whole_number(request.query, "page", 1, 1, None), whole_number(request.query, "limit", 10, 1, 100)
     rows = await context.postgres.rows(
-        "SELECT name, array_agg(version ORDER BY version) AS versions, max(updated_at) AS updated, "
-        "(array_agg(tags ORDER BY version DESC))[1:1] AS tags, (array_agg(type))[1] AS type, "
-        "(array_agg(config ORDER BY version DESC))[1] AS config, "
-        "ARRAY(SELECT DISTINCT unnest(q.labels) FROM prompts q WHERE q.project_id = %s AND q.name = prompts.name) AS labels "
-        "FROM prompts WHERE project_id = %s GROUP BY name ORDER BY name",
-        (caller.project_id, caller.project_id),
+        "SELECT DISTINCT ON (p.name) p.name, p.tags, p.type, p.config, "
+        "(SELECT array_agg(version ORDER BY version) FROM prompts q "
+        "WHERE (q.project_id, q.name) = (p.project_id, p.name))"
+        " AS versions, "
+        "(SELECT max(updated_at) FROM prompts q WHERE (q.project_id, q.name) = (p.project_id, p.name)) AS updated, "
+        "ARRAY(SELECT DISTINCT unnest(q.labels) FROM prompts q WHERE (q.project_id, q.name) = (p.project_id, p.name))"
+        " AS labels FROM prompts p WHERE p.project_id = %s ORDER BY p.name, p.version DESC",
+        (caller.project_id,),
     )
     shown = rows[(page - 1) * limit : page * limit]
     data = [
         {
             "name": r["name"],
-            "tags": r["tags"][0] if r["tags"] else [],
+            "tags": r["tags"],
             "lastUpdatedAt": iso(r["updated"]),
             "versions": r["versions"],
             "labels": sorted(r["labels"]),

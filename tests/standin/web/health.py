@@ -1,5 +1,7 @@
 """Health and readiness of web (facts 2.1): they see the process, not the stores."""
 
+import contextlib
+
 import psycopg
 from aiohttp import web
 
@@ -16,10 +18,8 @@ async def _telemetry(context: Context) -> None:
     env = context.env
     if env.text("TELEMETRY_ENABLED") == "false" and not env.text("LANGFUSE_EE_LICENSE_KEY"):
         return
-    try:
+    with contextlib.suppress(psycopg.Error, OSError):
         await context.postgres.rows("SELECT last_run FROM cron_jobs WHERE name = 'telemetry'")
-    except (psycopg.Error, OSError):
-        pass
 
 
 def _status(code: int, text: str) -> web.Response:

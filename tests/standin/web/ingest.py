@@ -26,9 +26,26 @@ _OPTS: dict[str, Any] = {
     "backoff": {"type": "exponential", "delay": 5000},
 }
 _TYPES = frozenset(
-    "trace-create score-create event-create span-create span-update generation-create generation-update agent-create "
-    "tool-create chain-create retriever-create evaluator-create embedding-create guardrail-create sdk-log "
-    "dataset-run-item-create observation-create observation-update".split()
+    [
+        "trace-create",
+        "score-create",
+        "event-create",
+        "span-create",
+        "span-update",
+        "generation-create",
+        "generation-update",
+        "agent-create",
+        "tool-create",
+        "chain-create",
+        "retriever-create",
+        "evaluator-create",
+        "embedding-create",
+        "guardrail-create",
+        "sdk-log",
+        "dataset-run-item-create",
+        "observation-create",
+        "observation-update",
+    ]
 )
 _NOT_ACCEPTED = (
     'Event type "{}" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. '

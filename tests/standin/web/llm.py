@@ -132,8 +132,10 @@ async def upsert(context: Context, request: web.BaseRequest) -> web.Response:
     except RuntimeError as exc:
         return internal_error(str(exc))
     row = await context.postgres.one(
-        "INSERT INTO llm_api_keys (id, provider, display_secret_key, secret_key, project_id, base_url, adapter, custom_models,"
-        " with_default_models, config, extra_headers, extra_header_keys) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO llm_api_keys "
+        "(id, provider, display_secret_key, secret_key, project_id, base_url, adapter, custom_models,"
+        " with_default_models, config, extra_headers, extra_header_keys) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (project_id, provider) DO UPDATE SET display_secret_key = excluded.display_secret_key,"
         " secret_key = excluded.secret_key, base_url = excluded.base_url, adapter = excluded.adapter,"
         " custom_models = excluded.custom_models, with_default_models = excluded.with_default_models,"

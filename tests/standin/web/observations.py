@@ -14,7 +14,7 @@ from .answers import Answer, instant, invalid, reply, whole_number
 from .auth import project_caller
 from .context import Context
 
-GROUPS = "core basic time io metadata model usage prompt metrics trace_context".split()
+GROUPS = ["core", "basic", "time", "io", "metadata", "model", "usage", "prompt", "metrics", "trace_context"]
 _GATE = (
     "The observations v2 API is only available in a Langfuse v4 write mode or with "
     "LANGFUSE_MIGRATION_V4_ALLOW_PREVIEW_OPT_IN=true."
@@ -43,7 +43,8 @@ _LIGHT = (
     "span_id, trace_id, project_id, parent_span_id, type, name, level, status_message, version, environment, user_id, "
     f"session_id, is_app_root, bookmarked, public, model_id, {_MS} AS start_ms, "
     "if(end_time IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(end_time))) AS end_ms, "
-    "if(completion_start_time IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(completion_start_time))) AS first_ms, "
+    "if(completion_start_time IS NULL, NULL, "
+    "toUnixTimestamp64Milli(assumeNotNull(completion_start_time))) AS first_ms, "
     "toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(updated_at) AS updated_ms, "
     "trace_name, release, tags, provided_model_name, model_parameters, usage_details, "
     "mapApply((k, v) -> (k, toFloat64(v)), cost_details) AS costs, prompt_id, prompt_name, prompt_version, "
@@ -150,7 +151,7 @@ def _seconds(start: int, end: int | None) -> float | int | None:
 
 
 def shape(row: Mapping[str, Any], groups: set[str], prices: Mapping[str, Decimal]) -> dict[str, Any]:
-    """One observation; core, latency and prices are always there."""
+    """One observation; core, latency and the price fields are always there, prices only with the model group."""
     start = row["start_ms"]
     usage, costs = row["usage_details"], row["costs"]
     parts: dict[str, dict[str, Any]] = {
@@ -213,7 +214,7 @@ def shape(row: Mapping[str, Any], groups: set[str], prices: Mapping[str, Decimal
     return found | {
         "latency": _seconds(start, row["end_ms"]),
         "timeToFirstToken": _seconds(start, row["first_ms"]),
-        "modelId": row["model_id"] or None,
+        "modelId": (row["model_id"] or None) if "model" in groups else None,
         "inputPrice": decimal_text(prices.get("input")),
         "outputPrice": decimal_text(prices.get("output")),
         "totalPrice": decimal_text(prices.get("total")),
@@ -246,11 +247,12 @@ async def observations(context: Context, request: web.BaseRequest) -> web.Respon
     columns = _LIGHT + (", input, output, metadata_names, metadata_values" if heavy else "")
     table = "events_full" if heavy or "metadata_names" in str(where) else "events_core"
     rows = await context.clickhouse.rows(
-        f"SELECT {columns} FROM {table} WHERE {where} ORDER BY start_ms DESC, trace_id DESC, span_id DESC, event_ts DESC "
+        f"SELECT {columns} FROM {table} WHERE {where} "
+        f"ORDER BY start_ms DESC, trace_id DESC, span_id DESC, event_ts DESC "
         f"LIMIT 1 BY trace_id, span_id LIMIT {limit + 1}",
         where.values,
     )
     more, rows = len(rows) > limit, rows[:limit]
-    prices = await _prices(context, rows)
+    prices = await _prices(context, rows) if "model" in groups else {}
     data = [shape(r, groups, prices.get(r["model_id"], {})) for r in rows]
     return reply(200, {"data": data, "meta": {"cursor": cursor_after(rows[-1])} if more and rows else {}})

@@ -234,7 +234,13 @@ class Session:
         return reply(200, {"message": "User created"})
 
 
-_FLAGS = (
-    "modernSession searchBar compactTimeline templateFlag excludeClickhouseRead v4BetaToggleVisible observationEvals "
-    "experimentsV4Enabled"
-).split()
+_FLAGS = [
+    "modernSession",
+    "searchBar",
+    "compactTimeline",
+    "templateFlag",
+    "excludeClickhouseRead",
+    "v4BetaToggleVisible",
+    "observationEvals",
+    "experimentsV4Enabled",
+]

@@ -135,7 +135,8 @@ class Worker:
         try:
             await self.postgres.rows(
                 "UPDATE background_migrations SET finished_at = now(), worker_id = NULL, locked_at = NULL "
-                "WHERE finished_at IS NULL AND failed_at IS NULL AND (args->>'envGate' IS NULL OR args->>'envGate' = ANY(%s))",
+                "WHERE finished_at IS NULL AND failed_at IS NULL "
+                "AND (args->>'envGate' IS NULL OR args->>'envGate' = ANY(%s))",
                 (self._open_gates(),),
             )
         except (psycopg.Error, OSError) as exc:
