@@ -92,7 +92,8 @@ def link_mtu() -> int:
     routes = json.loads(run(["ip", "-json", "route", "show", "default"]) or "[]")
     if not routes:
         return 1500
-    return int(Path(f"/sys/class/net/{routes[0]['dev']}/mtu").read_text())
+    links = json.loads(run(["ip", "-json", "link", "show", "dev", routes[0]["dev"]]))
+    return int(links[0]["mtu"])
 
 
 def start(paths: Paths) -> None:
@@ -155,10 +156,11 @@ def stop(paths: Paths) -> bool:
                 run(["docker", "stop", "-t", "5", *running], timeout=120)
             _terminate(pid)
     paths.pidfile.unlink(missing_ok=True)
-    if paths.host_before.exists():
+    # An engine that answers now is someone else's, and so are the bridge and the chains.
+    if paths.host_before.exists() and not succeeds(["docker", "version"]):
         for line in host.restore(host.load_snapshot(paths.host_before), [paths.data_root, paths.exec_root]):
             say(f"  left behind: {line}")
-        paths.host_before.unlink()
+    paths.host_before.unlink(missing_ok=True)
     return pid is not None
 
 

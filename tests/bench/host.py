@@ -37,7 +37,7 @@ def take_snapshot() -> HostNetwork:
         except BenchError:
             continue
     return HostNetwork(
-        sorted(path.name for path in Path("/sys/class/net").iterdir()),
+        sorted(link["ifname"] for link in json.loads(run(["ip", "-json", "link", "show"]))),
         tables,
         Path("/proc/sys/net/ipv4/ip_forward").read_text().strip(),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import engine
-from tests.bench.host import plan_link_cleanup, plan_table_cleanup
+from tests.bench.host import HostNetwork, plan_link_cleanup, plan_table_cleanup, save_snapshot
 from tests.bench.paths import Paths, find_paths
 
 BEFORE = """\
@@ -87,6 +87,21 @@ def test_down_leaves_a_foreign_engine_alone(tmp_path: Path) -> None:
     paths.bench.mkdir()
     paths.pidfile.write_text("1\n")
     assert engine.stop(paths) is False
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_down_takes_nothing_from_an_engine_that_still_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    paths = Paths(tmp_path)
+    paths.bench.mkdir()
+    save_snapshot(paths.host_before, HostNetwork([], {}, "0"))
+    restored: list[object] = []
+    monkeypatch.setattr(engine, "succeeds", lambda words: answers)
+    monkeypatch.setattr(engine.host, "restore", lambda before, roots: restored.append(before) or [])
+    engine.stop(paths)
+    assert bool(restored) is not answers
+    assert not paths.host_before.exists()
 
 
 def test_cache_directory(tmp_path: Path) -> None:
