@@ -70,7 +70,7 @@ def test_ways_to_log_in(server: Client) -> None:
 )
 def test_errors(server: Client, sql: str, parameters: dict[str, str], status: int, code: int) -> None:
     with pytest.raises(Refused, match=rf"^Code: {code}\. DB::Exception: ") as refused:
-        server(sql, **parameters)
+        server.send(sql, None, **parameters)
     assert (refused.value.status, refused.value.code) == (status, code)
 
 
@@ -127,9 +127,10 @@ def test_sessions(server: Client) -> None:
     server("CREATE TEMPORARY TABLE kept (a Int8)", session_id="s1")
     server("INSERT INTO kept VALUES (5)", session_id="s1")
     assert server("SELECT a FROM kept", session_id="s1", session_check="1") == "5"
-    for other in ({}, {"session_id": "s2"}):
+    others: tuple[dict[str, str], ...] = ({}, {"session_id": "s2"})
+    for other in others:
         with pytest.raises(Refused):
-            server("SELECT a FROM kept", **other)
+            server.send("SELECT a FROM kept", None, **other)
     with pytest.raises(Refused) as refused:
         server("SELECT 1", session_id="s3", session_check="1")
     assert refused.value.code == 372

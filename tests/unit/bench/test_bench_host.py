@@ -98,7 +98,12 @@ def test_down_takes_nothing_from_an_engine_that_still_answers(
     save_snapshot(paths.host_before, HostNetwork([], {}, "0"))
     restored: list[object] = []
     monkeypatch.setattr(engine, "succeeds", lambda words: answers)
-    monkeypatch.setattr(engine.host, "restore", lambda before, roots: restored.append(before) or [])
+
+    def restore(before: HostNetwork, roots: list[Path]) -> list[str]:
+        restored.append(before)
+        return []
+
+    monkeypatch.setattr("tests.bench.host.restore", restore)
     engine.stop(paths)
     assert bool(restored) is not answers
     assert not paths.host_before.exists()
