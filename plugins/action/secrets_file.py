@@ -32,6 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             }
         )
+        arguments = native(arguments)  # tagged strings cannot be written as YAML
         context = VaultSecretsContext.current(optional=True)
         passwords = context.secrets if context else []
         store = SecretsStore(arguments["path"], arguments["format"], VaultLib(secrets=passwords), passwords)
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 stored = store.read(instance)
                 result.update(changed=False, problems=store.unwritable(), stored=stored, candidates=kinds.candidates(stored))
             else:
-                result["changed"] = store.add(instance, native(arguments["values"]), dry=self._task.check_mode)
+                result["changed"] = store.add(instance, arguments["values"], dry=self._task.check_mode)
         except Refused as refused:
             if arguments["values"] is None and arguments["state"] == "present":
                 # The caller reports it together with all other problems.

@@ -228,8 +228,13 @@ def observe(
     ports: Mapping[str, Tuple[str, int]],
     controller_time: float,
     frozen: Mapping[str, str],
+    requirements: str,
 ) -> Host:
-    """Look at this host. `ports`: variable → (address, port). `frozen`: environment name → secret that may not change."""
+    """Look at this host.
+
+    ports: variable → (address, port). frozen: environment name → secret that may not change.
+    requirements: what the Python environment must have been made of.
+    """
     host = Host(
         clock_skew=time.time() - controller_time,
         memory_mib=_memory(),

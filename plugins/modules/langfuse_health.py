@@ -135,15 +135,14 @@ options:
     description: Address of the worker, for example V(http://langfuse-worker:3030).
     type: str
   closed_ports:
-    description: What must not be reachable from outside. Give the addresses of this host that are not loopback.
+    description: What must not be reachable from outside.
     type: list
     elements: dict
     default: []
     suboptions:
       host:
-        description: Address.
+        description: Address. Without it, every address of this host that is not loopback.
         type: str
-        required: true
       port:
         description: Port.
         type: int
@@ -411,7 +410,7 @@ def argument_spec() -> dict[str, Any]:
             "type": "list",
             "elements": "dict",
             "default": [],
-            "options": {"host": needed, "port": {"type": "int", "required": True}, "service": needed},
+            "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
         },
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},

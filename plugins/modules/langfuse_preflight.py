@@ -201,6 +201,8 @@ def main():
         hints=[tell(one) for one in found if one["level"] == "warning"],
         docker=host.docker and not host.docker_error,
         volumes=list(host.volumes),
+        python=sys.executable,
+        python_ready=host.python_ready,
     )
 
 

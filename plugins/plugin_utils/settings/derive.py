@@ -146,6 +146,11 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "bind_address": settings["langfuse_bind_address"],
             "web_port": settings["langfuse_web_port"],
             "s3_port": settings["langfuse_s3_port"],
+            # Published on loopback, so nobody else may reach them.
+            "closed_ports": [
+                *([] if settings["langfuse_bind_address"] != "127.0.0.1" else [{"service": "web", "port": settings["langfuse_web_port"]}]),
+                {"service": "seaweedfs", "port": settings["langfuse_s3_port"]},
+            ],
             "ports": [
                 {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"], "port": settings["langfuse_web_port"]},
                 {"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]},
