@@ -85,7 +85,10 @@ def _down(paths: Paths, purge: bool) -> None:
     if not engine.stop(paths):
         say("no engine of the bench is running")
     if purge:
-        shutil.rmtree(paths.bench)
+        try:
+            shutil.rmtree(paths.bench)
+        except OSError as error:
+            raise BenchError(f"not all of {paths.bench} could be removed: {error}") from error
         say(f"removed {paths.bench}")
 
 

@@ -91,10 +91,10 @@ def plan_link_cleanup(before: Sequence[str], after: Sequence[str]) -> list[str]:
     return [link for link in after if link not in before and _OWN_LINK.match(link)]
 
 
-def _mounts_below(directory: Path, mounts: str) -> list[str]:
-    """Mount points under `directory`, the deepest first."""
-    points = [line.split()[4] for line in mounts.splitlines()]
-    return sorted((point for point in points if point.startswith(f"{directory}/")), key=len, reverse=True)
+def plan_mount_cleanup(directory: Path, mountinfo: str) -> list[str]:
+    """Mount points at and under `directory`, the deepest first: the engine binds its data root to itself."""
+    points = [line.split()[4] for line in mountinfo.splitlines()]
+    return sorted((point for point in points if f"{point}/".startswith(f"{directory}/")), key=len, reverse=True)
 
 
 def restore(before: HostNetwork, roots: Sequence[Path]) -> list[str]:
@@ -107,7 +107,7 @@ def restore(before: HostNetwork, roots: Sequence[Path]) -> list[str]:
         commands += [[command, "-w", *words] for words in planned]
     commands += [["ip", "link", "delete", link] for link in plan_link_cleanup(before.links, after.links)]
     mounts = Path("/proc/self/mountinfo").read_text()
-    commands += [["umount", point] for root in roots for point in _mounts_below(root, mounts)]
+    commands += [["umount", point] for root in roots for point in plan_mount_cleanup(root, mounts)]
     for words in commands:
         try:
             run(words)

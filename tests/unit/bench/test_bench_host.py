@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.bench import engine
-from tests.bench.host import HostNetwork, plan_link_cleanup, plan_table_cleanup, save_snapshot
+from tests.bench.host import (
+    HostNetwork,
+    plan_link_cleanup,
+    plan_mount_cleanup,
+    plan_table_cleanup,
+    save_snapshot,
+)
 from tests.bench.paths import Paths, find_paths
 
 BEFORE = """\
@@ -70,6 +76,14 @@ def test_nothing_changed_needs_nothing() -> None:
 )
 def test_links(before: list[str], after: list[str], expected: list[str]) -> None:
     assert plan_link_cleanup(before, after) == expected
+
+
+def test_mounts_go_from_the_deepest_up() -> None:
+    mountinfo = "\n".join(
+        f"36 35 98:0 /x {point} rw,noatime - ext4 /dev/root rw"
+        for point in ("/c/docker", "/c/docker/overlay2/a/merged", "/c/docker-other", "/c", "/c/exec/netns/default")
+    )
+    assert plan_mount_cleanup(Path("/c/docker"), mountinfo) == ["/c/docker/overlay2/a/merged", "/c/docker"]
 
 
 def test_a_pid_of_something_else_is_not_ours(tmp_path: Path) -> None:
