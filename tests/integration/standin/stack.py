@@ -78,7 +78,7 @@ class Stack:
         return docker("inspect", "-f", template, self.container(role))
 
     def url(self, role: str) -> str:
-        port = {"web": 3000, "worker": 3030, "s3": 8333, "clickhouse": 8123}[role]
+        port = {"web": 3000, "worker": 3030, "s3": 8333, "clickhouse": 8123}[role.split("-")[0]]
         return f"http://{self.address(role)}:{port}"
 
     @property
@@ -190,7 +190,7 @@ class Stack:
 
     def migrate(self, **overrides: str) -> tuple[int, str]:
         """web's entry point with the command `true`: (exit status, output)."""
-        flags = [f"--env={k}={v}" for k, v in {**self.environment, **overrides}.items()]
+        flags = [f"--env={k}={v}" for k, v in self._with(overrides).items()]
         done = subprocess.run(
             ["docker", "run", "--rm", "--network", self.name, *flags, *HARDENED, WEB, "true"],
             capture_output=True,
@@ -200,11 +200,15 @@ class Stack:
         )
         return done.returncode, done.stdout + done.stderr
 
-    def web(self, **overrides: str) -> None:
-        self.run("web", WEB, env={**self.environment, **overrides}, options=HARDENED)
+    def web(self, role: str = "web", **overrides: str) -> None:
+        self.run(role, WEB, env=self._with(overrides), options=HARDENED)
 
-    def worker(self, **overrides: str) -> None:
-        self.run("worker", WORKER, env={**self.environment, **overrides}, options=HARDENED)
+    def worker(self, role: str = "worker", **overrides: str) -> None:
+        self.run(role, WORKER, env=self._with(overrides), options=HARDENED)
+
+    def _with(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """An override of `-` takes the variable away."""
+        return {k: v for k, v in {**self.environment, **overrides}.items() if v != "-"}
 
     def up(self) -> None:
         self.stores()
@@ -219,6 +223,11 @@ class Stack:
     def logs(self, role: str) -> str:
         done = subprocess.run(["docker", "logs", self.container(role)], capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
+
+    def status(self, role: str) -> tuple[str, int]:
+        """(`running` or `exited`, exit code)."""
+        state, code = docker("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", self.container(role)).split()
+        return state, int(code)
 
     def remove(self, role: str) -> None:
         docker("rm", "-f", "-v", self.container(role), check=False)

@@ -41,7 +41,7 @@ class Web:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         await self.booted.wait()
         if self.broken or self.context is None:
-            return web.Response(status=500, text="Internal Server Error", content_type="text/plain")
+            return web.Response(status=500, body=b"Internal Server Error", headers={"Content-Type": "text/plain"})
         try:
             return await dispatch(self.context, request)
         except Answer as exc:
