@@ -24,7 +24,11 @@ def _only_one(paths: Paths) -> Iterator[None]:
     """Two `up` at once would start two engines: the second one waits."""
     paths.bench.mkdir(parents=True, exist_ok=True)
     with paths.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  ... wait for another run of the bench")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -187,9 +187,14 @@ def ensure_images(paths: Paths, tarball: Path, times: dict[str, float]) -> list[
         ensure_base_image(paths, tarball, times)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             jobs = [pool.submit(build, paths, image, catalogue.hash_context(image), times) for image in missing]
-            for job in jobs:
-                built = job.result()
-                present[built.name] = built
+        failures = [error for job in jobs if (error := job.exception()) is not None]
+        for job in jobs:
+            if job.exception() is None:
+                present[job.result().name] = job.result()
+        if failures:
+            # What could be built stays built.
+            write_report(paths, list(present.values()), times, {})
+            raise failures[0]
     return [present[image.name] for image in catalogue.wanted_images()]
 
 

@@ -241,13 +241,25 @@ def test_rights_cannot_be_taken(bench: Bench, tmp_path: Path, role: str) -> None
     mount = profile(tmp_path, "<users><poor><password>p</password><grants/></poor></users>")
     server = start(bench, "-v", mount)
     poor = Client(server.container, "poor", "p")
-    for sql in (f"SET ROLE {role}", f"-- x\n /* y */ SET ROLE `{role}`"):
+    for sql in (f"SET ROLE {role}", f"-- x\n /* y */ SET ROLE `{role}`", f"# x\nSET\nROLE '{role}'"):
         with pytest.raises(Refused) as refused:
             poor(sql, session_id="s")
         assert refused.value.code == 512
     with pytest.raises(Refused) as refused:
         poor("CREATE DATABASE taken", session_id="s")
     assert refused.value.code == 497
+
+
+def test_backup_and_restore(bench: Bench) -> None:
+    server = start(bench, "-v", f"{bench.volume()}:/backups")
+    server("CREATE TABLE langfuse.t (a UInt32) ENGINE = MergeTree ORDER BY a")
+    server("INSERT INTO langfuse.t VALUES (7)")
+    assert "BACKUP_CREATED" in server("BACKUP DATABASE langfuse TO File('/backups/one')")
+    server("DROP DATABASE langfuse SYNC")
+    assert "RESTORED" in server("RESTORE DATABASE langfuse FROM File('/backups/one')")
+    assert server("SELECT a FROM langfuse.t") == "7"
+    with pytest.raises(Refused):
+        server("BACKUP DATABASE langfuse TO File('/tmp/elsewhere')")
 
 
 def test_without_any_user_nobody_gets_in_from_outside(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The one step of worker/entrypoint.sh of Langfuse 4.16.0: it never migrates.
+echo "Langfuse contract stand-in 4.16.0 (not Langfuse itself)"
 
 if [ -z "$DATABASE_URL" ]; then
     if [ -n "$DATABASE_HOST" ] && [ -n "$DATABASE_USERNAME" ] && [ -n "$DATABASE_PASSWORD" ] && [ -n "$DATABASE_NAME" ]; then

@@ -7,7 +7,6 @@ it has nowhere to write (codes 514 and 495) the bench makes the change in its ow
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,14 +16,12 @@ from pathlib import Path
 from .access_statements import EntityChange, GrantChange, SetRole, ShowGrants, parse
 from .engine import Engine
 from .errors import EngineError, ServerError, authentication_failed
-from .statements import quote_name, single_statement
+from .statements import quote_name, single_statement, tokens
 from .users import Accounts, User
 
 _NOWHERE_TO_WRITE = (495, 514)
 _LONGEST_STATEMENT = 65536
-_FIRST_WORD = re.compile(
-    rb"\A\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*(GRANT|REVOKE|SHOW|SET|CREATE|ALTER|DROP)\b", re.IGNORECASE | re.DOTALL
-)
+_FIRST_WORDS = frozenset(("GRANT", "REVOKE", "SHOW", "SET", "CREATE", "ALTER", "DROP"))
 
 
 class AccountStore:
@@ -76,9 +73,10 @@ class Access:
 
     def handle(self, user: User, statement: bytes) -> bytes | None:
         """The answer of a statement about access; None for every other one."""
-        if not _FIRST_WORD.match(statement) or len(statement) > _LONGEST_STATEMENT:
+        text = statement[:_LONGEST_STATEMENT].decode(errors="replace")
+        first = next(tokens(text), None)
+        if first is None or first.word not in _FIRST_WORDS:
             return None
-        text = statement.decode(errors="replace")
         change = parse(text)
         if change is None:
             return None

@@ -208,7 +208,8 @@ class Engine:
         with self._gate:
             entry = self._named.pop((user.name, name), None)
         if entry is not None:
-            entry.session.close()
+            with entry.session.lock:
+                entry.session.close()
 
     @contextmanager
     def _using(self) -> Iterator[None]:

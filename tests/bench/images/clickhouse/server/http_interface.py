@@ -151,6 +151,11 @@ class Handler(BaseHTTPRequestHandler):
             self._run(request, identifier)
         except ServerError as error:
             self._send_error(error, identifier)
+        except OSError:
+            # The client is gone.
+            raise
+        except Exception as error:
+            self._send_error(ServerError(1001, f"{type(error).__name__}: {error}", "STD_EXCEPTION"), identifier)
 
     def _decoded(self, request: Request) -> Request:
         try:

@@ -16,6 +16,18 @@ from xml.etree import ElementTree as ET
 ADMIN_ROLE = "__admin"
 ANY_NETWORK = ("::/0",)
 _ALL_GRANTS = ("GRANT ALL ON *.* WITH GRANT OPTION",)
+_ALL_BUT_ACCESS_GRANTS = ("GRANT ALL ON *.*", "REVOKE ACCESS MANAGEMENT ON *.*")
+
+
+def sha256(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+def _double_sha1(password: str) -> str:
+    return hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest()
+
+
+_HASHES = {"sha256": sha256, "double_sha1": _double_sha1}
 
 
 @dataclass(frozen=True)
@@ -37,13 +49,7 @@ class User:
 
     def _is_password(self, password: str) -> bool:
         kind, wanted = self.digest
-        if kind == "none":
-            return True
-        if kind == "double_sha1":
-            given = hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest()
-        else:
-            given = sha256(password)
-        return hmac.compare_digest(given, wanted)
+        return kind == "none" or hmac.compare_digest(_HASHES[kind](password), wanted)
 
 
 @dataclass
@@ -52,10 +58,6 @@ class Accounts:
 
     users: dict[str, User] = field(default_factory=dict)
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-def sha256(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()
 
 
 def _is_in(address: str, network: str) -> bool:
@@ -93,10 +95,7 @@ def _grants(element: ET.Element) -> tuple[str, ...]:
     databases = [(item.text or "").strip() for item in element.findall("allow_databases/database")]
     if databases:
         return tuple(f"GRANT ALL ON `{name}`.*" for name in databases)
-    if _is_on(element, "access_management"):
-        grants = list(_ALL_GRANTS)
-    else:
-        grants = ["GRANT ALL ON *.*", "REVOKE ACCESS MANAGEMENT ON *.*"]
+    grants = list(_ALL_GRANTS if _is_on(element, "access_management") else _ALL_BUT_ACCESS_GRANTS)
     if not _is_on(element, "named_collection_control"):
         grants.append("REVOKE NAMED COLLECTION ADMIN ON *")
     return tuple(grants)
