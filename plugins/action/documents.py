@@ -27,12 +27,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             contents = {document.path: document.content() for document in documents}
         except Exception as error:
             # The message of the cause may hold a secret, so only its type is told.
-            raise AnsibleActionFail(f"documents are not of the form that the filters return: {type(error).__name__}") from None
+            raise AnsibleActionFail(
+                f"documents are not of the form that the filters return: {type(error).__name__}"
+            ) from None
         arguments["files"] = [
             {"path": document.path, "mode": document.mode, "sensitive": document.sensitive, "form": document.form}
             for document in documents
         ]
         arguments["contents"] = contents
-        result.update(self._execute_module(module_name="llmops.langfuse.documents", module_args=arguments, task_vars=task_vars))
+        result.update(
+            self._execute_module(module_name="llmops.langfuse.documents", module_args=arguments, task_vars=task_vars)
+        )
         result.pop("invocation", None)
         return result

@@ -23,7 +23,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, arguments = self.validate_argument_spec(
+        _validated, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
             argument_spec={
                 "path": {"type": "path", "required": True},
                 "format": {"type": "str", "choices": ["vault", "plain"], "default": "vault"},
@@ -42,12 +42,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 result["changed"] = store.forget(instance, dry=self._task.check_mode)
             elif arguments["values"] is None:
                 stored = store.read(instance)
-                result.update(changed=False, problems=store.unwritable(), stored=stored, candidates=kinds.candidates(stored))
+                result.update(
+                    changed=False, problems=store.unwritable(), stored=stored, candidates=kinds.candidates(stored)
+                )
             else:
                 result["changed"] = store.add(instance, arguments["values"], dry=self._task.check_mode)
         except Refused as refused:
             if arguments["values"] is None and arguments["state"] == "present":
                 # The caller reports it together with all other problems.
-                return {**result, "changed": False, "problems": [str(refused)], "stored": {}, "candidates": kinds.candidates({})}
+                return {
+                    **result,
+                    "changed": False,
+                    "problems": [str(refused)],
+                    "stored": {},
+                    "candidates": kinds.candidates({}),
+                }
             return {**result, "failed": True, "msg": str(refused)}
         return result

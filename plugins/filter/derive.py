@@ -14,13 +14,16 @@ from ..plugin_utils.settings.derive import derive as derive_instance
 from ..plugin_utils.settings.plan import Placement
 
 
-def derive(
-    given: Any, names: Any, hosts: Any, stored: Any = None, candidates: Any = None
-) -> dict[str, Any]:
+def derive(given: Any, names: Any, hosts: Any, stored: Any = None, candidates: Any = None) -> dict[str, Any]:
     """Variables of an instance → problems, warnings, plan, secrets, generated."""
     try:
         result = derive_instance(
-            contract(), native(dict(given)), native(list(names)), native(stored or {}), native(candidates or {}), Placement(tuple(native(hosts)))
+            contract(),
+            native(dict(given)),
+            native(list(names)),
+            native(stored or {}),
+            native(candidates or {}),
+            Placement(tuple(native(hosts))),
         )
     except Exception as error:
         # The message of the cause may hold a value, so only its type is told.

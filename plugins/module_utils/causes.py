@@ -24,8 +24,10 @@ def diagnose(
     A failed hop that no rule explains becomes a cause of its own, ``<hop>_failed``: nothing that is broken stays unnamed.
     """
     facts = Evidence(hops, evidence)
-    causes = []
+    causes: list[dict[str, str]] = []
     for rule in rules:
+        if any(cause["code"] in rule.unless for cause in causes):
+            continue
         found = rule.when(facts)
         if found is None:
             continue
@@ -38,7 +40,6 @@ def diagnose(
             "cure": rule.cure.format_map(_Lenient(values)),
             "evidence": values.get("seen", "")[:300],
         })  # fmt: skip
-    causes = _once(causes)
     if not any(cause["severity"] == ERROR for cause in causes):
         causes += [_unexplained(hop) for hop in hops if hop["status"] == "failed"][:1]
     return sorted(causes, key=lambda cause: cause["severity"] == WARNING)
@@ -54,14 +55,6 @@ def explain(hops: Sequence[dict[str, Any]], causes: Sequence[Mapping[str, str]])
         cause = cause or (first if hop["status"] == "failed" else None)
         if cause is not None:
             hop.update(cause=cause["cause"], cure=cause["cure"])
-
-
-def _once(causes: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The first cause of each code."""
-    kept: dict[str, dict[str, str]] = {}
-    for cause in causes:
-        kept.setdefault(cause["code"], cause)
-    return list(kept.values())
 
 
 def _unexplained(hop: Mapping[str, Any]) -> dict[str, str]:

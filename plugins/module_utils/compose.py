@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -30,10 +30,10 @@ class Container:
     address: str
     image: str
     image_id: str
-    details: Dict[str, Any]
+    details: dict[str, Any]
 
 
-def docker(*arguments: str, timeout: float = 60, stdin: Optional[str] = None) -> Tuple[int, str, str]:
+def docker(*arguments: str, timeout: float = 60, stdin: str | None = None) -> tuple[int, str, str]:
     """Run the Docker command line: exit status, output, error text. Secrets never go into `arguments`."""
     program = shutil.which("docker")
     if program is None:
@@ -55,7 +55,7 @@ def docker(*arguments: str, timeout: float = 60, stdin: Optional[str] = None) ->
     return done.returncode, done.stdout, done.stderr
 
 
-def containers(project: str) -> List[Container]:
+def containers(project: str) -> list[Container]:
     """All containers of the project, running or not, without one-off runs. Raises Failure."""
     status, output, errors = docker(
         "ps",
@@ -86,7 +86,7 @@ def containers(project: str) -> List[Container]:
     return [parse(details) for details in json.loads(output)]
 
 
-def parse(details: Dict[str, Any]) -> Container:
+def parse(details: dict[str, Any]) -> Container:
     """A container from one element of `docker inspect`."""
     state = details["State"]
     networks = details["NetworkSettings"]["Networks"] or {}

@@ -34,16 +34,23 @@ Docker = Callable[[Sequence[str]], str]
 
 
 def docker_command(program: str, timeout: float) -> Docker:
-    """Run the command; stdout and stderr together (``docker logs`` uses both). Empty when it fails or is not there."""
+    """Run the command for its output, "" without one.
+
+    The exit status says nothing: ``inspect`` fails when one of many containers has just gone, and prints the others.
+    """
 
     def call(words: Sequence[str]) -> str:
         try:
             done = subprocess.run(
-                [program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
+                [program, *words],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if words[0] == "logs" else subprocess.DEVNULL,
+                timeout=timeout,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ""
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+        return done.stdout.decode("utf-8", "replace")
 
     return call
 

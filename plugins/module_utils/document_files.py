@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 MANIFEST = ".documents.json"
 _ENV_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
@@ -41,7 +41,7 @@ class Store:
 
     def compare(
         self, files: Sequence[Mapping[str, Any]], contents: Mapping[str, str]
-    ) -> Tuple[List[Change], List[str]]:
+    ) -> tuple[list[Change], list[str]]:
         """What differs from the wanted documents, and which earlier ones are no longer wanted."""
         changes = []
         for file in files:
@@ -73,7 +73,7 @@ class Store:
         for path in paths:
             os.unlink(self._path(path))
 
-    def _remembered(self) -> List[str]:
+    def _remembered(self) -> list[str]:
         text, _mode = _read(os.path.join(self.directory, MANIFEST))
         try:
             remembered = json.loads(text or "[]")
@@ -87,7 +87,7 @@ class Store:
             self.write([{"path": MANIFEST, "mode": "0644"}], {MANIFEST: json.dumps(list(paths))})
 
 
-def _read(path: str) -> Tuple[Any, str]:
+def _read(path: str) -> tuple[Any, str]:
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             return stream.read(), f"{os.fstat(stream.fileno()).st_mode & 0o7777:04o}"
@@ -95,11 +95,11 @@ def _read(path: str) -> Tuple[Any, str]:
         return None, ""
 
 
-def _names(text: str) -> Dict[str, str]:
+def _names(text: str) -> dict[str, str]:
     return {match[1]: match[2] for match in map(_ENV_LINE.fullmatch, text.splitlines()) if match}
 
 
-def sensitive_summary(form: str, before: str, after: str) -> Tuple[str, str]:
+def sensitive_summary(form: str, before: str, after: str) -> tuple[str, str]:
     """What may be told of a change in a sensitive document: names of variables, never values."""
     if form != "env":
         return "(hidden)\n", "(hidden, changed)\n"
@@ -112,7 +112,7 @@ def sensitive_summary(form: str, before: str, after: str) -> Tuple[str, str]:
     return "".join(lines_before), "".join(lines_after)
 
 
-def diff_text(path: str, change: Change) -> Dict[str, str]:
+def diff_text(path: str, change: Change) -> dict[str, str]:
     """A diff that Ansible can show; of a sensitive document only names."""
     before, after = change.before, change.after
     if change.file["sensitive"]:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, schema_state
 from ansible_collections.llmops.langfuse.plugins.module_utils.document_files import Store
@@ -22,7 +22,7 @@ SERVICE = "langfuse-migrate"
 RECORD = ".migration.json"
 
 
-def reason(record: Optional[Mapping[str, Any]], wanted: Mapping[str, Any], state: SchemaState) -> str:
+def reason(record: Mapping[str, Any] | None, wanted: Mapping[str, Any], state: SchemaState) -> str:
     """Why a migration must run, or an empty text."""
     if state.postgres is None:
         return "PostgreSQL has no schema yet"
@@ -36,7 +36,7 @@ def reason(record: Optional[Mapping[str, Any]], wanted: Mapping[str, Any], state
     return ""
 
 
-def explain(output: str) -> List[str]:
+def explain(output: str) -> list[str]:
     """The telling last lines of a failed migration."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     return lines[-8:]
@@ -56,7 +56,7 @@ class Migration:
             "stores": [f"{s['host']}:{s['port']}/{s['database']}" for s in (postgres, clickhouse)],
         }
 
-    def preview(self) -> Dict[str, Any]:
+    def preview(self) -> dict[str, Any]:
         """What `run` would do. A project without running stores is a fresh one."""
         try:
             state = self._state()
@@ -67,7 +67,7 @@ class Migration:
         why = reason(self._record(), self._wanted, state)
         return dict(changed=bool(why), reason=why or "the schema is up to date", before=_told(state))
 
-    def run(self, timeout: int) -> Dict[str, Any]:
+    def run(self, timeout: int) -> dict[str, Any]:
         """Migrate if needed. Raises Failure with the state that a second run can repair or must not touch."""
         before = self._state()
         self._refuse_dirty(before)
@@ -115,7 +115,7 @@ class Migration:
         if failure:
             raise failure
 
-    def _record(self) -> Optional[Mapping[str, Any]]:
+    def _record(self) -> Mapping[str, Any] | None:
         try:
             with open(os.path.join(self._directory, RECORD), encoding="utf-8") as stream:
                 record = json.load(stream)
@@ -152,5 +152,5 @@ class Migration:
         return process.returncode, output
 
 
-def _told(state: SchemaState) -> Dict[str, Any]:
+def _told(state: SchemaState) -> dict[str, Any]:
     return dict(postgres=state.postgres, clickhouse=state.clickhouse)

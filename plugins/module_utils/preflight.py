@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose
 
@@ -32,17 +31,17 @@ class Host:
     docker_error: str = ""
     engine_version: str = ""
     compose_version: str = ""
-    disk_gib: Optional[float] = None
+    disk_gib: float | None = None
     disk_path: str = ""
     memory_mib: int = 0
     clock_skew: float = 0.0
-    cpu_flags: Tuple[str, ...] = ()
+    cpu_flags: tuple[str, ...] = ()
     overcommit: str = ""
-    taken_ports: Dict[str, str] = field(default_factory=dict)
-    volumes: Tuple[str, ...] = ()
+    taken_ports: dict[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
     other_directory: str = ""
     postgres_image: str = ""
-    changed_secrets: Tuple[str, ...] = ()
+    changed_secrets: tuple[str, ...] = ()
     unwritable: str = ""
     python_ready: bool = False
 
@@ -60,7 +59,7 @@ class Wanted:
     new_secrets: Sequence[str]
 
 
-def finding(code: str, what: str, cure: str, level: str = "error") -> Dict[str, str]:
+def finding(code: str, what: str, cure: str, level: str = "error") -> dict[str, str]:
     return dict(code=code, level=level, what=what, cure=cure)
 
 
@@ -68,12 +67,12 @@ def tell(one: Mapping[str, str]) -> str:
     return f"{one['what']}. {one['cure']}."
 
 
-def findings(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
+def findings(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     """Everything that stands in the way (level error) or will hurt later (warning)."""
     return [*_docker(host, wanted), *_machine(host, wanted), *_data(host, wanted)]
 
 
-def _docker(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
+def _docker(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     if not host.docker:
         if wanted.may_install_docker:
             return []
@@ -116,7 +115,7 @@ def _docker(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
     return found
 
 
-def _machine(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
+def _machine(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     found = []
     needed = wanted.memory_mib * 6 // 10
     if host.memory_mib < needed:
@@ -179,7 +178,7 @@ def _machine(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
     return found
 
 
-def _data(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
+def _data(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     found = []
     if host.other_directory:
         found.append(
@@ -217,7 +216,7 @@ def _data(host: Host, wanted: Wanted) -> List[Dict[str, str]]:
     return found
 
 
-def _version(text: str) -> Tuple[int, ...]:
+def _version(text: str) -> tuple[int, ...]:
     match = re.match(r"v?(\d+(?:\.\d+)*)", text)
     return tuple(int(part) for part in match.group(1).split(".")) if match else ()
 
@@ -225,7 +224,7 @@ def _version(text: str) -> Tuple[int, ...]:
 def observe(
     project: str,
     directory: str,
-    ports: Mapping[str, Tuple[str, int]],
+    ports: Mapping[str, tuple[str, int]],
     controller_time: float,
     frozen: Mapping[str, str],
     requirements: str,
@@ -243,7 +242,7 @@ def observe(
     )
     host.unwritable = _unwritable(directory)
     host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements
-    mine: List[compose.Container] = []
+    mine: list[compose.Container] = []
     if shutil.which("docker"):
         host.docker = True
         mine = _observe_docker(host, project, directory)
@@ -260,7 +259,7 @@ def observe(
     return host
 
 
-def _observe_docker(host: Host, project: str, directory: str) -> List[compose.Container]:
+def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Container]:
     status, output, errors = compose.docker("info", "--format", "{{json .}}")
     information = json.loads(output) if output.strip().startswith("{") else {}
     reported = "; ".join(information.get("ServerErrors") or []) or (errors.strip() if status else "")
@@ -284,10 +283,10 @@ def _observe_docker(host: Host, project: str, directory: str) -> List[compose.Co
     return mine
 
 
-def _published(container: compose.Container) -> List[Tuple[str, int]]:
+def _published(container: compose.Container) -> list[tuple[str, int]]:
     bindings = container.details["HostConfig"].get("PortBindings") or {}
     return [
-        (b.get("HostIp") or "0.0.0.0", int(b["HostPort"]))
+        (b.get("HostIp") or "0.0.0.0", int(b["HostPort"]))  # noqa: S104 - how Docker means it
         for several in bindings.values()
         for b in several or []
         if b.get("HostPort")
@@ -310,12 +309,12 @@ def _memory() -> int:
     return int(match.group(1)) // 1024 if match else 0
 
 
-def _cpu_flags() -> Tuple[str, ...]:
+def _cpu_flags() -> tuple[str, ...]:
     match = re.search(r"^flags\s*:\s*(.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
     return tuple(match.group(1).split()) if match else ()
 
 
-def _free_gib(path: str) -> Optional[float]:
+def _free_gib(path: str) -> float | None:
     try:
         return shutil.disk_usage(path).free / 1024**3
     except OSError:
@@ -337,7 +336,7 @@ def _read(path: str) -> str:
         return ""
 
 
-def _env_file(path: str) -> Dict[str, str]:
+def _env_file(path: str) -> dict[str, str]:
     """Values of an env file that this collection wrote, unescaped."""
     values = {}
     for line in _read(path).splitlines():

@@ -203,7 +203,7 @@ def wait_until_it_answers(
 
 
 def probe(store: Store, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
-    """Write, read, presign and delete one object as Langfuse does. A list of steps; it ends with the first that failed.
+    """List, write, read, presign and delete one object as Langfuse does. A list of steps; it ends with the first that failed.
 
     Each step is ``{step, ok, ms}`` and on failure ``{store_code, message}``. Web writes events and presigns, the worker
     reads, lists and deletes. The presigned PUT signs checksum and content type: another checksum must be refused.
@@ -214,6 +214,10 @@ def probe(store: Store, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
     checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
     signed = {"Content-Type": CONTENT_TYPE, "x-amz-checksum-sha256": checksum}
     forged = {**signed, "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(b"other").digest()).decode()}
+
+    def listing() -> None:
+        # First, because some stores (SeaweedFS) create a missing bucket at the first write.
+        store.call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
 
     def read() -> None:
         if store.call("get_object", Bucket=bucket, Key=key)["Body"].read() != body:
@@ -241,9 +245,9 @@ def probe(store: Store, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
             store.call("delete_object", Bucket=bucket, Key=name)
 
     return run_steps([
+        ("list", listing),
         ("write", lambda: store.call("put_object", Bucket=bucket, Key=key, Body=body, ContentType=CONTENT_TYPE)),
         ("read", read),
-        ("list", lambda: store.call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)),
         ("presigned_put", lambda: presigned_put(signed)),
         ("presigned_put_refused", refuse_forged),
         ("presigned_get", presigned_get),

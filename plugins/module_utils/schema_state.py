@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -23,17 +23,17 @@ class SchemaState:
     dirty_version: version at which ClickHouse was left half migrated.
     """
 
-    postgres: Optional[int]
-    failed_migration: Optional[str]
-    clickhouse: Optional[int]
-    dirty_version: Optional[int]
+    postgres: int | None
+    failed_migration: str | None
+    clickhouse: int | None
+    dirty_version: int | None
 
     @property
     def empty(self) -> bool:
         return not self.postgres or not self.clickhouse
 
 
-def dirty(state: SchemaState) -> Optional[Failure]:
+def dirty(state: SchemaState) -> Failure | None:
     """The failure that a half-migrated schema is, or None. It is never retried blindly."""
     if state.failed_migration:
         return Failure(
@@ -60,7 +60,7 @@ def read(postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]) -> SchemaSt
     return SchemaState(finished, failed, version, dirty_version)
 
 
-def _postgres(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[str]]:
+def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
     try:
         import psycopg
     except ImportError:
@@ -95,7 +95,7 @@ def _postgres(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[str]]:
         ) from None
 
 
-def _clickhouse(target: Mapping[str, Any]) -> Tuple[Optional[int], Optional[int]]:
+def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
     if _query(target, "EXISTS TABLE schema_migrations").strip() != "1":
         return None, None
     rows = _query(target, "SELECT version, dirty FROM schema_migrations ORDER BY sequence DESC LIMIT 1").split()
@@ -112,7 +112,7 @@ def _query(target: Mapping[str, Any], sql: str) -> str:
     )
     try:
         with urllib.request.urlopen(request, timeout=15) as response:
-            return response.read().decode()
+            return str(response.read(), "utf-8")
     except urllib.error.HTTPError as error:
         reason = error.read(300).decode("utf-8", "replace").split(" (version")[0].strip()
         raise Failure(

@@ -61,14 +61,15 @@ def send_and_wait(
     began = clock()
     deadline = began + timeout
     headers = {"Authorization": authorization}
-    accepted = _send(client, headers, trace, min(HANG, timeout))
+    accepted = _send(client, headers, trace, min(HANG, max(2.0, timeout)))
     sent_at = clock()
     attempts = 0
     since = _since(trace)
     while True:
         attempts += 1
         left = deadline - clock()
-        rows = _read(client, headers, trace.trace_id, since, "core", min(HANG, left)) if left > 0 else None
+        limit = min(HANG, max(2.0, left))
+        rows = _read(client, headers, trace.trace_id, since, "core", limit) if left > 0 else None
         if rows is not None and not otlp.missing(trace.expected, rows):
             break
         if clock() >= deadline:

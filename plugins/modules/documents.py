@@ -91,7 +91,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.document_files import Store, diff_text
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             directory=dict(type="path", required=True),

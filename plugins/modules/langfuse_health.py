@@ -209,7 +209,7 @@ attributes:
     description: There is no state to compare.
     support: none
 notes:
-  - RV(changed) is always V(false). The trace and the media file are probes. The trace is in the environment C(verify).
+  - C(changed) is always V(false). The trace and the media file are probes. The trace is in the environment C(verify).
   - Values of the containers' environment are shown only for a list of names that hold no secrets, log lines only where a
     rule quotes one.
 seealso:

@@ -35,7 +35,7 @@ options:
     description: The database as the project sees it.
     type: dict
     required: true
-    options: &store
+    suboptions: &store
       host:
         description: Service of the project.
         type: str
@@ -63,7 +63,7 @@ options:
     description: ClickHouse as the project sees it, with its HTTP port.
     type: dict
     required: true
-    options: *store
+    suboptions: *store
   clickhouse_password:
     description: Password of the user of ClickHouse.
     type: str
@@ -129,7 +129,7 @@ STORE = dict(
 )
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             project=dict(type="str", required=True),

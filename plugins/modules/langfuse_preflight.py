@@ -145,7 +145,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, observe, tell
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             project=dict(type="str", required=True),

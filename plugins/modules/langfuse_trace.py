@@ -72,7 +72,7 @@ attributes:
     description: There is no state to compare.
     support: none
 notes:
-  - RV(changed) is always V(false). The trace is a probe in an environment of its own and not managed state,
+  - C(changed) is always V(false). The trace is a probe in an environment of its own and not managed state,
     as a request of M(ansible.builtin.uri) is none.
 seealso:
   - module: llmops.langfuse.langfuse_health

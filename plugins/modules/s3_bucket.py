@@ -63,7 +63,7 @@ options:
     default: false
   probe:
     description:
-      - Whether to write, read, list, upload and download by presigned URL, and delete one object in each bucket.
+      - Whether to list, write, read, upload and download by presigned URL, and delete one object in each bucket.
       - It leaves nothing behind and does not count as a change. It is not done in check mode.
     type: bool
     default: false

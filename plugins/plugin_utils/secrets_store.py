@@ -83,14 +83,20 @@ class SecretsStore:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise Refused(f"langfuse_secrets_file: {self._path} cannot be read: {error.strerror}. Mend its rights") from None
+            raise Refused(
+                f"langfuse_secrets_file: {self._path} cannot be read: {error.strerror}. Mend its rights"
+            ) from None
         if is_encrypted(data):
             if not self._passwords:
-                raise Refused(f"langfuse_secrets_file: {self._path} is encrypted. Add --vault-password-file or --ask-vault-pass")
+                raise Refused(
+                    f"langfuse_secrets_file: {self._path} is encrypted. Add --vault-password-file or --ask-vault-pass"
+                )
             try:
                 data = self._vault.decrypt(data)
             except AnsibleError:
-                raise Refused(f"langfuse_secrets_file: none of the vault passwords opens {self._path}. Give the right one") from None
+                raise Refused(
+                    f"langfuse_secrets_file: none of the vault passwords opens {self._path}. Give the right one"
+                ) from None
         try:
             content = yaml.safe_load(data)
         except yaml.YAMLError:
@@ -121,4 +127,6 @@ class SecretsStore:
                 os.unlink(temporary)
                 raise
         except OSError as error:
-            raise Refused(f"langfuse_secrets_file: {self._path} cannot be written: {error.strerror}. Choose another place") from None
+            raise Refused(
+                f"langfuse_secrets_file: {self._path} cannot be written: {error.strerror}. Choose another place"
+            ) from None

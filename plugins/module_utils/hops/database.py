@@ -154,4 +154,4 @@ def _read(ctx: Context, connection: Any, record: dict[str, Any]) -> None:
     email = ctx.params["user_email"]
     if email and exists("users"):
         users = rows("SELECT password IS NOT NULL FROM users WHERE email = %s", email.lower())
-        record["user"] = {"found": bool(users), "has_password": bool(users and users[0][0])}
+        record["person"] = {"found": bool(users), "has_password": bool(users and users[0][0])}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -67,25 +68,14 @@ def queue(ctx: Context) -> Finding:
     options = ctx.params["redis"]
     if not options:
         return Finding(SKIPPED, "no redis options given")
-    try:
-        redis = library("redis")
-    except Missing as missing:
-        return missing_finding(missing)
     where = f"{options['host']}:{options['port']}"
     record: dict[str, Any] = {"error": None, "where": where, "user": options["username"] or "default"}
+    try:
+        redis = library("redis")
+        client = _connect(ctx)
+    except Missing as missing:
+        return missing_finding(missing)
     ctx.evidence["redis"] = record
-    client = redis.Redis(
-        host=ctx.address(options["host"], options["port"]),
-        port=options["port"],
-        username=options["username"],
-        password=ctx.params["redis_password"] or None,
-        ssl=options["tls"],
-        ssl_ca_certs=ctx.params["ca_path"],
-        ssl_cert_reqs="required" if ctx.params["validate_certs"] else "none",
-        socket_connect_timeout=min(3.0, ctx.patience),
-        socket_timeout=ctx.patience,
-        decode_responses=True,
-    )
     try:
         client.ping()
         _read(ctx, client, options["prefix"], record)
@@ -96,6 +86,38 @@ def queue(ctx: Context) -> Finding:
     finally:
         client.close()
     return _judge(record)
+
+
+def _connect(ctx: Context) -> Any:
+    redis, retry, backoff = (library(name) for name in ("redis", "redis.retry", "redis.backoff"))
+    options = ctx.params["redis"]
+    return redis.Redis(
+        host=ctx.address(options["host"], options["port"]),
+        port=options["port"],
+        username=options["username"],
+        password=ctx.params["redis_password"] or None,
+        ssl=options["tls"],
+        ssl_ca_certs=ctx.params["ca_path"],
+        ssl_cert_reqs="required" if ctx.params["validate_certs"] else "none",
+        socket_connect_timeout=min(3.0, ctx.patience),
+        socket_timeout=ctx.patience,
+        retry=retry.Retry(backoff.NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+def look_again(ctx: Context) -> None:
+    """How many traces wait now that one did not arrive: nobody takes them, or they were taken and lost."""
+    if not ctx.evidence.get("redis", {}).get("queues"):
+        return
+    client = _connect(ctx)
+    try:
+        depth = _depths(client, ctx.params["redis"]["prefix"])[QUEUES[0]]
+        ctx.evidence["redis"]["waiting_after_trace"] = depth["waiting"]
+    except (library("redis").RedisError, OSError):
+        return
+    finally:
+        client.close()
 
 
 def _judge(record: dict[str, Any]) -> Finding:
@@ -110,13 +132,14 @@ def _judge(record: dict[str, Any]) -> Finding:
     failed = sum(row["failed"] for row in queues.values())
     if failed:
         return Finding(WARNING, f"{failed} jobs failed for good; {waiting} waiting")
-    return Finding(OK, f"Redis {record['version']}, {waiting} waiting")
+    return Finding(OK, f"{record['product']} {record['version']}, {waiting} waiting")
 
 
 def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> None:
     info = client.info()
     record.update(
-        version=str(info.get("redis_version", "")),
+        version=str(info.get("valkey_version") or info.get("redis_version", "")),
+        product="Valkey" if info.get("valkey_version") else "Redis",
         policy=str(info.get("maxmemory_policy", "")),
         maxmemory=int(info.get("maxmemory", 0)),
         evicted=int(info.get("evicted_keys", 0)),
@@ -132,6 +155,11 @@ def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> Non
         second = _depths(client, prefix)
         record["stuck"] = [name for name in waiting if stuck(first[name], second[name])]
     record["queues"] = first
+    project = ctx.params["project_id"] or next(iter(ctx.evidence.get("key", {}).get("projects", [])), "")
+    if project:
+        # The worker's own count of requests to API paths of v3, by project.
+        counted = client.get(f"{prefix}langfuse:v4:legacy-api-usage:v1:{project}")
+        record["legacy_usage"] = re.findall(r'"entrypoint"\s*:\s*"([^"]+)"', str(counted or ""))[:5]
     fast_hash = ctx.evidence.get("private", {}).get("fast_hash")
     if fast_hash:
         record["negative_key"] = NEGATIVE in str(client.get(f"{prefix}api-key:{fast_hash}") or "")

@@ -89,8 +89,15 @@ def _sign_in(ctx: Context, record: dict[str, Any]) -> Finding:
     ctx.evidence["write_mode"] = _write_mode(session)
     if record["email"] != ctx.params["user_email"].lower():
         return Finding(FAILED, "signed in, but the session holds no user: are cookies and NEXTAUTH_URL right?")
+    if not record["role"]:
+        holder = (
+            f"an organization with project {ctx.params['project_id']}"
+            if ctx.params["project_id"]
+            else "any organization"
+        )
+        return Finding(FAILED, f"signed in, but is no member of {holder}")
     if record["role"] != "OWNER":
-        return Finding(FAILED, f"signed in, but as {record['role'] or 'no member'} of the organization, not as OWNER")
+        return Finding(FAILED, f"signed in, but as {record['role']} of the organization, not as OWNER")
     record["step"] = None
     return Finding(OK, f"{record['email']} is OWNER of {record['organization']}")
 

@@ -52,6 +52,8 @@ def send_trace(ctx: Context) -> Finding:
         outcome = trace.send_and_wait(ctx.web(), ctx.authorization["Authorization"], built, patience)
     except Failure as failure:
         record.update(code=failure.code, text=failure.message[:300])
+        if failure.code == "not_readable":
+            queue.look_again(ctx)
         return Finding(FAILED, failure.message[:200])
     record.update(timings=outcome.timings, attempts=outcome.attempts, differences=outcome.differences)
     if outcome.differences:
@@ -102,7 +104,9 @@ def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> Finding:
     if missing:
         return Finding(SKIPPED, f"needs {missing[0]}")
     if ctx.left <= 0:
-        return Finding(FAILED, "no time left: raise timeout, or look at the slow hops above")
+        first = "too_slow" not in ctx.evidence
+        ctx.evidence.setdefault("too_slow", {"hop": hop.name, "timeout": ctx.params["timeout"]})
+        return Finding(FAILED if first else SKIPPED, "no time left")
     try:
         return hop.check(ctx)
     except (http.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import secrets
 import re
+import secrets
 import socket
 from urllib.parse import urlsplit
 

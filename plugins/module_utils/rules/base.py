@@ -69,7 +69,8 @@ Found = Mapping[str, Any]
 class Rule(NamedTuple):
     """``when`` gives None, or the values for the texts: ``seen`` is the evidence, the others stand in braces.
 
-    A rule without a failed hop in ``serious`` is a warning: something latent, seen in passing. Empty: always an error.
+    A warning becomes an error when one of the hops ``serious`` failed. ``unless`` names rules that say the same better:
+    where one of them stands before, this one is silent.
     """
 
     code: str
@@ -79,6 +80,7 @@ class Rule(NamedTuple):
     cure: str
     severity: str = ERROR
     serious: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     def severity_for(self, evidence: Evidence) -> str:
         if self.severity == WARNING and self.serious and evidence.failed(*self.serious):

@@ -52,6 +52,9 @@ def key_wrong_project(e: Evidence) -> Found | None:
 
 
 def legacy_sdk(e: Evidence) -> Found | None:
+    used = e.of("redis").get("legacy_usage")
+    if used:
+        return {"seen": "Langfuse itself counted: " + ", ".join(used)}
     pattern = r"not accepted by /api/public/ingestion|Event type not accepted|Event type \"[\w-]+\" is not accepted"
     return line(e.log(pattern, "web", age=86400.0))
 
@@ -99,10 +102,10 @@ def media_cors(e: Evidence) -> Found | None:
 
 def sign_in_failed(e: Evidence) -> Found | None:
     fact = e.of("sign_in")
-    if not e.failed("sign_in"):
+    if not fact or not e.failed("sign_in") or (fact.get("status") or 0) >= 500 or fact.get("kind"):
         return None
-    user = e.of("postgres").get("user") or {}
-    if user and not user.get("found"):
+    person = e.of("postgres").get("person") or {}
+    if person and not person.get("found"):
         reason = "PostgreSQL holds no such user"
     elif fact.get("error"):
         reason = f"Langfuse says {fact['error']}"
@@ -112,8 +115,13 @@ def sign_in_failed(e: Evidence) -> Found | None:
 
 
 def not_refused(e: Evidence) -> Found | None:
-    accepted = [f"{row['request']}: {row['status']}" for row in e.rows("refusals") if row["status"] not in (401, None)]
+    accepted = [f"{row['request']}: {row['status']}" for row in e.rows("refusals") if (row["status"] or 500) < 400]
     return {"seen": "; ".join(accepted)} if accepted else None
+
+
+def too_slow(e: Evidence) -> Found | None:
+    fact = e.of("too_slow")
+    return {"timeout": fact["timeout"], "hop": fact["hop"], "seen": ""} if fact else None
 
 
 def port_open(e: Evidence) -> Found | None:
@@ -180,8 +188,8 @@ RULES = (
         "legacy_sdk",
         "trace",
         legacy_sdk,
-        "An old SDK (Python v2, JavaScript v3) sends to /api/public/ingestion: answered 207, each event refused with 400, "
-        "nothing stored (events_only).",
+        "A client of Langfuse v3 (Python SDK v2, JavaScript SDK v3) is still in use: in events_only mode its traces are "
+        "answered 207, each event refused with 400, and nothing is stored.",
         "Upgrade that client to Python SDK 4 or JavaScript SDK 5, or to OTLP; as a bridge set "
         "LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on web and worker.",
         WARNING,
@@ -193,6 +201,7 @@ RULES = (
         "The address in upload URLs, {origin}, cannot be reached.",
         "Set LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT of web to an address that browsers and SDKs reach (the application's own "
         "origin), and let the proxy pass the bucket's path to the store with the Host header kept.",
+        unless=("s3_down",),
     ),
     Rule(
         "media_refused",
@@ -201,6 +210,7 @@ RULES = (
         "Media fail at {step}: {said}.",
         "Check LANGFUSE_S3_MEDIA_UPLOAD_BUCKET and its keys on web; a proxy must keep Host, Content-Type and "
         "x-amz-checksum-sha256 as they were signed.",
+        unless=("s3_wrong_keys", "s3_bucket_missing", "s3_down", "s3_refused", "redis_down", "database_unreachable"),
     ),
     Rule(
         "media_origin_blocked",
@@ -233,6 +243,13 @@ RULES = (
         not_refused,
         "Langfuse answers requests it must refuse.",
         "Something in front adds credentials or answers itself: remove the Authorization header from the proxy.",
+    ),
+    Rule(
+        "too_slow",
+        "trace",
+        too_slow,
+        "The check ran out of its {timeout} s before hop {hop}.",
+        "Look at the slow hops before it, or raise timeout.",
     ),
     Rule(
         "port_open",

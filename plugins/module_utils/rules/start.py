@@ -10,6 +10,19 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import http
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
 
 DAY = 86400.0
+# What must be equal on web and worker. Endpoints of object stores may differ: web presigns with the public one.
+EQUAL = (
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_KEY_PREFIX",
+    "CLICKHOUSE_URL",
+    "CLICKHOUSE_DB",
+    "CLICKHOUSE_CLUSTER_ENABLED",
+    "LANGFUSE_S3_EVENT_UPLOAD_BUCKET",
+    "LANGFUSE_S3_EVENT_UPLOAD_PREFIX",
+    "LANGFUSE_S3_MEDIA_UPLOAD_BUCKET",
+    "LANGFUSE_MIGRATION_V4_WRITE_MODE",
+)
 # Web: t3-env's report. Worker and the shared schema: a ZodError, of which `path` and `message` stand on lines of their own.
 WEB_VARIABLE = r"Invalid environment variables:? \{?\s*'?(?P<variable>[A-Z][A-Z0-9_]+)"
 ZOD_VARIABLE = r"\"(?P<variable>[A-Z][A-Z0-9]*_[A-Z0-9_]+)\""
@@ -113,9 +126,21 @@ def worker_down(e: Evidence) -> Found | None:
 
 
 def worker_unhealthy(e: Evidence) -> Found | None:
+    """Worth a line of its own only where neither store was seen to be at fault."""
     record = e.of("worker")
-    if record.get("status") == 500:
-        return {"seen": record.get("text")}
+    if record.get("status") != 500 or e.failed("database", "queue") or e.of("key").get("kind") == http.TIMEOUT:
+        return None
+    return {"seen": record.get("text")}
+
+
+def settings_differ(e: Evidence) -> Found | None:
+    """The first of the settings that must be equal and is not. Containers that run only."""
+    running = [item for role in ("web", "worker") for item in e.containers(role) if item["state"] == "running"]
+    for name in EQUAL:
+        values = {item["service"]: item["env"].get(name, "") for item in running}
+        if len(set(values.values())) > 1:
+            shown = ", ".join(f"{value or 'nothing'} on {service}" for service, value in values.items())
+            return {"variable": name, "values": shown, "seen": ""}
     return None
 
 
@@ -125,6 +150,9 @@ def worker_not_consuming(e: Evidence) -> Found | None:
         return {"seen": record.get("text")}
     if redis.get("stuck"):
         return {"seen": f"jobs wait in {', '.join(redis['stuck'])}"}
+    waiting = redis.get("waiting_after_trace")
+    if waiting:
+        return {"seen": f"{waiting} jobs wait in otel-ingestion-queue after the trace"}
     return None
 
 
@@ -201,6 +229,7 @@ RULES = (
         worker_down,
         "The worker does not run ({state}): traces are accepted and wait in Redis.",
         "Start the worker. Nothing is lost as long as Redis and the event bucket keep their data.",
+        unless=("worker_invalid_env",),
     ),
     Rule(
         "worker_unhealthy",
@@ -210,12 +239,22 @@ RULES = (
         "Correct DATABASE_URL or REDIS_HOST, REDIS_PORT, REDIS_AUTH of the worker; they must equal those of web.",
     ),
     Rule(
+        "settings_differ",
+        "worker",
+        settings_differ,
+        "Web and worker have different values of {variable}: {values}.",
+        "Give both the same value and recreate them.",
+        WARNING,
+        ("trace", "worker", "queue"),
+    ),
+    Rule(
         "worker_not_consuming",
         "worker",
         worker_not_consuming,
         "The worker runs but takes no jobs.",
         "Restart the worker. Compare REDIS_HOST, REDIS_KEY_PREFIX and REDIS_CLUSTER_ENABLED of web and worker: they must "
         "be equal.",
+        unless=("worker_invalid_env", "worker_down", "settings_differ"),
     ),
     Rule(
         "hostname_unset",

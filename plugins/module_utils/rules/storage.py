@@ -30,7 +30,10 @@ def clickhouse_password(e: Evidence) -> Found | None:
     if record.get("code") in AUTHENTICATION:
         return {"user": record.get("user"), "seen": record.get("text")}
     if e.failed("trace", "port", "web"):
-        return line(e.log(r"AUTHENTICATION_FAILED|Authentication failed: password is incorrect", "web", "worker"))
+        return line(
+            e.log(r"AUTHENTICATION_FAILED|Authentication failed: password is incorrect", "web", "worker"),
+            user="CLICKHOUSE_USER",
+        )
     return None
 
 
@@ -63,9 +66,10 @@ def clickhouse_lost_rows(e: Evidence) -> Found | None:
     version = str(record.get("version", ""))
     if ch.loses_rows(version, record.get("raw_value")):
         return {"version": version, "seen": f"{ch.RAW_VALUE} = 0 for {record.get('user')}"}
-    if e.ok("trace"):
+    if record.get("raw_value") is not None or e.of("trace").get("code") != "not_readable":
         return None
-    return line(e.log(r"Numeric value is out of range for DateTime64", "worker"), version=version or "26.8 or newer")
+    found = e.log(r"Numeric value is out of range for DateTime64", "worker", age=180.0)
+    return line(found, version=version or "26.8 or newer")
 
 
 def clickhouse_rows_dropped(e: Evidence) -> Found | None:
@@ -179,6 +183,7 @@ RULES = (
         lambda e: {"seen": e.of("trace").get("text")} if e.of("trace").get("code") == "s3_upload_failed" else None,
         "Langfuse web cannot write into the event bucket.",
         "Compare LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT, _BUCKET, _ACCESS_KEY_ID and _SECRET_ACCESS_KEY of web with the store.",
+        unless=("s3_wrong_keys", "s3_bucket_missing", "s3_down", "s3_refused"),
     ),
     Rule(
         "clickhouse_rows_dropped",
@@ -189,5 +194,6 @@ RULES = (
         "LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS=600 on the worker.",
         WARNING,
         ("trace",),
+        ("clickhouse_lost_rows",),
     ),
 )

@@ -46,13 +46,18 @@ def native(value: Any) -> Any:
 
 
 def _argument_spec(spec: Spec) -> dict[str, dict[str, Any]]:
-    return {name: {k: v for k, v in option.items() if k not in ("entry_point", "description")} for name, option in spec.items()}
+    return {
+        name: {k: v for k, v in option.items() if k not in ("entry_point", "description")}
+        for name, option in spec.items()
+    }
 
 
 def _wrong_types(spec: Spec, given: Mapping[str, Any]) -> list[Problem]:
     """Numbers and booleans where text is due: YAML has already changed them (012 is 10, 1.10 is 1.1)."""
     return [
-        Problem(name, f"is a {'boolean' if isinstance(value, bool) else 'number'} where text is due", "Put it in quotes")
+        Problem(
+            name, f"is a {'boolean' if isinstance(value, bool) else 'number'} where text is due", "Put it in quotes"
+        )
         for name, value in given.items()
         if name in spec and spec[name]["type"] in ("str", "path") and isinstance(value, bool | int | float)
     ]
@@ -99,7 +104,11 @@ def unknown(spec: Spec, names: Iterable[str]) -> list[Problem]:
     for name in sorted(set(names)):
         if name.startswith(_PREFIX) and name not in spec:
             near = difflib.get_close_matches(name, spec, n=1, cutoff=0.6)
-            found.append(Problem(name, "is not a variable of this collection", f"Did you mean {near[0]}?" if near else "Remove it"))
+            found.append(
+                Problem(
+                    name, "is not a variable of this collection", f"Did you mean {near[0]}?" if near else "Remove it"
+                )
+            )
     return found
 
 

@@ -119,7 +119,8 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
         "images": {
-            service: f"{registry}/{repository}:{settings[variable]}" for service, (repository, variable) in IMAGES.items()
+            service: f"{registry}/{repository}:{settings[variable]}"
+            for service, (repository, variable) in IMAGES.items()
         },
         "env": {
             service: {name: _printable(value) for name, value in sorted(environment.items())}
@@ -148,11 +149,19 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "s3_port": settings["langfuse_s3_port"],
             # Published on loopback, so nobody else may reach them.
             "closed_ports": [
-                *([] if settings["langfuse_bind_address"] != "127.0.0.1" else [{"service": "web", "port": settings["langfuse_web_port"]}]),
+                *(
+                    []
+                    if settings["langfuse_bind_address"] != "127.0.0.1"
+                    else [{"service": "web", "port": settings["langfuse_web_port"]}]
+                ),
                 {"service": "seaweedfs", "port": settings["langfuse_s3_port"]},
             ],
             "ports": [
-                {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"], "port": settings["langfuse_web_port"]},
+                {
+                    "variable": "langfuse_web_port",
+                    "address": settings["langfuse_bind_address"],
+                    "port": settings["langfuse_web_port"],
+                },
                 {"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]},
             ],
             "worker_replicas": settings["langfuse_worker_replicas"],

@@ -31,7 +31,9 @@ def public_url(settings: Settings) -> str:
 
 def public_s3_endpoint(settings: Settings) -> str:
     """The address under which browsers and senders reach the object store."""
-    return str(settings["langfuse_s3_public_endpoint"] or f"http://localhost:{settings['langfuse_s3_port']}").rstrip("/")
+    return str(settings["langfuse_s3_public_endpoint"] or f"http://localhost:{settings['langfuse_s3_port']}").rstrip(
+        "/"
+    )
 
 
 def is_local(url: str) -> bool:

@@ -33,7 +33,9 @@ EXTRA_READERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def environments(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str) -> dict[str, Environment]:
+def environments(
+    settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str
+) -> dict[str, Environment]:
     """Environment of web, worker and migrate: service → name → value, or the name of a secret."""
     own = own_environments(settings, features, endpoints, url)
     result: dict[str, Environment] = {
@@ -43,7 +45,9 @@ def environments(settings: Settings, features: Mapping[str, Feature], endpoints:
     return result
 
 
-def own_environments(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str) -> dict[str, Environment]:
+def own_environments(
+    settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str
+) -> dict[str, Environment]:
     """What the collection sets for web and worker, without the user's additions."""
     everything = {
         **_core(settings, features, url),
@@ -103,7 +107,7 @@ def _flag(value: object) -> str:
 def _core(settings: Settings, features: Mapping[str, Feature], url: str) -> dict[str, EnvValue]:
     environment: dict[str, EnvValue] = {
         "NODE_ENV": "production",
-        "HOSTNAME": "0.0.0.0",  # otherwise both listen on the container's own address only
+        "HOSTNAME": "0.0.0.0",  # noqa: S104 - otherwise both listen on the container's own address only
         "TZ": "UTC",
         "NEXTAUTH_URL": url,
         "NEXTAUTH_SECRET": Secretly("langfuse_nextauth_secret"),

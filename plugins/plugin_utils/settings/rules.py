@@ -30,7 +30,9 @@ def instance_name(settings: Settings) -> Iterator[Problem]:
     """Compose project, volumes and DNS names are made of it."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", settings.instance):
         yield Problem(
-            "langfuse_instance", "is not a name for a project", "Use lower-case letters, digits and hyphens, at most 40, a letter first"
+            "langfuse_instance",
+            "is not a name for a project",
+            "Use lower-case letters, digits and hyphens, at most 40, a letter first",
         )
 
 
@@ -54,7 +56,9 @@ def encryption_key(settings: Settings) -> Iterator[Problem]:
     """The application checks only the length and fails later, at the first credential (facts 3.4)."""
     if not re.fullmatch(r"[0-9a-fA-F]{64}", settings.secrets["langfuse_encryption_key"]):
         yield Problem(
-            "langfuse_encryption_key", "is not 64 hexadecimal characters", f"Write the output of `openssl rand -hex 32`. {_DRAW}"
+            "langfuse_encryption_key",
+            "is not 64 hexadecimal characters",
+            f"Write the output of `openssl rand -hex 32`. {_DRAW}",
         )
 
 
@@ -70,14 +74,20 @@ def project_key_pair(settings: Settings) -> Iterator[Problem]:
     given = [name for name in pair if name in settings.given]
     if len(given) == 1:
         missing = next(name for name in pair if name not in given)
-        yield Problem(missing, f"is missing while {given[0]} is given", "Give both keys, or none to have them generated")
+        yield Problem(
+            missing, f"is missing while {given[0]} is given", "Give both keys, or none to have them generated"
+        )
 
 
 def first_start_identifiers(settings: Settings) -> Iterator[Problem]:
     """Without an organisation the application ignores all of the first start; without a project, the keys."""
     for name in ("langfuse_init_org_id", "langfuse_init_project_id"):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", settings[name] or ""):
-            yield Problem(name, "is empty or holds other characters than letters, digits, _ and -", "Write an identifier such as default")
+            yield Problem(
+                name,
+                "is empty or holds other characters than letters, digits, _ and -",
+                "Write an identifier such as default",
+            )
 
 
 def first_user_email(settings: Settings) -> Iterator[Problem]:
@@ -107,10 +117,22 @@ def urls(settings: Settings) -> Iterator[Problem]:
         if not settings[name]:
             continue
         parts = urlsplit(settings[name])
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-            yield Problem(name, "is not an http or https URL of a host", "Write it like https://langfuse.example.com, without user, query or fragment")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            yield Problem(
+                name,
+                "is not an http or https URL of a host",
+                "Write it like https://langfuse.example.com, without user, query or fragment",
+            )
         elif parts.path.strip("/"):
-            yield Problem(name, "has a path, which the published images cannot serve", "Write only scheme, host and port")
+            yield Problem(
+                name, "has a path, which the published images cannot serve", "Write only scheme, host and port"
+            )
 
 
 def domain(settings: Settings) -> Iterator[Problem]:
@@ -140,7 +162,9 @@ def mail_url(settings: Settings) -> Iterator[Problem]:
 def mail_pair(settings: Settings) -> Iterator[Problem]:
     url, sender = settings["langfuse_smtp_url"], settings["langfuse_email_from"]
     if url and not sender:
-        yield Problem("langfuse_email_from", "is missing while langfuse_smtp_url is set", "Write the sender address of e-mails")
+        yield Problem(
+            "langfuse_email_from", "is missing while langfuse_smtp_url is set", "Write the sender address of e-mails"
+        )
     if sender and not url:
         yield Problem("langfuse_smtp_url", "is missing while langfuse_email_from is set", "Write the mail server")
 
@@ -149,7 +173,9 @@ def clickhouse_password(settings: Settings) -> Iterator[Problem]:
     """The migration tool puts it into a URL as it is, the application uses it raw (facts 1.7)."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", settings.secrets["langfuse_clickhouse_password"]):
         yield Problem(
-            "langfuse_clickhouse_password", "holds characters that break the migration's URL", "Use only letters, digits, _ and -"
+            "langfuse_clickhouse_password",
+            "holds characters that break the migration's URL",
+            "Use only letters, digits, _ and -",
         )
 
 
@@ -166,7 +192,12 @@ def control_characters(settings: Settings) -> Iterator[Problem]:
 
 
 def store_names(settings: Settings) -> Iterator[Problem]:
-    for name in ("langfuse_postgres_user", "langfuse_postgres_database", "langfuse_clickhouse_user", "langfuse_clickhouse_database"):
+    for name in (
+        "langfuse_postgres_user",
+        "langfuse_postgres_database",
+        "langfuse_clickhouse_user",
+        "langfuse_clickhouse_database",
+    ):
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", settings[name] or ""):
             yield Problem(name, "is not a plain name", "Use lower-case letters, digits and _, a letter first")
 
@@ -189,7 +220,11 @@ def prefixes(settings: Settings) -> Iterator[Problem]:
     for name in ("langfuse_s3_media_prefix", "langfuse_s3_exports_prefix"):
         value = settings[name]
         if value and (not value.endswith("/") or value.startswith("/")):
-            yield Problem(name, "does not end with / or starts with one", "The application joins it to the key as it is: write it like media/")
+            yield Problem(
+                name,
+                "does not end with / or starts with one",
+                "The application joins it to the key as it is: write it like media/",
+            )
 
 
 def clashing_ports(settings: Settings) -> Iterator[Problem]:
@@ -203,28 +238,44 @@ def clashing_ports(settings: Settings) -> Iterator[Problem]:
 
 def bind_address(settings: Settings) -> Iterator[Problem]:
     if not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F:]+\]?", settings["langfuse_bind_address"] or ""):
-        yield Problem("langfuse_bind_address", "is not an IP address", "Write 127.0.0.1, 0.0.0.0 or an address of the host")
+        yield Problem(
+            "langfuse_bind_address", "is not an IP address", "Write 127.0.0.1, 0.0.0.0 or an address of the host"
+        )
 
 
 def sampling_ratio(settings: Settings) -> Iterator[Problem]:
     """Outside (0, 1] web does not boot."""
     if not 0 < settings["langfuse_trace_sampling_ratio"] <= 1:
         yield Problem(
-            "langfuse_trace_sampling_ratio", "is not above 0 and at most 1", "To send no spans, set langfuse_tracing_enabled: false"
+            "langfuse_trace_sampling_ratio",
+            "is not above 0 and at most 1",
+            "To send no spans, set langfuse_tracing_enabled: false",
         )
 
 
 def tracing(settings: Settings) -> Iterator[Problem]:
     if settings["langfuse_tracing_enabled"] and not settings["tracing_enabled"]:
-        yield Problem("langfuse_tracing_enabled", "is on while tracing_enabled is off", "Set tracing_enabled: true, or switch it off")
+        yield Problem(
+            "langfuse_tracing_enabled",
+            "is on while tracing_enabled is off",
+            "Set tracing_enabled: true, or switch it off",
+        )
     if settings["langfuse_tracing_enabled"] and not settings["langfuse_otlp_endpoint"]:
-        yield Problem("langfuse_otlp_endpoint", "is missing while langfuse_tracing_enabled is on", "Write the collector's address, like http://tempo:4318")
+        yield Problem(
+            "langfuse_otlp_endpoint",
+            "is missing while langfuse_tracing_enabled is on",
+            "Write the collector's address, like http://tempo:4318",
+        )
 
 
 def retention(settings: Settings) -> Iterator[Problem]:
     days = settings["langfuse_init_project_retention"]
     if days in (1, 2) or days < 0:
-        yield Problem("langfuse_init_project_retention", "is less than the 3 days that the application takes", "Write 0 to keep traces, or at least 3")
+        yield Problem(
+            "langfuse_init_project_retention",
+            "is less than the 3 days that the application takes",
+            "Write 0 to keep traces, or at least 3",
+        )
     elif days and not settings["langfuse_license_key"]:
         yield Problem(
             "langfuse_init_project_retention",
@@ -242,18 +293,36 @@ def license_form(settings: Settings) -> Iterator[Problem]:
 def session_age(settings: Settings) -> Iterator[Problem]:
     minutes = settings["langfuse_session_max_age"]
     if minutes <= 5:
-        yield Problem("langfuse_session_max_age", "is not above the 5 minutes that the application needs", "Write minutes: 43200 is 30 days")
+        yield Problem(
+            "langfuse_session_max_age",
+            "is not above the 5 minutes that the application needs",
+            "Write minutes: 43200 is 30 days",
+        )
     if minutes > 525600:
-        yield Problem("langfuse_session_max_age", "is more than a year of minutes, so it looks like seconds", "Write minutes: 43200 is 30 days")
+        yield Problem(
+            "langfuse_session_max_age",
+            "is more than a year of minutes, so it looks like seconds",
+            "Write minutes: 43200 is 30 days",
+        )
 
 
 def floating_versions(settings: Settings) -> Iterator[Problem]:
     """A tag that moves migrates a database when nobody asked, or finds a newer schema (facts B13)."""
-    parts = {"langfuse": 3, "langfuse_postgres": 2, "langfuse_clickhouse": 2, "langfuse_valkey": 2, "langfuse_seaweedfs": 2}
+    parts = {
+        "langfuse": 3,
+        "langfuse_postgres": 2,
+        "langfuse_clickhouse": 2,
+        "langfuse_valkey": 2,
+        "langfuse_seaweedfs": 2,
+    }
     for name, least in parts.items():
         found = versions.numbers(settings[f"{name}_version"] or "")
         if found is None or len(found) < least:
-            yield Problem(f"{name}_version", "is a floating tag", f"Pin it with at least {least} numbers, like {'.'.join('4160'[:least])}")
+            yield Problem(
+                f"{name}_version",
+                "is a floating tag",
+                f"Pin it with at least {least} numbers, like {'.'.join('4160'[:least])}",
+            )
 
 
 def supported_versions(settings: Settings) -> Iterator[Problem]:
@@ -291,7 +360,7 @@ def media_reachable(settings: Settings) -> Iterator[Problem]:
     yield Problem(
         "langfuse_s3_public_endpoint",
         "is on localhost while the instance has a public address, so browsers could not load media",
-        f"Serve the path /{settings['langfuse_s3_media_bucket']}/ on {public_url(settings)} from port {settings['langfuse_s3_port']}, Host kept, and write that address",
+        f"Serve /{settings['langfuse_s3_media_bucket']}/ on {address} from port {settings['langfuse_s3_port']}, Host kept, and write that address",
     )
 
 
@@ -334,11 +403,19 @@ def extra_names(settings: Settings) -> Iterator[Problem]:
     for variable, services in EXTRA_READERS.items():
         for name, value in settings[variable].items():
             if any(name in own[service] for service in services):
-                yield Problem(variable, f"repeats {name}, which the collection sets itself", "Use the contract's own variable")
+                yield Problem(
+                    variable, f"repeats {name}, which the collection sets itself", "Use the contract's own variable"
+                )
             elif not any(environment_schema.reads(service, name) for service in services):
                 near = environment_schema.nearest(name)
-                cure = f"Did you mean {near}?" if near and near != name else "Remove it, or move it to the service that reads it"
-                yield Problem(variable, f"has {name}, which {' and '.join(services)} of this Langfuse do not read", cure)
+                cure = (
+                    f"Did you mean {near}?"
+                    if near and near != name
+                    else "Remove it, or move it to the service that reads it"
+                )
+                yield Problem(
+                    variable, f"has {name}, which {' and '.join(services)} of this Langfuse do not read", cure
+                )
             elif not isinstance(value, str):
                 yield Problem(variable, f"has {name} as a number or boolean where text is due", "Put it in quotes")
             elif reason := environment_schema.unfit(name, value):
@@ -347,13 +424,21 @@ def extra_names(settings: Settings) -> Iterator[Problem]:
 
 def docker_repository(settings: Settings) -> Iterator[Problem]:
     if settings["langfuse_docker_apt_repository"] and not settings["langfuse_install_docker"]:
-        yield Problem("langfuse_docker_apt_repository", "is set while langfuse_install_docker is off", "Set langfuse_install_docker: true, or remove it")
+        yield Problem(
+            "langfuse_docker_apt_repository",
+            "is set while langfuse_install_docker is off",
+            "Set langfuse_install_docker: true, or remove it",
+        )
 
 
 def teardown_confirmation(settings: Settings) -> Iterator[Problem]:
     """Removing data wants the right name, typed."""
     if settings["langfuse_teardown_data"] not in ("", settings.instance):
-        yield Problem("langfuse_teardown_data", "is not the name of this instance", f"Write {settings.instance} to remove its data")
+        yield Problem(
+            "langfuse_teardown_data",
+            "is not the name of this instance",
+            f"Write {settings.instance} to remove its data",
+        )
 
 
 RULES: tuple[Rule, ...] = (

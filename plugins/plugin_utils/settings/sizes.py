@@ -20,7 +20,14 @@ _LIMITS: Mapping[str, Mapping[str, int]] = {
     "large": {"web": 4096, "worker": 4096, "postgres": 4096, "clickhouse": 16384, "valkey": 4096, "seaweedfs": 2048},
 }
 # Node takes about half of the limit as heap and cannot start below the first two.
-MINIMUM: Mapping[str, int] = {"web": 1536, "worker": 768, "postgres": 256, "clickhouse": 2048, "valkey": 128, "seaweedfs": 256}
+MINIMUM: Mapping[str, int] = {
+    "web": 1536,
+    "worker": 768,
+    "postgres": 256,
+    "clickhouse": 2048,
+    "valkey": 128,
+    "seaweedfs": 256,
+}
 
 
 def mebibytes(text: str) -> int | None:
@@ -33,11 +40,12 @@ def memory(settings: Settings) -> dict[str, int]:
     """Memory limit of each service in MiB. Unreadable overrides fall back (a rule reports them)."""
     limits = _LIMITS[settings["langfuse_size"]]
     return {
-        service: (mebibytes(str(settings[f"langfuse_{service}_memory"] or "")) or limit) for service, limit in limits.items()
+        service: (mebibytes(str(settings[f"langfuse_{service}_memory"] or "")) or limit)
+        for service, limit in limits.items()
     }
 
 
 def total(settings: Settings) -> int:
     """Sum of the limits in MiB, every worker counted."""
     limits = memory(settings)
-    return sum(limits.values()) + limits["worker"] * (settings["langfuse_worker_replicas"] - 1)
+    return sum(limits.values()) + limits["worker"] * (int(settings["langfuse_worker_replicas"]) - 1)

@@ -22,7 +22,10 @@ def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
         secret(
             f"env/{service}.env",
             "env",
-            {name: value if isinstance(value, str) else secrets[value["secret"]] for name, value in environment.items()},
+            {
+                name: value if isinstance(value, str) else secrets[value["secret"]]
+                for name, value in environment.items()
+            },
         )
         for service, environment in plan["env"].items()
     ]
@@ -41,7 +44,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "depends_on": started,
             "ports": [f"{compose['bind_address']}:{compose['web_port']}:{web['port']}"],
             "stop_grace_period": WEB_GRACE,
-            "healthcheck": _healing(_WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]),
+            "healthcheck": _healing(
+                _WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]
+            ),
         },
         worker["host"]: {
             "env_file": ["env/worker.env"],
@@ -51,7 +56,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "depends_on": {**started, web["host"]: {"condition": "service_healthy"}},
             "deploy": {"replicas": compose["worker_replicas"]},
             "stop_grace_period": f"{compose['worker_stop_seconds']}s",
-            "healthcheck": _healing(_WORKER_CHECK, f"http://127.0.0.1:{worker['port']}/api/health", compose["stuck_seconds"]),
+            "healthcheck": _healing(
+                _WORKER_CHECK, f"http://127.0.0.1:{worker['port']}/api/health", compose["stuck_seconds"]
+            ),
         },
         "langfuse-migrate": {
             "env_file": ["env/migrate.env"],

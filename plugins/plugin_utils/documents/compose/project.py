@@ -25,7 +25,9 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
     key = fingerprint_key(secrets["langfuse_encryption_key"])
     content = {document.path: document.content().encode() for document in files}
     services = {
-        name: _service(plan, name, particular, fingerprint(key, *(content[path] for path in stores.MOUNTED.get(name, ()))))
+        name: _service(
+            plan, name, particular, fingerprint(key, *(content[path] for path in stores.MOUNTED.get(name, ())))
+        )
         for name, particular in {**stores.services(plan), **application.services(plan)}.items()
     }
     compose = {

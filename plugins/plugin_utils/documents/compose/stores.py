@@ -125,7 +125,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "shm_size": "128m",
             "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
             "stop_grace_period": "60s",
-            "healthcheck": _health(["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgres["user"], "-d", postgres["database"]]),
+            "healthcheck": _health(
+                ["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgres["user"], "-d", postgres["database"]]
+            ),
         },
         "clickhouse": {
             "env_file": ["env/clickhouse.env"],
@@ -186,4 +188,11 @@ MOUNTED = {"clickhouse": ("clickhouse/config.xml", "clickhouse/users.xml"), "val
 
 
 def _health(test: list[str]) -> dict[str, Any]:
-    return {"test": test, "interval": "10s", "timeout": "5s", "retries": 6, "start_period": "60s", "start_interval": "1s"}
+    return {
+        "test": test,
+        "interval": "10s",
+        "timeout": "5s",
+        "retries": 6,
+        "start_period": "60s",
+        "start_interval": "1s",
+    }
