@@ -5,4 +5,3 @@ web -> S3 -> Redis -> worker -> ClickHouse -> web. It answers what the recorded 
 """
 
 VERSION = "4.16.0"
-BANNER = f"Langfuse contract stand-in {VERSION} (not Langfuse itself)"

@@ -175,7 +175,7 @@ def test_without_hostname_only_the_own_address_answers(stack: Stack, kind: str) 
 
 
 def test_busybox_wget_names_the_status(stack: Stack) -> None:
-    with pytest.raises(RuntimeError, match="server returned error: HTTP/1.1 404"):
+    with pytest.raises(RuntimeError, match=r"server returned error: HTTP/1\.1 404"):
         docker(
             "exec", stack.container("worker"), "wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:3030/no"
         )

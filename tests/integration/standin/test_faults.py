@@ -129,7 +129,7 @@ def test_postgres_down(stack: Stack) -> None:
     with down(stack, "postgres"):
         assert health(stack, "web")[0] == 200
         assert fetch("GET", f"{url}/api/public/health?failIfDatabaseUnavailable=true")[0] == 503
-        wait(lambda: health(stack, "worker")[::2] == (500, '{"status": "error"}'), 10)
+        wait(lambda: health(stack, "worker")[::2] == (500, '{"status":"error"}'), 10)
         trace, status, _ = send(url)
         assert status == 200
         assert fetch_json("GET", f"{url}/api/public/projects", None, headers()) == (

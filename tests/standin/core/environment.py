@@ -90,6 +90,8 @@ def _url(name: str, value: str) -> list[Issue]:
 
 
 def _text(name: str, value: str, rule: Mapping[str, Any]) -> list[Issue]:
+    if name == "LANGFUSE_ALLOWED_ORGANIZATION_CREATORS":
+        return [] if all(_EMAIL.match(v.strip()) for v in value.split(",") if v.strip()) else [_bad_email(name)]
     if name == "ENCRYPTION_KEY" and len(value) != 64:
         return [issue(name, "too_big" if len(value) > 64 else "too_small", _ENCRYPTION_KEY, origin="string")]
     if name == "AUTH_AUTHENTIK_ISSUER" and not _AUTHENTIK.match(value):
@@ -109,8 +111,6 @@ def _text(name: str, value: str, rule: Mapping[str, Any]) -> list[Issue]:
 
 def _csv(name: str, value: str, rule: Mapping[str, Any]) -> list[Issue]:
     items = [v.strip() for v in value.split(",")]
-    if name == "LANGFUSE_ALLOWED_ORGANIZATION_CREATORS":
-        return [] if all(_EMAIL.match(v) for v in items if v) else [_bad_email(name)]
     found: list[Issue] = []
     for item in items if rule.get("enum") else []:
         found += _enum(name, item, rule["enum"])

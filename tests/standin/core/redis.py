@@ -65,6 +65,11 @@ def address(env: Env) -> Address | None:
     return Address(host, int(env.number("REDIS_PORT")), env.text("REDIS_USERNAME"), password, 0, tls, name)
 
 
+def checks_version(env: Env) -> bool:
+    """BullMQ asks INFO per connection and names a wrong eviction policy, unless told not to."""
+    return not env.flag("LANGFUSE_BULLMQ_SKIP_REDIS_VERSION_CHECK")
+
+
 class Redis:
     """One connection, reconnecting for ever (1 to 20 s)."""
 

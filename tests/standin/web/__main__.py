@@ -9,13 +9,12 @@ import sys
 import psycopg
 from aiohttp import web
 
-from .. import BANNER
 from ..core.clickhouse import ClickHouseError
 from ..core.environment import Env, Problems, table, validate
 from ..core.log import log, plain
 from ..core.services import bind_host, outgoing
 from . import init
-from .answers import Answer, internal_error
+from .answers import Answer, internal_error, reply
 from .context import Context
 from .routes import dispatch
 
@@ -53,7 +52,10 @@ class Web:
             return internal_error(exc.text)
         except (psycopg.Error, OSError) as exc:
             log.error(f"Database error: {type(exc).__name__}")
-            return web.json_response({"message": "Internal server error"}, status=500)
+            return reply(500, {"message": "Internal server error"})
+        except Exception as exc:
+            log.error(f"Unexpected error in the stand-in: {exc!r}")
+            return internal_error(str(exc))
 
     async def boot(self) -> None:
         """What Next's instrumentation hook runs; requests wait for it."""
@@ -131,6 +133,5 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    plain(BANNER)
     table()
     sys.exit(asyncio.run(_main()))

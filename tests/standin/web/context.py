@@ -9,7 +9,7 @@ from ..core.bull import Queue
 from ..core.clickhouse import ClickHouse
 from ..core.environment import Env
 from ..core.postgres import Postgres
-from ..core.redis import Redis, address
+from ..core.redis import Redis, address, checks_version
 from ..core.s3 import S3, Store
 
 
@@ -29,14 +29,14 @@ class Context:
     @staticmethod
     def of(env: Env, session: aiohttp.ClientSession) -> "Context":
         where = address(env)
-        reads = env.text("CLICKHOUSE_READ_ONLY_URL")
+        reads = env.text("CLICKHOUSE_EVENTS_READ_ONLY_URL") or env.text("CLICKHOUSE_READ_ONLY_URL")
         return Context(
             env=env,
             session=session,
             postgres=Postgres(env.need("DATABASE_URL")),
             clickhouse=ClickHouse(env, session, reads),
             cache=Redis(where, "web-cache"),
-            queues=Redis(where, "web-queues", check_eviction=True),
+            queues=Redis(where, "web-queues", check_eviction=checks_version(env)),
             events=S3(Store.of(env, "EVENT_UPLOAD"), session),
             media=Store.of(env, "MEDIA_UPLOAD"),
         )

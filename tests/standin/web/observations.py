@@ -135,8 +135,14 @@ def cursor_after(row: Mapping[str, Any]) -> str:
     return base64.b64encode(json.dumps(last, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
+_LAST_MS = 253402300799000
+
+
 def _time(ms: int | None) -> str | None:
-    return None if ms is None else iso(dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(milliseconds=ms))
+    """ClickHouse shows nothing later than the end of the year 9999."""
+    if ms is None:
+        return None
+    return iso(dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(milliseconds=min(ms, _LAST_MS)))
 
 
 def _json_or_text(found: str) -> Any:

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 
-from .. import BANNER
 from ..core.environment import Env, Problems, validate
 from ..core.log import log, plain
 from .app import Worker
@@ -39,7 +38,6 @@ async def _run(env: Env) -> None:
 
 
 def main() -> int:
-    plain(BANNER)
     problems = validate("worker", os.environ)
     if problems:
         _refuse(problems)

@@ -13,7 +13,7 @@ from ..core.clickhouse import ClickHouse
 from ..core.environment import Env
 from ..core.log import log
 from ..core.postgres import Postgres
-from ..core.redis import Redis, address
+from ..core.redis import Redis, address, checks_version
 from ..core.resp import RedisDown, RedisError
 from ..core.s3 import S3, Store
 from ..core.services import bind_host, outgoing
@@ -35,9 +35,7 @@ class Worker:
         self.session = outgoing(env)
         self.prefix = env.text("REDIS_KEY_PREFIX") or ""
         self.where = address(env)
-        self.redis = Redis(
-            self.where, "worker", check_eviction=not env.flag("LANGFUSE_BULLMQ_SKIP_REDIS_VERSION_CHECK")
-        )
+        self.redis = Redis(self.where, "worker", check_eviction=checks_version(env))
         self.cache = Redis(self.where, "worker-cache")
         self.postgres = Postgres(env.need("DATABASE_URL"))
         self.clickhouse = ClickHouse(env, self.session)
@@ -61,7 +59,7 @@ class Worker:
                 log.error(f"Failed to initialize redis connection for {name}")
             return
         for name, (handler, concurrency, limiter) in self._handlers().items():
-            blocking = Redis(self.where, f"{name}-blocking", check_eviction=True)
+            blocking = Redis(self.where, f"{name}-blocking", check_eviction=checks_version(self.env))
             blocking.start()
             consumer = Consumer(self.queue(name), blocking, handler, self.activity, concurrency, limiter)
             consumer.start()

@@ -23,7 +23,9 @@ Detail = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def answer(status: int, body: dict[str, Any]) -> web.Response:
-    return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), headers=_HEADERS)
+    return web.Response(
+        status=status, text=json.dumps(body, ensure_ascii=False, separators=(",", ":")), headers=_HEADERS
+    )
 
 
 def propagation(last_ms: int | None, threshold_minutes: float) -> dict[str, Any]:
