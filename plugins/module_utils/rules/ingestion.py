@@ -51,6 +51,23 @@ def key_wrong_project(e: Evidence) -> Found | None:
     return {"projects": ", ".join(fact.get("projects", [])), "seen": ""} if fact.get("wrong_project") else None
 
 
+DROPPED = r"Max attempts reached, dropped (?P<count>\d+)"
+DROPPED_CAUSE = "The worker dropped {count} accepted rows, because ClickHouse was away for longer than its attempts."
+DROPPED_CURE = (
+    "Replay them from the event bucket (POST /api/admin/ingestion-replay), and set "
+    "LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS=600 on the worker."
+)
+
+
+def rows_dropped_now(e: Evidence) -> Found | None:
+    """Just now, and the trace is among them or may be."""
+    return line(e.log(DROPPED, "worker", age=180.0)) if e.of("trace").get("code") == "not_readable" else None
+
+
+def rows_dropped_before(e: Evidence) -> Found | None:
+    return line(e.log(DROPPED, "worker", age=86400.0))
+
+
 def legacy_sdk(e: Evidence) -> Found | None:
     used = e.of("redis").get("legacy_usage")
     if used:
@@ -176,6 +193,23 @@ RULES = (
         read_api_closed,
         "Web does not serve the read API of v4.",
         "Set LANGFUSE_MIGRATION_V4_ALLOW_PREVIEW_OPT_IN=true and LANGFUSE_MIGRATION_V4_WRITE_MODE=events_only on web.",
+    ),
+    Rule(
+        "clickhouse_rows_dropped",
+        "trace",
+        rows_dropped_now,
+        DROPPED_CAUSE,
+        DROPPED_CURE,
+        unless=("clickhouse_lost_rows", "clickhouse_down", "worker_down"),
+    ),
+    Rule(
+        "clickhouse_rows_dropped",
+        "trace",
+        rows_dropped_before,
+        DROPPED_CAUSE,
+        DROPPED_CURE,
+        WARNING,
+        unless=("clickhouse_lost_rows", "clickhouse_rows_dropped"),
     ),
     Rule(
         "trace_different",

@@ -72,10 +72,6 @@ def clickhouse_lost_rows(e: Evidence) -> Found | None:
     return line(found, version=version or "26.8 or newer")
 
 
-def clickhouse_rows_dropped(e: Evidence) -> Found | None:
-    return line(e.log(r"Max attempts reached, dropped (?P<count>\d+)", "worker", age=86400.0))
-
-
 def s3_rule(codes: tuple[str, ...], pattern: str = "") -> Callable[[Evidence], Found | None]:
     """The condition of a rule on the store's verdict, or on what web or worker logged while traces fail."""
 
@@ -184,16 +180,5 @@ RULES = (
         "Langfuse web cannot write into the event bucket.",
         "Compare LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT, _BUCKET, _ACCESS_KEY_ID and _SECRET_ACCESS_KEY of web with the store.",
         unless=("s3_wrong_keys", "s3_bucket_missing", "s3_down", "s3_refused"),
-    ),
-    Rule(
-        "clickhouse_rows_dropped",
-        "trace",
-        clickhouse_rows_dropped,
-        "The worker dropped {count} accepted rows, because ClickHouse was away for longer than its attempts.",
-        "Replay them from the event bucket (POST /api/admin/ingestion-replay), and set "
-        "LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS=600 on the worker.",
-        WARNING,
-        ("trace",),
-        ("clickhouse_lost_rows",),
     ),
 )

@@ -54,7 +54,8 @@ def run(collections: Path) -> Run:
 
     def call(module: str, check: bool = False, diff: bool = False, seconds: float = 60, **options: Any) -> Result:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
-        environment = {**os.environ, "PYTHONPATH": str(collections)}
+        path = [os.environ.get("LANGFUSE_TEST_PATH", ""), str(collections)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         done = subprocess.run(
             [sys.executable, "-c", _RUNNER, module],
             input=json.dumps(arguments),

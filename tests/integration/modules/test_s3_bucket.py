@@ -77,9 +77,9 @@ def test_the_probe_uses_the_key_as_langfuse_does_and_leaves_nothing(run: Any, st
     result = run("s3_bucket", probe=True, **bucket)
     steps = result["buckets"][0]["probe"]
     assert [step["step"] for step in steps] == [
+        "list",
         "write",
         "read",
-        "list",
         "presigned_put",
         "presigned_put_refused",
         "presigned_get",
