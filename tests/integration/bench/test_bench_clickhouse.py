@@ -116,6 +116,23 @@ def test_inserts(server: Client) -> None:
     assert refused.value.status == 400
 
 
+def test_every_frame_of_an_lz4_body_is_read(server: Client) -> None:
+    # "1\tone\n" and "2\ttwo\n", a frame each, as clients send long inserts.
+    head = "04224d18684006000000000000005906000080"
+    body = f"{head}31096f6e650a00000000{head}320974776f0a00000000"
+    server("CREATE TABLE langfuse.frames (a UInt32, b String) ENGINE = Memory")
+    answer = requests.post(
+        server.address,
+        params={"query": "INSERT INTO langfuse.frames FORMAT TSV"},
+        data=bytes.fromhex(body),
+        headers={"Content-Encoding": "lz4"},
+        auth=(USER, PASSWORD),
+        timeout=9,
+    )
+    assert answer.status_code == 200, answer.text
+    assert server("SELECT groupArray(b) FROM langfuse.frames") == "['one','two']"
+
+
 def test_answers_are_packed_when_asked(server: Client) -> None:
     answer = server.send("SELECT number FROM numbers(1000)", enable_http_compression="1")
     assert answer.headers["Content-Encoding"] == "gzip"
