@@ -1,0 +1,41 @@
+"""Removes everything of the scenario's instances, whatever state they are in. Says what there was."""
+
+from __future__ import annotations
+
+import shutil
+
+from tests.molecule.instance import BASE, FAULTS, LIFE, PROJECT_LABEL, SECRETS_FILE, Instance, docker
+
+
+def remove(instance: Instance) -> list[str]:
+    """Objects of the instance that were there."""
+    label = f"label={PROJECT_LABEL}={instance.name}"
+    gone: list[str] = []
+    containers = docker("ps", "-aq", "--filter", label).split()
+    if containers:
+        docker("rm", "--force", "--volumes", *containers, check=False)
+        gone += [f"{len(containers)} containers"]
+    for kind in ("volume", "network"):
+        if found := docker(kind, "ls", "-q", "--filter", label).split():
+            docker(kind, "rm", *found, check=False)
+            gone += [f"{len(found)} {kind}s"]
+    shutil.rmtree(instance.temporary, ignore_errors=True)
+    return gone
+
+
+def main() -> None:
+    for instance in (LIFE, FAULTS):
+        if gone := remove(instance):
+            print(f"{instance.name}: {', '.join(gone)}")
+    if BASE.exists():
+        shutil.rmtree(BASE)
+        print(BASE)
+    if SECRETS_FILE.exists():
+        SECRETS_FILE.unlink()
+        print(SECRETS_FILE)
+    for path in SECRETS_FILE.parent.glob("variables-*.json"):
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The two instances of the scenario, and what Docker says about their containers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = Path("/var/tmp/langfuse-molecule")
+EPHEMERAL = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY") or "/var/tmp/langfuse-molecule-ephemeral")
+SECRETS_FILE = EPHEMERAL / "secrets.yml"
+PROJECT_LABEL = "com.docker.compose.project"
+STORES = ("postgres", "clickhouse", "valkey", "seaweedfs")
+SERVICES = (*STORES, "langfuse-web", "langfuse-worker")
+
+
+def docker(*words: str, check: bool = True) -> str:
+    """Standard output of a docker command."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"docker {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def wait_until(what: str, condition: Callable[[], Any], seconds: float, pause: float = 0.2) -> Any:
+    """The first true value of `condition`, within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
+        time.sleep(pause)
+
+
+@dataclass(frozen=True)
+class Container:
+    """`docker inspect` of one container."""
+
+    details: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.details["Id"])
+
+    @property
+    def service(self) -> str:
+        return str(self.details["Config"]["Labels"]["com.docker.compose.service"])
+
+    @property
+    def pid(self) -> int:
+        return int(self.details["State"]["Pid"])
+
+    @property
+    def health(self) -> str:
+        return str(self.details["State"].get("Health", {}).get("Status", ""))
+
+    @property
+    def started(self) -> str:
+        return str(self.details["State"]["StartedAt"])
+
+    @property
+    def address(self) -> str:
+        networks = self.details["NetworkSettings"]["Networks"].values()
+        return next(str(network["IPAddress"]) for network in networks)
+
+    def child_pid(self) -> int:
+        """Main program under the container's init process."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return int(children[0])
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance: its inventory group and where it is."""
+
+    host: str
+    group: str
+    name: str
+    web_port: int
+    s3_port: int
+    home: Path
+
+    @property
+    def directory(self) -> Path:
+        return self.home / "project"
+
+    @property
+    def temporary(self) -> Path:
+        """Where its playbooks leave temporary files, if any."""
+        return EPHEMERAL / f"tmp-{self.host}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def secrets(self) -> dict[str, str]:
+        content = yaml.safe_load(SECRETS_FILE.read_text()) if SECRETS_FILE.exists() else {}
+        return dict(content.get(self.name, {}))
+
+    def change_secret(self, name: str, value: str) -> None:
+        """What a user does with an editor."""
+        content = yaml.safe_load(SECRETS_FILE.read_text())
+        content[self.name][name] = value
+        SECRETS_FILE.write_text(yaml.safe_dump(content))
+
+    def containers(self) -> list[Container]:
+        ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.name}").split()
+        return [Container(details) for details in json.loads(docker("inspect", *ids))] if ids else []
+
+    def container(self, service: str) -> Container:
+        return next(one for one in self.containers() if one.service == service)
+
+    def ids(self) -> dict[str, set[str]]:
+        """Service → ids and start times of its containers: any recreation or restart changes them."""
+        found: dict[str, set[str]] = {}
+        for one in self.containers():
+            found.setdefault(one.service, set()).add(f"{one.id[:12]} {one.started}")
+        return found
+
+    def volumes(self) -> set[str]:
+        return set(docker("volume", "ls", "-q", "--filter", f"label={PROJECT_LABEL}={self.name}").split())
+
+    def networks(self) -> set[str]:
+        return set(docker("network", "ls", "-q", "--filter", f"label={PROJECT_LABEL}={self.name}").split())
+
+    def wait_healthy(self, services: Iterable[str] = SERVICES, seconds: float = 120, since: str = "") -> float:
+        """Wait until each service is healthy in a container started after `since`. Seconds that it took."""
+        wanted = set(services)
+        started = time.monotonic()
+
+        def healthy() -> bool:
+            good = {c.service for c in self.containers() if c.health == "healthy" and c.started > since}
+            return wanted <= good
+
+        wait_until(f"{', '.join(sorted(wanted))} healthy", healthy, seconds)
+        return time.monotonic() - started
+
+
+LIFE = Instance("molecule", "langfuse", "langfuse-molecule", 3130, 9190, BASE / "life")
+FAULTS = Instance("molecule-faults", "langfuse_faults", "molecule-faults", 3131, 9191, BASE / "faults")

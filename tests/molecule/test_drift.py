@@ -1,0 +1,68 @@
+"""Changes by hand: the check names each one and touches nothing, site repairs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.molecule import playbook, snapshot
+from tests.molecule.instance import Instance, docker
+from tests.molecule.traces import Bucket, Traces
+
+BUCKET = "langfuse-exports"
+
+
+def _drift(life: Instance) -> Path:
+    """Four changes by hand. Returns the env file that one of them was in."""
+    worker = life.directory / "env" / "worker.env"
+    text = worker.read_text()
+    assert 'LANGFUSE_LOG_LEVEL="info"' in text
+    worker.write_text(text.replace('LANGFUSE_LOG_LEVEL="info"', 'LANGFUSE_LOG_LEVEL="trace"'))
+    (life.directory / "env" / "postgres.env").chmod(0o644)
+    Bucket(life).delete(BUCKET)
+    docker("rm", "-f", f"{life.name}-valkey-1")
+    return worker
+
+
+def test_drift_is_named_and_repaired(life: Instance) -> None:
+    intended = {name: entry[::2] for name, entry in snapshot.files(life.directory).items()}
+    containers = life.ids()
+    _drift(life)
+    before = snapshot.host(life)
+
+    checked = playbook.check(life)
+
+    snapshot.assert_same(before, snapshot.host(life))
+    checked.mentions(
+        f"{life.directory}/env/worker.env",
+        "LANGFUSE_LOG_LEVEL=(hidden, changed)",
+        f"{life.directory}/env/postgres.env",
+        "mode: 0644",
+        f"{life.name}-valkey-1",
+    )
+    named = set(checked.changed_tasks)
+    assert {"Write the Compose project", "Start the stores and wait until they are healthy"} <= named
+
+    repaired = playbook.site(life)
+
+    assert repaired.changed >= 3, repaired.changed_tasks
+    assert "Make the buckets" in repaired.changed_tasks
+    assert {name: entry[::2] for name, entry in snapshot.files(life.directory).items()} == intended
+    assert BUCKET in Bucket(life).names()
+    after = life.ids()
+    kept = ("postgres", "clickhouse", "seaweedfs", "langfuse-web")
+    assert {name: after[name] for name in kept} == {name: containers[name] for name in kept}
+    assert playbook.check(life).changed == 0
+    Traces(life).arrives("after-drift")
+
+
+def test_missing_bucket_alone_is_named(life: Instance) -> None:
+    """With all containers in place the check looks into the object store."""
+    Bucket(life).delete(BUCKET)
+    before = snapshot.host(life)
+    checked = playbook.check(life)
+    assert checked.changed_tasks == ["Make the buckets"]
+    checked.mentions(BUCKET)
+    assert BUCKET not in Bucket(life).names()
+    snapshot.assert_same(before, snapshot.host(life))
+    assert playbook.site(life).changed_tasks == ["Make the buckets"]
+    assert BUCKET in Bucket(life).names()
