@@ -67,7 +67,7 @@ class Stack:
     name: str = field(default_factory=lambda: f"standin-dev-{uuid.uuid4().hex[:6]}")
     overrides: Mapping[str, str] = field(default_factory=dict)
     raw_datetime: bool = True
-    valkey_args: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     started: list[str] = field(default_factory=list)
 
     def container(self, role: str) -> str:
@@ -151,7 +151,7 @@ class Stack:
         docker("network", "create", self.name)
         refs = {name: image(name) or "" for name in STORES}
         self.run("postgres", refs[STORES[0]], env=_postgres())
-        self.run("redis", refs[STORES[1]], "valkey-server", "--requirepass", "redissecret", *self.valkey_args)
+        self.run("redis", refs[STORES[1]], "valkey-server", "--requirepass", "redissecret")
         self.clickhouse(refs[STORES[2]])
         seaweed = {"AWS_ACCESS_KEY_ID": "s3key", "AWS_SECRET_ACCESS_KEY": "s3secret", "S3_BUCKET": "langfuse"}
         self.run("s3", refs[STORES[3]], "mini", "-dir=/data", env=seaweed)
@@ -201,10 +201,10 @@ class Stack:
         return done.returncode, done.stdout + done.stderr
 
     def web(self, role: str = "web", **overrides: str) -> None:
-        self.run(role, WEB, env=self._with(overrides), options=HARDENED)
+        self.run(role, WEB, env=self._with(overrides), options=[*HARDENED, *self.options])
 
     def worker(self, role: str = "worker", **overrides: str) -> None:
-        self.run(role, WORKER, env=self._with(overrides), options=HARDENED)
+        self.run(role, WORKER, env=self._with(overrides), options=[*HARDENED, *self.options])
 
     def _with(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """An override of `-` takes the variable away."""

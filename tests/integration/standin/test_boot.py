@@ -213,6 +213,41 @@ def test_worker_flushes_and_never_ends(stack: Stack) -> None:
     assert arrives(stack.url("web"), trace)
 
 
+def test_worker_before_the_migrations_never_seeds(stack: Stack) -> None:
+    empty = "postgresql://langfuse:pgsecret@postgres:5432/postgres"
+    with extra(stack, "worker", "early", DATABASE_URL=empty) as role:
+        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: "Error upserting default model prices after" in stack.logs(role), 10)
+        assert "Error running background migrations" in stack.logs(role)
+
+
+def test_without_redis_both_start_and_nothing_is_ingested(stack: Stack) -> None:
+    with extra(stack, "web", "noredis", REDIS_HOST="-") as role:
+        wait(lambda: health(stack, role)[0] == 200, 20)
+        assert send(stack.url(role))[1] == 500
+    with extra(stack, "worker", "noredis", REDIS_HOST="-") as role:
+        wait(lambda: health(stack, role)[0] == 500, 20)
+        wait(lambda: "Failed to initialize redis connection" in stack.logs(role), 10)
+
+
+def test_dual_mode_writes_both_generations(stack: Stack) -> None:
+    dual = {"LANGFUSE_MIGRATION_V4_WRITE_MODE": "dual", "REDIS_KEY_PREFIX": "dual"}
+    with extra(stack, "web", "dual", **dual) as web, extra(stack, "worker", "dual", **dual) as worker:
+        wait(lambda: health(stack, web)[0] == 200 and health(stack, worker)[0] == 200, 20)
+        url = stack.url(web)
+        trace, _, _ = send(url)
+        assert arrives(url, trace)
+        wait(lambda: fetch_json("GET", f"{url}/api/public/traces/{trace}", None, headers())[0] == 200, 5)
+        found = fetch_json("GET", f"{url}/api/public/traces/{trace}", None, headers())[1]
+        assert (found["id"], found["projectId"], len(found["observations"])) == (trace, "proj1", 1)
+        assert fetch_json("GET", f"{url}/api/public/traces?limit=1", None, headers())[0] == 200
+        missing = fetch_json("GET", f"{url}/api/public/traces/none", None, headers())
+        assert missing == (
+            404,
+            {"message": "Trace none not found within authorized project", "error": "LangfuseNotFoundError"},
+        )
+
+
 def test_init_keeps_what_exists_and_forces_the_owner(stack: Stack) -> None:
     stack.sql("UPDATE organization_memberships SET role = 'VIEWER'")
     other = {

@@ -53,6 +53,7 @@ _NOT_ACCEPTED = (
     "ingestion path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and "
     "worker services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4"
 )
+_NOT_RECORDED = "Outside the contract of the stand-in: legacy events were not recorded."
 _LIMIT = int(4.5 * 1024 * 1024)
 
 
@@ -230,7 +231,7 @@ async def ingestion(context: Context, request: web.BaseRequest) -> web.Response:
         elif event["type"] == "sdk-log":
             log.info("SDK Log Event")
         elif event["type"] != "score-create":
-            text = _NOT_ACCEPTED.format(event["type"])
+            text = _NOT_ACCEPTED.format(event["type"]) if context.events_only else _NOT_RECORDED
             errors.append({"id": identity, "status": 400, "message": "Event type not accepted", "error": text})
         else:
             try:

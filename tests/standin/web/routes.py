@@ -5,18 +5,13 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from . import admin, catalog, health, ingest, llm, media, observations, pages, reads
-from .answers import EVENTS_ONLY, Answer, instant, invalid, issue_missing, method_not_allowed, reply
+from . import admin, catalog, health, ingest, legacy, llm, media, observations, pages, reads
+from .answers import instant, invalid, issue_missing, method_not_allowed, reply
 from .auth import project_caller
 from .context import Context
 from .session import Session
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.Response]]
-
-
-async def _gone(context: Context, request: web.BaseRequest) -> web.Response:
-    """Sent before authentication."""
-    raise Answer(404, {"message": EVENTS_ONLY})
 
 
 async def _experiments(context: Context, request: web.BaseRequest) -> web.Response:
@@ -64,14 +59,14 @@ _TABLE: list[tuple[str, dict[str, Handler]]] = [
     (f"{_P}/v2/observations", {"GET": observations.observations}),
     (f"{_P}/v2/metrics", {"GET": reads.metrics}),
     (f"{_P}/v3/scores", {"GET": reads.scores}),
-    (f"{_P}/traces", {"GET": _gone, "POST": _gone, "DELETE": reads.delete_traces}),
-    (f"{_P}/traces/[^/]+", {"GET": _gone, "DELETE": reads.delete_trace}),
-    (f"{_P}/scores", {"GET": _gone, "POST": ingest.scores}),
-    (f"{_P}/(scores|v2/scores)/[^/]+", {"GET": _gone}),
-    (f"{_P}/(observations|sessions)(/[^/]+)?", {"GET": _gone}),
-    (f"{_P}/(metrics|metrics/daily|v2/scores|dataset-run-items)", {"GET": _gone}),
-    (f"{_P}/(events|generations|spans)", {"POST": _gone, "PATCH": _gone}),
-    (f"{_P}/datasets/[^/]+/runs(/[^/]+)?", {"GET": _gone, "DELETE": _gone}),
+    (f"{_P}/traces", {"GET": legacy.traces, "POST": legacy.gone, "DELETE": reads.delete_traces}),
+    (f"{_P}/traces/[^/]+", {"GET": legacy.trace, "DELETE": reads.delete_trace}),
+    (f"{_P}/scores", {"GET": legacy.gone, "POST": ingest.scores}),
+    (f"{_P}/(scores|v2/scores)/[^/]+", {"GET": legacy.gone}),
+    (f"{_P}/(observations|sessions)(/[^/]+)?", {"GET": legacy.gone}),
+    (f"{_P}/(metrics|metrics/daily|v2/scores|dataset-run-items)", {"GET": legacy.gone}),
+    (f"{_P}/(events|generations|spans)", {"POST": legacy.gone, "PATCH": legacy.gone}),
+    (f"{_P}/datasets/[^/]+/runs(/[^/]+)?", {"GET": legacy.gone, "DELETE": legacy.gone}),
     (f"{_P}/(datasets|v2/datasets|score-configs|comments|annotation-queues)", {"GET": catalog.empty_list}),
     (f"{_P}/experiments", {"GET": _experiments}),
     (f"{_P}/feedback", {"*": _feedback}),

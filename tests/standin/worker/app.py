@@ -41,7 +41,7 @@ class Worker:
         self.clickhouse = ClickHouse(env, self.session)
         self.writer = Writer(self.clickhouse, env)
         self.s3 = S3(Store.of(env, "EVENT_UPLOAD"), self.session)
-        self.jobs = Jobs(self.s3, self.postgres, self.clickhouse, self.cache, self.prefix, self.writer)
+        self.jobs = Jobs(env, self.s3, self.postgres, self.clickhouse, self.cache, self.writer)
         self.activity = Activity()
         self.consumers: list[Consumer] = []
         self.face = Face(self.healthy, self.event_propagation, self.queue_consumption)

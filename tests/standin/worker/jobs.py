@@ -8,12 +8,14 @@ import psycopg
 
 from ..core.bull import Job
 from ..core.clickhouse import ClickHouse
+from ..core.environment import Env
 from ..core.log import log
 from ..core.postgres import Postgres
 from ..core.redis import Redis
 from ..core.resp import RedisDown, RedisError
 from ..core.s3 import S3, StorageError
 from ..core.text import now_ms, parse_iso
+from ..otel import legacy
 from ..otel.mapping import Context, rows
 from .writer import Writer
 
@@ -27,13 +29,14 @@ _TIERS = (
 
 class Jobs:
     def __init__(
-        self, s3: S3, postgres: Postgres, clickhouse: ClickHouse, cache: Redis, prefix: str, writer: Writer
+        self, env: Env, s3: S3, postgres: Postgres, clickhouse: ClickHouse, cache: Redis, writer: Writer
     ) -> None:
+        self._mode = env.text("LANGFUSE_MIGRATION_V4_WRITE_MODE")
+        self._prefix = env.text("REDIS_KEY_PREFIX") or ""
         self._s3 = s3
         self._postgres = postgres
         self._clickhouse = clickhouse
         self._cache = cache
-        self._prefix = prefix
         self._writer = writer
 
     async def _download(self, key: str) -> Any:
@@ -62,7 +65,12 @@ class Jobs:
             except psycopg.Error as exc:
                 log.error(f"Failed to create event record: {exc}")
                 continue
-            self._writer.add("events_full", row)
+            if self._mode != "legacy":
+                self._writer.add("events_full", row)
+            if self._mode != "events_only":
+                self._writer.add("observations", legacy.observation(row))
+                if row["is_app_root"]:
+                    self._writer.add("traces", legacy.trace(row))
             await self._seen(project_id, row["trace_id"])
 
     async def _seen(self, project_id: str, trace_id: str) -> None:
