@@ -67,7 +67,7 @@ def parse_resolve(entries: list[str]) -> dict[str, str]:
     """``["host:443:10.0.0.5"]`` (the spelling of curl) -> ``{"host:443": "10.0.0.5"}``."""
     table = {}
     for entry in entries:
-        host, port, address = (entry.split(":", 2) + ["", ""])[:3]
+        host, port, address = [*entry.split(":", 2), "", ""][:3]
         if not (host and port.isdigit() and address):
             raise ValueError(f"{entry!r} is not HOST:PORT:ADDRESS")
         table[f"{host.lower()}:{port}"] = address.strip("[]")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import string
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ def environment_problem(name: str) -> str | None:
         return "it begins with 'langfuse', which the application keeps for itself"
     if not 1 <= len(name) <= 40:
         return "it must have 1 to 40 characters"
-    if not all(c.islower() and c.isascii() or c.isdigit() and c.isascii() or c in "-_" for c in name):
+    if not set(name) <= set(string.ascii_lowercase + string.digits + "-_"):
         return "only lower-case letters, digits, '-' and '_' are allowed"
     return None
 

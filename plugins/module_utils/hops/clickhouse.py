@@ -24,6 +24,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
 
 UTC = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
 RAW_VALUE = "input_format_read_datetime_number_as_raw_value"
+RAW_VALUE_QUERY = "SELECT value FROM system.settings WHERE name = 'input_format_read_datetime_number_as_raw_value'"
 
 
 class QueryError(Exception):
@@ -100,7 +101,7 @@ def _read(ctx: Context, client: http.Client, database: str, record: dict[str, An
 
     version, zone = query("SELECT version(), timezone()")[0]
     record.update(version=version, timezone=zone, raw_value=None, schema=None, disks=[])
-    settings = _optional(query, f"SELECT value FROM system.settings WHERE name = '{RAW_VALUE}'")
+    settings = _optional(query, RAW_VALUE_QUERY)
     record["raw_value"] = str(settings[0][0]) if settings else None
     query("SELECT 1", database)
     rows = _optional(query, "SELECT version, dirty FROM schema_migrations ORDER BY sequence DESC LIMIT 1", database)

@@ -27,7 +27,8 @@ EQUAL = (
 WEB_VARIABLE = r"Invalid environment variables:? \{?\s*'?(?P<variable>[A-Z][A-Z0-9_]+)"
 ZOD_VARIABLE = r"\"(?P<variable>[A-Z][A-Z0-9]*_[A-Z0-9_]+)\""
 ENTRY_POINT = r"(?P<reason>Required database environment variables are not set|(?P<variable>CLICKHOUSE_\w+) is not (?:configured|set))"
-SHORT_PASSWORD = r"Password needs to be at least 8 characters long"
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
+TOO_SHORT = r"Password needs to be at least 8 characters long"
 
 
 def stuck(e: Evidence) -> bool:
@@ -51,7 +52,7 @@ def variable(e: Evidence, role: str) -> str:
 
 
 def init_failed(e: Evidence) -> Found | None:
-    return line(e.log(SHORT_PASSWORD, "web", age=DAY)) if stuck(e) else None
+    return line(e.log(TOO_SHORT, "web", age=DAY)) if stuck(e) else None
 
 
 def web_stuck_500(e: Evidence) -> Found | None:
@@ -77,7 +78,7 @@ def out_of_memory(e: Evidence) -> Found | None:
 def hostname_unset(e: Evidence) -> Found | None:
     """Without HOSTNAME both listen on the container's own address only; loopback inside of it is refused."""
     for item in (*e.containers("web"), *e.containers("worker")):
-        if item["state"] == "running" and item["env_names"] and item["env"].get("HOSTNAME") not in ("0.0.0.0", "::"):
+        if item["state"] == "running" and item["env_names"] and item["env"].get("HOSTNAME") not in ANY_ADDRESS:
             if "HOSTNAME" in item["env_names"] and not item["env"].get("HOSTNAME"):
                 continue
             return {"service": item["service"], "seen": " ".join(item["health_log"][-1:])}
@@ -120,7 +121,8 @@ def worker_down(e: Evidence) -> Found | None:
     if stopped and not any(item["state"] == "running" for item in e.containers("worker")):
         code = stopped[0]["exit_code"]
         return {"state": f"{stopped[0]['state']}, exit code {code}", "seen": stopped[0]["name"]}
-    if not record and e.failed("trace") and e.rows("containers") and not any(True for _ in e.containers("worker")):
+    lost = e.of("trace").get("code") == "not_readable"
+    if not record and lost and e.rows("containers") and not any(True for _ in e.containers("worker")):
         return {"state": "there is no such container", "seen": ""}
     return None
 

@@ -23,7 +23,6 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 PREFIX = "modules-dev"
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.integration.modules.stack import SECRETS, Stack, find_images
 
 Result = dict[str, Any]
 Run = Callable[..., Result]
@@ -140,8 +139,10 @@ def store() -> Iterator[Result]:
 
 
 @pytest.fixture(scope="session")
-def stack(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Real stores, the stand-in's web and worker, buckets made by the module under test."""
+    from tests.integration.modules.stack import SECRETS, Stack, find_images
+
     images = find_images()
     if images is None:
         pytest.skip("images of the bench are missing: python -m tests.bench up")

@@ -32,25 +32,27 @@ if not _importable():
         link.symlink_to(REPOSITORY)
     sys.path.insert(0, str(CACHE / "collections"))
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import otlp
 
-_SPEC = otlp.TraceSpec(
-    trace_id="ad982a50336c2337b45860bd96bedadc",
-    span_ids=("82b16ca3f9d158a7", "987afdfa4397cefd", "e24b862fbe41ded2"),
-    now_ns=1795294765373992222,
-    name="probe",
-    environment="verify",
-    tags=("panic", "probe"),
-    user_id="driver-7",
-    session_id="shift-1",
-    metadata={"vehicle_id": "v-42", "count": "7"},
-)
+def _spec() -> Any:
+    from ansible_collections.llmops.langfuse.plugins.module_utils import otlp
+
+    return otlp.TraceSpec(
+        trace_id="ad982a50336c2337b45860bd96bedadc",
+        span_ids=("82b16ca3f9d158a7", "987afdfa4397cefd", "e24b862fbe41ded2"),
+        now_ns=1795294765373992222,
+        name="probe",
+        environment="verify",
+        tags=("panic", "probe"),
+        user_id="driver-7",
+        session_id="shift-1",
+        metadata={"vehicle_id": "v-42", "count": "7"},
+    )
 
 
 def _rows() -> list[dict[str, Any]]:
     """The three observations as Langfuse 4.16.0 returns them: other order, fields of its own, strings parsed."""
     common = {
-        "traceId": _SPEC.trace_id,
+        "traceId": "ad982a50336c2337b45860bd96bedadc",
         "projectId": "proj1",
         "environment": "verify",
         "version": "",
@@ -74,7 +76,7 @@ def _rows() -> list[dict[str, Any]]:
         "type": "SPAN",
         "name": "fail",
         "level": "ERROR",
-        "statusMessage": otlp.ERROR_MESSAGE,
+        "statusMessage": "deliberate error of the verification trace",
         "startTime": "2026-11-21T20:59:25.223Z",
         "endTime": "2026-11-21T20:59:25.273Z",
         "metadata": {"scope.version": 1, "attributes.langfuse.observation.level": "ERROR"},
@@ -85,7 +87,7 @@ def _rows() -> list[dict[str, Any]]:
         "parentObservationId": "82b16ca3f9d158a7",
         "type": "GENERATION",
         "name": "generate",
-        "model": otlp.MODEL,
+        "model": "verify-model",
         "usageDetails": {"input": 12, "output": 5, "total": 17},
         "costDetails": {"total": 0.0123},
         "totalCost": 0.0123,
@@ -115,8 +117,8 @@ def _rows() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def spec() -> otlp.TraceSpec:
-    return _SPEC
+def spec() -> Any:
+    return _spec()
 
 
 @pytest.fixture

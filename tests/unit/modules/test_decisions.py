@@ -1,0 +1,321 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The small decisions: errors of stores, containers, tables for people, names and origins."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+import ssl
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import containers, http, report, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import clickhouse, database, queue, session, storage
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk as walking
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Finding
+from ansible_collections.llmops.langfuse.plugins.modules import s3_bucket
+
+
+@pytest.mark.parametrize(
+    ("store_code", "code", "waits"),
+    [
+        ("refused", "s3_down", True),
+        ("name", "s3_down", True),
+        ("timeout", "s3_down", True),
+        ("tls", "s3_tls", False),
+        ("SignatureDoesNotMatch", "s3_wrong_keys", False),
+        ("InvalidAccessKeyId", "s3_wrong_keys", False),
+        ("RequestTimeTooSkewed", "s3_clock_skew", False),
+        ("BucketAlreadyExists", "s3_foreign_bucket", False),
+        ("AccessDenied", "s3_denied", False),
+        ("NoSuchBucket", "s3_bucket_missing", False),
+        ("InvalidBucketName", "s3_bad_request", False),
+        ("ServiceUnavailable", "s3_not_ready", True),
+        ("SomethingNew", "s3_error", False),
+    ],
+)
+def test_errors_of_stores(store_code: str, code: str, waits: bool) -> None:
+    error = s3.StoreError(store_code, "said")
+    failure = s3.explain(error, "http://store", "events")
+    assert (failure.code, failure.details["store_code"], s3.passing(error)) == (code, store_code, waits)
+    assert failure.cure
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "versioning", "force", "steps"),
+    [
+        ((False, False, False), "present", None, False, ["create"]),
+        ((True, True, False), "present", None, False, []),
+        ((False, False, False), "present", True, False, ["create", "versioning"]),
+        ((True, False, True), "present", True, False, []),
+        ((True, False, True), "present", False, False, ["versioning"]),
+        ((False, False, False), "absent", None, True, []),
+        ((True, False, False), "absent", None, False, ["delete"]),
+        ((True, True, False), "absent", None, True, ["empty", "delete"]),
+    ],
+)
+def test_plan_of_a_bucket(
+    seen: tuple[bool, ...], state: str, versioning: bool | None, force: bool, steps: list[str]
+) -> None:
+    facts = dict(zip(("exists", "holds_objects", "versioning"), seen, strict=True))
+    assert s3_bucket.plan(facts, state, versioning, force) == steps
+
+
+def test_a_bucket_with_objects_is_not_deleted() -> None:
+    with pytest.raises(Failure, match="holds objects"):
+        s3_bucket.plan({"exists": True, "holds_objects": True, "versioning": False}, "absent", None, False)
+
+
+def test_steps_end_with_the_first_that_fails() -> None:
+    def fail() -> None:
+        raise s3.StoreError("AccessDenied", "no")
+
+    done = s3.run_steps([("a", lambda: None), ("b", fail), ("c", lambda: None)])
+    assert [(row["step"], row["ok"], row.get("store_code")) for row in done] == [
+        ("a", True, None),
+        ("b", False, "AccessDenied"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (socket.gaierror(-2, "unknown"), "name"),
+        (TimeoutError(), "timeout"),
+        (ssl.SSLError("handshake"), "tls"),
+        (ConnectionRefusedError(), "refused"),
+        (ConnectionResetError(), "closed"),
+        (OSError(113, "no route"), "unreachable"),
+    ],
+)
+def test_kinds_of_no_answer(error: BaseException, kind: str) -> None:
+    assert http.kind_of(error) == kind
+
+
+def test_resolve_entries() -> None:
+    assert http.parse_resolve(["Host:443:10.0.0.5", "v6:80:[::1]"]) == {"host:443": "10.0.0.5", "v6:80": "::1"}
+    for wrong in ("host", "host:443", "host:x:1.2.3.4", ":443:1.2.3.4"):
+        with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):
+            http.parse_resolve([wrong])
+
+
+@pytest.mark.parametrize(
+    ("service", "image", "role"),
+    [
+        ("langfuse-web", "registry/langfuse/langfuse:4.16.0", "web"),
+        ("app", "langfuse/langfuse@sha256:00", "web"),
+        ("langfuse-web-b", "mirror/own:1", "web"),
+        ("langfuse-worker", "langfuse/langfuse-worker:4", "worker"),
+        ("store", "clickhouse/clickhouse-server:26.4", "clickhouse"),
+        ("cache", "valkey/valkey:8.1", "redis"),
+        ("redis", "dragonflydb/dragonfly", "redis"),
+        ("postgres", "postgres:17", "postgres"),
+        ("s3", "chrislusf/seaweedfs", "s3"),
+        ("caddy", "caddy:2", "other"),
+    ],
+)
+def test_roles_of_containers(service: str, image: str, role: str) -> None:
+    assert containers.role_of(service, image) == role
+
+
+INSPECTED: dict[str, Any] = {
+    "Id": "abc",
+    "Name": "/lf-langfuse-web-1",
+    "RestartCount": 4,
+    "State": {
+        "Status": "running",
+        "ExitCode": 0,
+        "Health": {"Status": "unhealthy", "Log": [{"Output": " refused \n"}]},
+    },
+    "Config": {
+        "Image": "langfuse/langfuse:4",
+        "Labels": {"com.docker.compose.project": "lf", "com.docker.compose.service": "langfuse-web"},
+        "Env": ["SALT=hidden", "NEXTAUTH_URL=https://u:pw@host", "REDIS_AUTH=hidden", "REDIS_HOST=valkey", "HOSTNAME="],
+    },
+    "NetworkSettings": {"Networks": {"lf_default": {"IPAddress": "10.1.0.2", "Aliases": ["langfuse-web", "web"]}}},
+}
+
+
+def test_a_container_shows_names_but_no_secret_values() -> None:
+    seen = containers.summarize(INSPECTED)
+    assert (seen["role"], seen["restarts"], seen["health"], seen["health_log"]) == ("web", 4, "unhealthy", ["refused"])
+    assert seen["env"] == {"NEXTAUTH_URL": "https://u:***@host", "REDIS_HOST": "valkey", "HOSTNAME": ""}
+    assert "SALT" in seen["env_names"]
+    assert "hidden" not in json.dumps(seen)
+    assert "log" not in containers.public(seen)
+
+
+def test_names_on_the_networks_of_the_project() -> None:
+    def other(name: str, network: str, address: str) -> dict[str, Any]:
+        return {
+            "Name": f"/{name}",
+            "Config": {"Labels": {}},
+            "NetworkSettings": {"Networks": {network: {"IPAddress": address, "Aliases": None}}},
+        }
+
+    table = containers.addresses(
+        [INSPECTED, other("pg", "lf_default", "10.1.0.9"), other("x", "else", "10.2.0.1")], "lf"
+    )
+    assert table == {"lf-langfuse-web-1": "10.1.0.2", "langfuse-web": "10.1.0.2", "web": "10.1.0.2", "pg": "10.1.0.9"}
+
+
+def test_log_lines_have_an_age() -> None:
+    now = datetime.datetime(2026, 11, 21, 21, 0, tzinfo=datetime.UTC)
+    lines = containers.parse_log("2026-11-21T20:59:25.123456789Z postgres://u:pw@h said\nplain", now)
+    assert lines == [{"age": 35.0, "text": "postgres://u:***@h said"}, {"age": 0.0, "text": "plain"}]
+
+
+def test_the_table_is_aligned_and_names_the_causes() -> None:
+    hops = [
+        {"name": "port", "status": "ok", "ms": 1.26, "detail": "open"},
+        {"name": "clickhouse", "status": "failed", "ms": 1234.5, "detail": "x" * 300},
+        {"name": "ports", "status": "skipped", "ms": 0, "detail": "not asked"},
+    ]
+    cause = {
+        "code": "c",
+        "severity": "error",
+        "hop": "clickhouse",
+        "cause": "It is down.",
+        "cure": "Start it.",
+        "evidence": "e",
+    }
+    lines = report.table(hops, [cause])
+    assert lines[0] == "hop         status    ms  detail"
+    assert lines[1] == "port        ok         1  open"
+    assert lines[3] == "ports       -          0  not asked"
+    assert lines[4] == "total               1236"
+    assert lines[5:] == ["", "c (error): It is down.", "  cure: Start it.", "  seen: e"]
+    assert all(len(line) <= report.WIDTH + 30 for line in lines)
+    assert report.verdict(hops, [cause], "clickhouse").endswith("Cause: It is down. Cure: Start it.")
+    assert report.verdict(hops, [], "") == "Langfuse is healthy."
+
+
+@pytest.mark.parametrize(
+    ("public", "upload", "allowed"),
+    [
+        ("https://lf.example.com", "https://lf.example.com:443/langfuse-media/x", True),
+        ("https://lf.example.com", "https://media.example.com/x", False),
+        ("http://localhost:3030", "http://localhost:9090/x", True),
+        ("https://lf.example.com", "http://10.0.0.1:9000/x", False),
+        ("https://lf.example.com", "https://b.s3.eu-central-1.amazonaws.com/x", True),
+        ("https://lf.example.com", "https://amazonaws.com.evil.example/x", False),
+        ("https://lf.example.com", "https://storage.googleapis.com/b/x", True),
+    ],
+)
+def test_where_browsers_may_upload(public: str, upload: str, allowed: bool) -> None:
+    assert storage.browser_may(public, upload) == allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('FATAL: password authentication failed for user "lf"', "password"),
+        ('FATAL: role "lf" does not exist', "password"),
+        ('FATAL: database "x" does not exist', "missing"),
+        ("connection failed: Connection refused", "unreachable"),
+        ("FATAL: sorry, too many clients already", "full"),
+        ("could not extend file: No space left on device", "disk"),
+        ("something else", "other"),
+    ],
+)
+def test_errors_of_postgresql(text: str, kind: str) -> None:
+    assert database.error_kind(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("NoPermissionError", "No permissions to access a key", "acl"),
+        ("ResponseError", "NOPERM this user has no permissions", "acl"),
+        ("AuthenticationError", "invalid username-password pair", "password"),
+        ("ConnectionError", "Error 111 connecting", "unreachable"),
+        ("TimeoutError", "Timeout reading", "unreachable"),
+        ("BusyLoadingError", "LOADING Redis is loading", "loading"),
+        ("ResponseError", "MISCONF Redis is configured to save", "disk"),
+        ("ResponseError", "ERR unknown", "other"),
+    ],
+)
+def test_errors_of_redis(name: str, text: str, kind: str) -> None:
+    assert queue.error_kind(name, text) == kind
+
+
+def test_keys_of_bullmq() -> None:
+    assert queue.queue_key("", "otel-ingestion-queue", "wait") == "bull:otel-ingestion-queue:wait"
+    assert queue.queue_key("langfuse:", "otel-ingestion-queue", "wait") == "langfuse::otel-ingestion-queue:wait"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((3, 0), (3, 0), True),
+        ((3, 0), (4, 0), True),
+        ((3, 0), (2, 0), False),
+        ((3, 1), (3, 1), False),
+        ((0, 0), (0, 0), False),
+    ],
+)
+def test_a_queue_that_nobody_empties(first: tuple[int, int], second: tuple[int, int], expected: bool) -> None:
+    looks = [{"waiting": waiting, "active": active} for waiting, active in (first, second)]
+    assert queue.stuck(looks[0], looks[1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "raw", "loses"),
+    [("26.9.2.1", "0", True), ("26.8", "0", True), ("26.7.9", "0", False), ("27.1", "0", True), ("26.9", "1", False), ("26.9", None, False), ("", "0", False)],
+)  # fmt: skip
+def test_clickhouse_that_loses_rows(version: str, raw: str | None, loses: bool) -> None:
+    assert clickhouse.loses_rows(version, raw) == loses
+
+
+def test_what_next_auth_says() -> None:
+    def said(status: int, body: Any) -> str:
+        return session.error_of(http.Response(status, [], json.dumps(body).encode(), 1))
+
+    assert (
+        said(401, {"url": "http://h/api/auth/error?error=Invalid%20credentials&provider=credentials"})
+        == "Invalid credentials"
+    )
+    assert said(200, {"url": "http://h"}) == ""
+    assert session.error_of(http.Response(302, [("Location", "/auth/error?error=X")], b"", 1)) == "X"
+
+
+def test_facts_of_a_session() -> None:
+    organizations = [
+        {"name": "A", "role": "VIEWER", "projects": [{"id": "one"}]},
+        {"name": "B", "role": "OWNER", "projects": [{"id": "two"}]},
+    ]
+    user = {"user": {"email": "a@b", "organizations": organizations}}
+    assert session.session_facts(user, "two") == {"email": "a@b", "role": "OWNER", "organization": "B"}
+    assert session.session_facts(user, None)["role"] == "VIEWER"
+    assert session.session_facts(user, "three") == {"email": "a@b", "role": "", "organization": ""}
+    assert session.session_facts({}, "two")["email"] == ""
+
+
+def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
+    class Walk:
+        evidence: dict[str, Any] = {}  # noqa: RUF012
+        left = 10.0
+        params = {"skip": ["d"], "timeout": 10}  # noqa: RUF012
+
+    def broken(_: Any) -> Finding:
+        raise KeyError("x")
+
+    def fine(_: Any) -> Finding:
+        return Finding("ok", "")
+
+    hop = walking.Hop
+    chain = (hop("a", broken), hop("b", fine, ("a",)), hop("c", fine, ("b",)), hop("d", fine), hop("e", fine, ("d",)))
+    done = walking.walk(Walk(), chain)  # type: ignore[arg-type]
+    assert [(row["name"], row["status"], row["detail"]) for row in done[1:]] == [
+        ("b", "skipped", "needs a"),
+        ("c", "skipped", "needs a"),
+        ("d", "skipped", "asked for"),
+        ("e", "ok", ""),
+    ]
+    assert done[0]["status"] == "failed"
+    assert walking.summary(done) == (False, "a")
