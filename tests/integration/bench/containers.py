@@ -16,8 +16,8 @@ from tests.bench.paths import find_paths
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
-def docker(*words: str, check: bool = True, stdin: str | None = None) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, input=stdin, timeout=120)
+def docker(*words: str, check: bool = True, timeout: float = 120) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode:
         raise AssertionError(f"docker {' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout + done.stderr
@@ -54,7 +54,8 @@ class Container:
         return docker("inspect", "-f", f"{{{{.State.{field}}}}}", self.name).strip()
 
     def wait(self) -> int:
-        return int(docker("wait", self.name).split()[-1])
+        """The exit code of a container that ends by itself."""
+        return int(docker("wait", self.name, timeout=30).split()[-1])
 
     def kill_and_start(self) -> None:
         """As a power cut does it: no signal that could be handled."""
