@@ -179,6 +179,12 @@ def clickhouse_password(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def postgres_password(settings: Settings) -> Iterator[Problem]:
+    """Its verifier is computed without SASLprep, which only printable ASCII does not need."""
+    if not re.fullmatch(r"[ -~]+", settings.secrets["langfuse_postgres_password"]):
+        yield Problem("langfuse_postgres_password", "holds other characters than printable ASCII", "Use letters, digits and punctuation")
+
+
 def object_store_keys(settings: Settings) -> Iterator[Problem]:
     if not re.fullmatch(r"[A-Za-z0-9]{3,128}", settings.secrets["langfuse_s3_access_key"]):
         yield Problem("langfuse_s3_access_key", "is not 3 to 128 letters and digits", _DRAW)
@@ -456,6 +462,7 @@ RULES: tuple[Rule, ...] = (
     mail_url,
     mail_pair,
     clickhouse_password,
+    postgres_password,
     object_store_keys,
     control_characters,
     store_names,

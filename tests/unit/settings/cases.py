@@ -58,6 +58,7 @@ CASES = (
     Bad("mail_pair", {"langfuse_smtp_url": "smtp://mail.example.com"}, "langfuse_email_from"),
     Bad("mail_pair", {"langfuse_email_from": "a@example.com"}, "langfuse_smtp_url"),
     Bad("clickhouse_password", {"langfuse_clickhouse_password": "with&ampersand"}, "langfuse_clickhouse_password"),
+    Bad("postgres_password", {"langfuse_postgres_password": "contraseña-larga"}, "langfuse_postgres_password"),
     Bad("object_store_keys", {"langfuse_s3_access_key": "with/slash"}, "langfuse_s3_access_key"),
     Bad("control_characters", {"langfuse_redis_password": "two lines here\nrequirepass x"}, "langfuse_redis_password"),
     Bad("store_names", {"langfuse_postgres_database": "lang-fuse"}, "langfuse_postgres_database"),
@@ -103,7 +104,9 @@ CASES = (
     Bad("extra_names", {"langfuse_extra_env": {"LANGFUSE_LOG_LEVL": "info"}}, "langfuse_extra_env"),
     Bad("extra_names", {"langfuse_web_extra_env": {"SALT": "other"}}, "langfuse_web_extra_env"),
     Bad("extra_names", {"langfuse_extra_env": {"AUTH_KEYCLOAK_ID_TOKEN": "True"}}, "langfuse_extra_env"),
-    Bad("extra_names", {"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": 50}}, "langfuse_worker_extra_env"),
+    Bad(
+        "extra_names", {"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": 50}}, "langfuse_worker_extra_env"
+    ),
     Bad(
         "extra_names", {"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "0"}}, "langfuse_worker_extra_env"
     ),

@@ -49,7 +49,10 @@ def test_a_changed_secret_that_orphans_data_is_refused(name: str) -> None:
     [
         ({}, "http://localhost:3030"),
         ({"langfuse_web_port": 3040}, "http://localhost:3040"),
-        ({"cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"}, "https://langfuse.example.com"),
+        (
+            {"cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"},
+            "https://langfuse.example.com",
+        ),
         ({"langfuse_public_url": "http://localhost:8080/"}, "http://localhost:8080"),
     ],
 )
@@ -80,7 +83,10 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         "langfuse_secrets_file",
         "langfuse_secrets_format",  # both act in the action secrets_file
     }
-    bases = (GOOD, {**GOOD, "cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"})
+    bases = (
+        GOOD,
+        {**GOOD, "cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"},
+    )
     for name, option in contract().items():
         if name in elsewhere:
             continue

@@ -77,7 +77,10 @@ def test_web_never_migrates_by_itself_and_the_migration_does() -> None:
 
 def test_a_password_is_encoded_where_it_goes_into_a_url() -> None:
     result = run({**GOOD, "langfuse_postgres_password": "p@ss/w:rd?#%&+ x"})
-    assert result.secrets["database_url"] == "postgresql://langfuse:p%40ss%2Fw%3Ard%3F%23%25%26%2B%20x@postgres:5432/langfuse"
+    assert (
+        result.secrets["database_url"]
+        == "postgresql://langfuse:p%40ss%2Fw%3Ard%3F%23%25%26%2B%20x@postgres:5432/langfuse"
+    )
 
 
 def test_extra_environment_reaches_its_service_only() -> None:

@@ -1,0 +1,78 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The password of a PostgreSQL that runs in a Compose project."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from typing import Any
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+_ITERATIONS = 4096
+_CURE = "See: docker compose logs postgres"
+
+
+def scram_verifier(password: str, salt: bytes, iterations: int = _ITERATIONS) -> str:
+    """What PostgreSQL stores for a password of printable ASCII (RFC 5802, 7677)."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    words = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${iterations}:{words[0]}${words[1]}:{words[2]}"
+
+
+class Server:
+    """One PostgreSQL service of a project."""
+
+    def __init__(self, project: str, service: str, port: int, user: str, database: str) -> None:
+        self._found = compose.containers(project)
+        self._service = service
+        self._login: dict[str, Any] = {"port": port, "user": user, "dbname": database}
+
+    def accepts(self, password: str) -> bool:
+        """Whether the user may sign in with this password. Raises Failure when the server does not answer."""
+        try:
+            import psycopg
+        except ImportError:
+            raise Failure(
+                "psycopg_missing",
+                "The Python library psycopg is missing on this host.",
+                "Run the role llmops.langfuse.host.",
+            ) from None
+        host = compose.address(self._found, self._service)
+        try:
+            psycopg.connect(host=host, password=password, connect_timeout=10, **self._login).close()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                return False
+            raise Failure(
+                "database_unreachable", f"PostgreSQL on {host} does not answer: {_last(str(error))}.", _CURE
+            ) from None
+        return True
+
+    def set_password(self, password: str) -> None:
+        """Set it through the socket inside the container, where the superuser needs no password."""
+        container = next(c.name for c in self._found if c.service == self._service)
+        user = self._login["user"].replace('"', '""')
+        statement = f"ALTER ROLE \"{user}\" PASSWORD '{scram_verifier(password, os.urandom(16))}';\n"
+        command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", self._login["user"], "-d", self._login["dbname"]]
+        status, _output, errors = compose.docker("exec", "-i", container, *command, stdin=statement)
+        if status:
+            raise Failure("password_not_set", f"The password could not be set in {container}.", _CURE)
+        del errors  # psql quotes the statement in them
+        if not self.accepts(password):
+            raise Failure(
+                "password_not_taken", f"PostgreSQL in {container} refuses the password that was just set.", _CURE
+            )
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
