@@ -18,8 +18,8 @@ from tests.bench.shell import BenchError
 
 DEB822 = """\
 Types: deb deb-src
-# a comment inside
 URIs: http://mirror.example/debian
+# a comment: inside
   http://second.example/debian
 Suites: bookworm bookworm-updates
 Components: main contrib
