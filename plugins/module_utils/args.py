@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 API_SPEC: dict[str, Any] = {
@@ -21,16 +21,16 @@ API_SPEC: dict[str, Any] = {
 }
 
 
-def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http.Client:
+def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http_client.Client:
     """A client for ``url`` with the TLS and name options of the API modules."""
     try:
-        return http.Client(
+        return http_client.Client(
             url,
             timeout=timeout,
             ca_path=params["ca_path"],
             validate_certs=params["validate_certs"],
             headers=headers,
-            resolve=http.parse_resolve(params["resolve"]),
+            resolve=http_client.parse_resolve(params["resolve"]),
         )
     except ValueError as error:
         raise Failure("bad_option", f"{error}.", "Correct url or resolve.") from None

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 WRONG_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurity", "AuthorizationHeaderMalformed")
@@ -30,7 +30,7 @@ CONTENT_TYPE = "text/plain"
 class StoreError(Exception):
     """What a store or the way to it said, without the library's own exception types.
 
-    ``code`` is the store's error code, or one of the kinds of ``http`` where no answer came.
+    ``code`` is the store's error code, or one of the kinds of ``http_client`` where no answer came.
     """
 
     def __init__(self, code: str, message: str, status: int = 0) -> None:
@@ -59,10 +59,16 @@ class Where(NamedTuple):
 def explain(error: StoreError, where: str, bucket: str) -> Failure:
     """The cause and the cure of a store's error. Pure."""
     said = f"{where} said {error.code} ({error.message}) for bucket {bucket}."
-    if error.code in (http.NAME, http.REFUSED, http.TIMEOUT, http.CLOSED, http.UNREACHABLE):
+    if error.code in (
+        http_client.NAME,
+        http_client.REFUSED,
+        http_client.TIMEOUT,
+        http_client.CLOSED,
+        http_client.UNREACHABLE,
+    ):
         cure = "Start the store, or correct the endpoint; it must be reachable from where this runs."
         return Failure("s3_down", f"{where} does not answer: {error.message}.", cure, store_code=error.code)
-    if error.code == http.TLS:
+    if error.code == http_client.TLS:
         cure = "Name the CA of the store's certificate, or correct the scheme of the endpoint."
         return Failure("s3_tls", f"TLS with {where} failed: {error.message}.", cure, store_code=error.code)
     if error.code in WRONG_KEYS:
@@ -93,7 +99,14 @@ def explain(error: StoreError, where: str, bucket: str) -> Failure:
 
 def passing(error: StoreError) -> bool:
     """Whether waiting may help: nothing answers yet, or the store is still starting."""
-    return error.code in (http.REFUSED, http.TIMEOUT, http.CLOSED, http.NAME, http.UNREACHABLE, *NOT_READY)
+    return error.code in (
+        http_client.REFUSED,
+        http_client.TIMEOUT,
+        http_client.CLOSED,
+        http_client.NAME,
+        http_client.UNREACHABLE,
+        *NOT_READY,
+    )
 
 
 class Store:
@@ -284,10 +297,10 @@ def _plain(store: Store, method: str, url: str, body: bytes | None, headers: dic
     origin = f"{parts.scheme}://{parts.netloc}"
     try:
         with contextlib.closing(
-            http.Client(origin, ca_path=store.where.ca_path, validate_certs=store.where.validate_certs)
+            http_client.Client(origin, ca_path=store.where.ca_path, validate_certs=store.where.validate_certs)
         ) as client:
             answer = client.request(method, target, body, headers)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         raise StoreError(error.kind, str(error)) from None
     if answer.status not in (200, 204):
         text = answer.text(600)
@@ -296,15 +309,15 @@ def _plain(store: Store, method: str, url: str, body: bytes | None, headers: dic
 
 
 def _kind(error: BaseException) -> str:
-    """One of the kinds of ``http`` for an exception of botocore (named, so that no import is needed)."""
+    """One of the kinds of ``http_client`` for an exception of botocore (named, so that no import is needed)."""
     name = type(error).__name__
     if "SSL" in name:
-        return http.TLS
+        return http_client.TLS
     if "Timeout" in name:
-        return http.TIMEOUT
+        return http_client.TIMEOUT
     if name == "EndpointConnectionError":
         below = repr(getattr(error, "kwargs", {}).get("error"))
-        return http.NAME if "NameResolution" in below or "Errno -" in below else http.REFUSED
+        return http_client.NAME if "NameResolution" in below or "Errno -" in below else http_client.REFUSED
     if name in ("ConnectionClosedError", "ProxyConnectionError", "HTTPClientError"):
-        return http.CLOSED
+        return http_client.CLOSED
     return name

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http, otlp
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, otlp
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 SEND = "/api/public/otel/v1/traces"
@@ -50,7 +50,7 @@ def pause(elapsed: float) -> float:
 
 
 def send_and_wait(
-    client: http.Client,
+    client: http_client.Client,
     authorization: str,
     trace: otlp.Trace,
     timeout: float,
@@ -87,7 +87,7 @@ def send_and_wait(
     return Outcome(trace.trace_id, timings, attempts, differences, accepted.json())
 
 
-def delete(client: http.Client, authorization: str, trace_id: str) -> None:
+def delete(client: http_client.Client, authorization: str, trace_id: str) -> None:
     """Ask for the deletion. The worker does it later (seconds to minutes); the raw object stays in the bucket."""
     answer = _request(client, "DELETE", f"/api/public/traces/{quote(trace_id)}", {"Authorization": authorization})
     if answer.status != 200:
@@ -98,7 +98,9 @@ def delete(client: http.Client, authorization: str, trace_id: str) -> None:
         )
 
 
-def _send(client: http.Client, headers: Mapping[str, str], trace: otlp.Trace, timeout: float) -> http.Response:
+def _send(
+    client: http_client.Client, headers: Mapping[str, str], trace: otlp.Trace, timeout: float
+) -> http_client.Response:
     extra = {**headers, "x-langfuse-ingestion-version": "4"}
     answer = _request(client, "POST", SEND, extra, trace.payload, timeout)
     if answer.status != 200:
@@ -107,7 +109,7 @@ def _send(client: http.Client, headers: Mapping[str, str], trace: otlp.Trace, ti
 
 
 def _read(
-    client: http.Client, headers: Mapping[str, str], trace_id: str, since: str, fields: str, timeout: float
+    client: http_client.Client, headers: Mapping[str, str], trace_id: str, since: str, fields: str, timeout: float
 ) -> list[dict[str, Any]]:
     query = urlencode({"traceId": trace_id, "fromStartTime": since, "limit": 10, "fields": fields})
     answer = _request(client, "GET", f"{READ}?{query}", headers, None, timeout)
@@ -118,28 +120,33 @@ def _read(
 
 
 def _request(
-    client: http.Client, method: str, path: str, headers: Mapping[str, str], body: Any = None, timeout: float = HANG
-) -> http.Response:
+    client: http_client.Client,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: Any = None,
+    timeout: float = HANG,
+) -> http_client.Response:
     try:
         return client.request(method, path, body, headers, timeout)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         raise unreachable(error, timeout) from None
 
 
-def unreachable(error: http.Unreachable, timeout: float) -> Failure:
+def unreachable(error: http_client.Unreachable, timeout: float) -> Failure:
     """No answer at all, as a Failure."""
-    if error.kind == http.TIMEOUT:
+    if error.kind == http_client.TIMEOUT:
         return Failure(
             "request_hangs",
             f"Langfuse web at {error.where} did not answer an authenticated request within {timeout:.0f} s.",
             "Most often Redis is down or unreachable for web: while it is, every authenticated request hangs although "
             "/api/public/health answers 200. Start Redis, or correct REDIS_HOST, REDIS_PORT and REDIS_AUTH.",
         )
-    if error.kind == http.NAME:
+    if error.kind == http_client.NAME:
         return Failure(
             "name", f"The name in {error.where} does not resolve: {error.detail}.", "Correct url or the DNS."
         )
-    if error.kind == http.TLS:
+    if error.kind == http_client.TLS:
         cure = "Set ca_path to the CA of the certificate, or correct the certificate."
         return Failure("tls", f"TLS with {error.where} failed: {error.detail}.", cure)
     return Failure(
@@ -149,7 +156,7 @@ def unreachable(error: http.Unreachable, timeout: float) -> Failure:
     )
 
 
-def refusal(answer: http.Response, path: str) -> Failure:
+def refusal(answer: http_client.Response, path: str) -> Failure:
     """An answer that is not the one hoped for, as a Failure. Texts are those of Langfuse 4.16.0."""
     text = answer.text()
     body = answer.json()

@@ -138,7 +138,7 @@ import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, http, otlp, trace
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, http_client, otlp, trace
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -152,7 +152,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     built = otlp.build(trace.new_spec(*names, metadata))
     if check_mode:
         return {"changed": False, "trace_id": built.trace_id, "would_send": built.payload}
-    authorization = http.basic(params["public_key"], params["secret_key"])
+    authorization = http_client.basic(params["public_key"], params["secret_key"])
     with contextlib.closing(args.client(params, params["url"])) as client:
         outcome = trace.send_and_wait(client, authorization, built, params["timeout"])
         result = {

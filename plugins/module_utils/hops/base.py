@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 
 OK, FAILED, SKIPPED, WARNING = "ok", "failed", "skipped", "warning"
 
@@ -40,10 +40,10 @@ class Context:
         self.params = params
         self.evidence: dict[str, Any] = {}
         self.deadline = time.monotonic() + float(params["timeout"])
-        self.resolve: dict[str, str] = http.parse_resolve(params["resolve"])
+        self.resolve: dict[str, str] = http_client.parse_resolve(params["resolve"])
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
         self._names = names
-        self._web: http.Client | None = None
+        self._web: http_client.Client | None = None
 
     @property
     def left(self) -> float:
@@ -56,14 +56,14 @@ class Context:
 
     @property
     def authorization(self) -> dict[str, str]:
-        return {"Authorization": http.basic(self.params["public_key"], self.params["secret_key"])}
+        return {"Authorization": http_client.basic(self.params["public_key"], self.params["secret_key"])}
 
     @property
     def writes(self) -> bool:
         """False in check mode: nothing is sent that stays."""
         return not self.params["check_mode"]
 
-    def web(self) -> http.Client:
+    def web(self) -> http_client.Client:
         """The one connection to Langfuse web, with the Host the application believes in."""
         if self._web is None:
             headers = {}
@@ -73,12 +73,12 @@ class Context:
             self._web = self.client(self.params["url"], headers)
         return self._web
 
-    def client(self, url: str, headers: Mapping[str, str] | None = None) -> http.Client:
+    def client(self, url: str, headers: Mapping[str, str] | None = None) -> http_client.Client:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         table = dict(self.resolve)
         table.setdefault(f"{(parts.hostname or '').lower()}:{port}", self.address(parts.hostname or "", port))
-        return http.Client(
+        return http_client.Client(
             url,
             timeout=self.patience,
             ca_path=self.params["ca_path"],
@@ -115,6 +115,6 @@ def missing_finding(missing: Missing) -> Finding:
     return Finding(SKIPPED, f"the Python package {missing} is not installed where this runs; pip install {missing}")
 
 
-def seen(error: http.Unreachable) -> dict[str, Any]:
+def seen(error: http_client.Unreachable) -> dict[str, Any]:
     """An exchange without an answer, as evidence."""
     return {"kind": error.kind, "where": error.where, "text": error.detail}

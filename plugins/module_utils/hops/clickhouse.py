@@ -11,7 +11,7 @@ import socket
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -57,7 +57,7 @@ def clickhouse(ctx: Context) -> Finding:
     client = ctx.client(options["url"], keys)
     try:
         _read(ctx, client, options["database"], record)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         record.update(seen(error))
         return Finding(FAILED, f"{error.where} gives no answer: {error.detail}")
     except QueryError as error:
@@ -95,7 +95,7 @@ def _judge(record: dict[str, Any]) -> Finding:
     return Finding(OK, f"ClickHouse {record['version']}, UTC{at}")
 
 
-def _read(ctx: Context, client: http.Client, database: str, record: dict[str, Any]) -> None:
+def _read(ctx: Context, client: http_client.Client, database: str, record: dict[str, Any]) -> None:
     def query(sql: str, where: str = "") -> list[list[Any]]:
         return _query(client, sql, where, ctx.patience)
 
@@ -122,7 +122,7 @@ def _optional(query: Any, sql: str, database: str = "") -> list[list[Any]]:
         raise
 
 
-def _query(client: http.Client, sql: str, database: str, timeout: float) -> list[list[Any]]:
+def _query(client: http_client.Client, sql: str, database: str, timeout: float) -> list[list[Any]]:
     options = {"default_format": "JSONCompact", "output_format_json_quote_64bit_integers": "1"}
     if database:
         options["database"] = database

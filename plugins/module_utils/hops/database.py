@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -59,7 +59,7 @@ def database(ctx: Context) -> Finding:
     try:
         answer = ctx.web().request("GET", f"{HEALTH}?failIfDatabaseUnavailable=true", timeout=ctx.patience)
         ctx.evidence["web_database"] = {"status": answer.status, "text": answer.text(200)}
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         ctx.evidence["web_database"] = {"status": None, "text": error.detail}
         if direct is None:
             return Finding(SKIPPED, "web does not answer, and no postgres options were given")
@@ -133,7 +133,7 @@ def _read(ctx: Context, connection: Any, record: dict[str, Any]) -> None:
             "SELECT migration_name, finished_at IS NULL AND rolled_back_at IS NULL"
             " FROM _prisma_migrations ORDER BY started_at"
         )
-        record["migrations"] = sum(not open_ for _, open_ in done)
+        record["migrations"] = sum(not row[1] for row in done)
         record["unfinished"] = [name for name, open_ in done if open_]
     if exists("background_migrations"):
         failed = rows("SELECT name FROM background_migrations WHERE failed_at IS NOT NULL ORDER BY name")

@@ -10,7 +10,7 @@ import re
 import time
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -185,7 +185,7 @@ def worker(ctx: Context) -> Finding:
     client = ctx.client(url)
     try:
         answer = client.request("GET", "/api/health?failIfQueueConsumptionStuck=true", timeout=ctx.patience)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         ctx.evidence["worker"] = seen(error)
         return Finding(FAILED, f"{error.where} gives no answer: {error.detail}")
     finally:

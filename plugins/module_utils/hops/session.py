@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -26,9 +26,9 @@ class Jar:
     def __init__(self) -> None:
         self._cookies: dict[str, str] = {}
 
-    def keep(self, answer: http.Response) -> None:
+    def keep(self, answer: http_client.Response) -> None:
         for line in answer.cookies:
-            name, _, value = line.split(";", 1)[0].partition("=")
+            name, value = line.split(";", 1)[0].split("=", 1)
             self._cookies[name.strip()] = value
 
     def header(self) -> dict[str, str]:
@@ -43,7 +43,7 @@ def sign_in(ctx: Context) -> Finding:
     ctx.evidence["sign_in"] = record
     try:
         return _sign_in(ctx, record)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         record.update(seen(error))
         return Finding(FAILED, f"{record['step']}: {error}")
 
@@ -51,7 +51,7 @@ def sign_in(ctx: Context) -> Finding:
 def _sign_in(ctx: Context, record: dict[str, Any]) -> Finding:
     jar = Jar()
 
-    def ask(step: str, method: str, path: str, body: bytes | None = None, **headers: str) -> http.Response:
+    def ask(step: str, method: str, path: str, body: bytes | None = None, **headers: str) -> http_client.Response:
         record["step"] = step
         answer = ctx.web().request(method, path, body, {**headers, **jar.header()}, ctx.patience)
         record["status"] = answer.status
@@ -102,7 +102,7 @@ def _sign_in(ctx: Context, record: dict[str, Any]) -> Finding:
     return Finding(OK, f"{record['email']} is OWNER of {record['organization']}")
 
 
-def error_of(answer: http.Response) -> str:
+def error_of(answer: http_client.Response) -> str:
     """next-auth's own word for a refused sign-in: the ``error`` of the URL it wants to send the browser to."""
     body = answer.json()
     url = str(body.get("url", "")) if isinstance(body, dict) else answer.headers.get("location", "")

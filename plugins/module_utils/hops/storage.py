@@ -13,7 +13,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, s3
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -104,7 +104,7 @@ def media(ctx: Context) -> Finding:
     ctx.evidence["media"] = record
     try:
         return _media(ctx, record)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         record.update(kind=error.kind, where=error.where, text=error.detail)
         return Finding(FAILED, f"{record['step']}: {error}")
 
@@ -169,7 +169,7 @@ def _media(ctx: Context, record: dict[str, Any]) -> Finding:
     return Finding(OK, f"uploaded to and read from {record['origin']}; a wrong checksum was refused")
 
 
-def _preflight(ctx: Context, store: http.Client, target: str, page: str) -> bool:
+def _preflight(ctx: Context, store: http_client.Client, target: str, page: str) -> bool:
     """What a browser asks before it uploads to another origin."""
     asked = {
         "Origin": page,
@@ -180,7 +180,7 @@ def _preflight(ctx: Context, store: http.Client, target: str, page: str) -> bool
     return answer.status < 300 and answer.headers.get("access-control-allow-origin") in ("*", page)
 
 
-def _stop(record: dict[str, Any], step: str, answer: http.Response, why: str = "") -> Finding:
+def _stop(record: dict[str, Any], step: str, answer: http_client.Response, why: str = "") -> Finding:
     text = why or s3.xml_code(answer.text(900)) or answer.text(160)
     record.update(step=step, status=answer.status, text=text)
     return Finding(FAILED, f"{step}: {answer.status} {text}")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http, otlp, trace
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, otlp, trace
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
@@ -109,7 +109,7 @@ def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> Finding:
         return Finding(FAILED if first else SKIPPED, "no time left")
     try:
         return hop.check(ctx)
-    except (http.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
 
 

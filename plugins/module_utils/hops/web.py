@@ -11,7 +11,7 @@ import secrets
 import socket
 from urllib.parse import urlsplit
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -54,7 +54,7 @@ def port(ctx: Context) -> Finding:
     try:
         socket.create_connection((address, client.port), ctx.patience).close()
     except OSError as error:
-        kind = http.kind_of(error)
+        kind = http_client.kind_of(error)
         ctx.evidence["port"] = {"kind": kind, "where": client.where, "text": str(error)}
         return Finding(FAILED, f"{client.where} does not accept connections: {error}")
     ctx.evidence["port"] = {"kind": None, "where": client.where}
@@ -64,7 +64,7 @@ def port(ctx: Context) -> Finding:
 def web(ctx: Context) -> Finding:
     try:
         answer = ctx.web().request("GET", HEALTH, timeout=ctx.patience)
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         ctx.evidence["web"] = seen(error)
         return Finding(FAILED, f"{HEALTH} gives no answer: {error.detail}")
     body = answer.json()
@@ -100,7 +100,7 @@ def key(ctx: Context) -> Finding:
             return Finding(FAILED, f"{PROJECTS} answered {answer.status}: {answer.text(120)}")
         bearer = {"Authorization": f"Bearer {params['public_key']}"}
         record["public_status"] = ctx.web().request("GET", PROJECTS, headers=bearer, timeout=ctx.patience).status
-    except http.Unreachable as error:
+    except http_client.Unreachable as error:
         record.update(seen(error))
         return Finding(FAILED, f"{PROJECTS} gives no answer: {error.detail}")
     body = answer.json()
@@ -117,9 +117,9 @@ def key(ctx: Context) -> Finding:
 
 def refusals(ctx: Context) -> Finding:
     """Without a key and with a wrong secret nothing may be read. The wrong secret is random, so it poisons no cache."""
-    if ctx.evidence.get("key", {}).get("kind") == http.TIMEOUT:
+    if ctx.evidence.get("key", {}).get("kind") == http_client.TIMEOUT:
         return Finding(SKIPPED, "authenticated requests hang")
-    wrong = http.basic(ctx.params["public_key"] or "pk-lf-none", f"sk-lf-{secrets.token_hex(16)}")
+    wrong = http_client.basic(ctx.params["public_key"] or "pk-lf-none", f"sk-lf-{secrets.token_hex(16)}")
     tries: list[tuple[str, dict[str, str]]] = [
         ("without a header", {}),
         ("with a wrong secret", {"Authorization": wrong}),
@@ -128,7 +128,7 @@ def refusals(ctx: Context) -> Finding:
     for what, headers in tries:
         try:
             status = ctx.web().request("GET", PROJECTS, headers=headers, timeout=ctx.patience).status
-        except http.Unreachable as error:
+        except http_client.Unreachable as error:
             record.append({"request": what, "status": None, "text": error.detail})
             return Finding(FAILED, f"a request {what} got no answer: {error.detail}")
         record.append({"request": what, "status": status})

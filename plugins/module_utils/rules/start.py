@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
 
 DAY = 86400.0
@@ -88,7 +88,7 @@ def hostname_unset(e: Evidence) -> Found | None:
 def web_down(e: Evidence) -> Found | None:
     if not (e.of("port").get("kind") or e.of("web").get("kind") or e.of("web").get("status") in (502, 503, 504)):
         return None
-    if e.of("port").get("kind") == http.TLS or e.of("web").get("kind") == http.TLS:
+    if e.of("port").get("kind") == http_client.TLS or e.of("web").get("kind") == http_client.TLS:
         return None
     for item in e.containers("web"):
         if item["state"] != "running" or item["restarts"]:
@@ -122,7 +122,7 @@ def worker_down(e: Evidence) -> Found | None:
         code = stopped[0]["exit_code"]
         return {"state": f"{stopped[0]['state']}, exit code {code}", "seen": stopped[0]["name"]}
     lost = e.of("trace").get("code") == "not_readable"
-    if not record and lost and e.rows("containers") and not any(True for _ in e.containers("worker")):
+    if not record and lost and e.rows("containers") and not list(e.containers("worker")):
         return {"state": "there is no such container", "seen": ""}
     return None
 
@@ -130,7 +130,7 @@ def worker_down(e: Evidence) -> Found | None:
 def worker_unhealthy(e: Evidence) -> Found | None:
     """Worth a line of its own only where neither store was seen to be at fault."""
     record = e.of("worker")
-    if record.get("status") != 500 or e.failed("database", "queue") or e.of("key").get("kind") == http.TIMEOUT:
+    if record.get("status") != 500 or e.failed("database", "queue") or e.of("key").get("kind") == http_client.TIMEOUT:
         return None
     return {"seen": record.get("text")}
 
@@ -165,7 +165,7 @@ def name_unresolved(e: Evidence) -> Found | None:
 
 def tls_failed(e: Evidence) -> Found | None:
     for subject in ("port", "web", "media"):
-        if e.of(subject).get("kind") == http.TLS:
+        if e.of(subject).get("kind") == http_client.TLS:
             return {"where": e.of(subject).get("where"), "seen": e.of(subject).get("text")}
     return None
 

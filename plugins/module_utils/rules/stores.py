@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
 
 # Hops that break when a store does. Old log lines about a store mean something only then.
@@ -88,7 +88,7 @@ def redis_down(e: Evidence) -> Found | None:
         return None
     for subject in ("key", "trace", "media"):
         fact = e.of(subject)
-        if fact.get("kind") == http.TIMEOUT or fact.get("code") == "request_hangs":
+        if fact.get("kind") == http_client.TIMEOUT or fact.get("code") == "request_hangs":
             return {"where": "REDIS_HOST of web", "seen": "an authenticated request hung while health answered"}
     return None
 

@@ -20,7 +20,9 @@ CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmop
 
 def _importable() -> bool:
     try:
-        return importlib.util.find_spec("ansible_collections.llmops.langfuse.plugins.module_utils.http") is not None
+        return (
+            importlib.util.find_spec("ansible_collections.llmops.langfuse.plugins.module_utils.http_client") is not None
+        )
     except ImportError:
         return False
 

@@ -13,7 +13,7 @@ import ssl
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import containers, http, report, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils import containers, http_client, report, s3
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import clickhouse, database, queue, session, storage
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk as walking
@@ -94,14 +94,14 @@ def test_steps_end_with_the_first_that_fails() -> None:
     ],
 )
 def test_kinds_of_no_answer(error: BaseException, kind: str) -> None:
-    assert http.kind_of(error) == kind
+    assert http_client.kind_of(error) == kind
 
 
 def test_resolve_entries() -> None:
-    assert http.parse_resolve(["Host:443:10.0.0.5", "v6:80:[::1]"]) == {"host:443": "10.0.0.5", "v6:80": "::1"}
+    assert http_client.parse_resolve(["Host:443:10.0.0.5", "v6:80:[::1]"]) == {"host:443": "10.0.0.5", "v6:80": "::1"}
     for wrong in ("host", "host:443", "host:x:1.2.3.4", ":443:1.2.3.4"):
         with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):
-            http.parse_resolve([wrong])
+            http_client.parse_resolve([wrong])
 
 
 @pytest.mark.parametrize(
@@ -274,14 +274,14 @@ def test_clickhouse_that_loses_rows(version: str, raw: str | None, loses: bool) 
 
 def test_what_next_auth_says() -> None:
     def said(status: int, body: Any) -> str:
-        return session.error_of(http.Response(status, [], json.dumps(body).encode(), 1))
+        return session.error_of(http_client.Response(status, [], json.dumps(body).encode(), 1))
 
     assert (
         said(401, {"url": "http://h/api/auth/error?error=Invalid%20credentials&provider=credentials"})
         == "Invalid credentials"
     )
     assert said(200, {"url": "http://h"}) == ""
-    assert session.error_of(http.Response(302, [("Location", "/auth/error?error=X")], b"", 1)) == "X"
+    assert session.error_of(http_client.Response(302, [("Location", "/auth/error?error=X")], b"", 1)) == "X"
 
 
 def test_facts_of_a_session() -> None:

@@ -10,15 +10,15 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import http, otlp, trace
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, otlp, trace
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 QUERY_MS = 60.0
 
 
-def answer(status: int, body: Any, kind: str = "application/json") -> http.Response:
+def answer(status: int, body: Any, kind: str = "application/json") -> http_client.Response:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return http.Response(status, [("Content-Type", kind)], raw, QUERY_MS)
+    return http_client.Response(status, [("Content-Type", kind)], raw, QUERY_MS)
 
 
 class Server:
@@ -31,7 +31,7 @@ class Server:
         self.reads = 0
         self.paths: list[str] = []
 
-    def request(self, method: str, path: str, body: Any, headers: Any, timeout: float) -> http.Response:
+    def request(self, method: str, path: str, body: Any, headers: Any, timeout: float) -> http_client.Response:
         self.paths.append(path)
         readable = self.now >= self.after
         self.now += QUERY_MS / 1000
@@ -89,14 +89,14 @@ def test_refusals(status: int, body: Any, kind: str, path: str, code: str) -> No
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-        (http.TIMEOUT, "request_hangs"),
-        (http.NAME, "name"),
-        (http.TLS, "tls"),
-        (http.REFUSED, "web_down"),
-        (http.CLOSED, "web_down"),
+        (http_client.TIMEOUT, "request_hangs"),
+        (http_client.NAME, "name"),
+        (http_client.TLS, "tls"),
+        (http_client.REFUSED, "web_down"),
+        (http_client.CLOSED, "web_down"),
     ],
 )
 def test_no_answer(kind: str, code: str) -> None:
-    failure = trace.unreachable(http.Unreachable(kind, "host:3000", "why"), 15)
+    failure = trace.unreachable(http_client.Unreachable(kind, "host:3000", "why"), 15)
     assert (failure.code, "host:3000" in failure.message) == (code, True)
-    assert ("Redis" in failure.cure) == (kind == http.TIMEOUT)
+    assert ("Redis" in failure.cure) == (kind == http_client.TIMEOUT)
