@@ -1,0 +1,93 @@
+"""Findings about a host: each from what was seen, none on a good host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import preflight
+from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Host, Wanted
+
+WANTED = Wanted(
+    project="langfuse",
+    memory_mib=9216,
+    disk_gib=10,
+    may_install_docker=False,
+    clickhouse_version="25.12",
+    postgres_version="17.6",
+    new_secrets=(),
+)
+GOOD: dict[str, Any] = {
+    "docker": True,
+    "engine_version": "26.1.5+dfsg1",
+    "compose_version": "2.26.1-4",
+    "disk_gib": 50.0,
+    "disk_path": "/var/lib/docker",
+    "memory_mib": 16000,
+    "cpu_flags": ("sse4_2",),
+    "overcommit": "1",
+}
+
+
+def test_a_good_host_has_no_finding() -> None:
+    assert preflight.findings(Host(**GOOD), WANTED) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "codes"),
+    [
+        ({"docker": False}, {}, ["docker_missing"]),
+        ({"docker": False}, {"may_install_docker": True}, []),
+        ({"docker_error": "permission denied while trying to connect"}, {}, ["docker_rights"]),
+        ({"docker_error": "Cannot connect to the Docker daemon"}, {}, ["docker_down"]),
+        ({"engine_version": "20.10.24"}, {}, ["docker_old"]),
+        ({"compose_version": ""}, {}, ["compose_missing"]),
+        ({"compose_version": "2.5.0"}, {}, ["compose_old"]),
+        ({"memory_mib": 4000}, {}, ["memory"]),
+        ({"disk_gib": 2.5}, {}, ["disk"]),
+        ({"disk_gib": None}, {}, []),
+        ({"taken_ports": {"langfuse_web_port": "another program"}}, {}, ["port_taken"]),
+        ({"clock_skew": -300.0}, {}, ["clock"]),
+        ({"unwritable": "/opt"}, {}, ["rights"]),
+        ({"cpu_flags": ("fpu",)}, {}, ["cpu"]),
+        ({}, {"clickhouse_version": "26.9"}, ["cpu"]),
+        ({"cpu_flags": ("sse4_2", "avx2")}, {"clickhouse_version": "26.9"}, []),
+        ({"overcommit": "2"}, {}, ["overcommit"]),
+        ({"other_directory": "/srv/other"}, {}, ["project_taken"]),
+        ({"volumes": ("langfuse_postgres",)}, {"new_secrets": ["langfuse_salt"]}, ["keys_lost"]),
+        ({"volumes": ()}, {"new_secrets": ["langfuse_salt"]}, []),
+        ({"changed_secrets": ("SALT",)}, {}, ["key_changed"]),
+        ({"volumes": ("v",), "postgres_image": "docker.io/library/postgres:16.9"}, {}, ["postgres_major"]),
+        ({"volumes": ("v",), "postgres_image": "docker.io/library/postgres:17.2"}, {}, []),
+    ],
+)
+def test_finding(seen: dict[str, Any], wanted: dict[str, Any], codes: list[str]) -> None:
+    found = preflight.findings(Host(**{**GOOD, **seen}), replace(WANTED, **wanted))
+    assert [one["code"] for one in found] == codes
+    assert all(one["what"] and one["cure"] for one in found)
+
+
+def test_all_findings_come_at_once() -> None:
+    host = Host(**{**GOOD, "engine_version": "20.10", "memory_mib": 1, "disk_gib": 0.1, "clock_skew": 100.0})
+    assert [one["code"] for one in preflight.findings(host, WANTED)] == ["docker_old", "memory", "disk", "clock"]
+
+
+def test_a_port_in_use_is_seen() -> None:
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert preflight._taken("127.0.0.1", port)
+    assert not preflight._taken("127.0.0.1", port)
+
+
+def test_env_files_are_read_as_they_were_written(tmp_path: Path) -> None:
+    from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import to_env
+
+    values = {"SALT": 'a"b\\c$d', "ENCRYPTION_KEY": "00"}
+    (tmp_path / "web.env").write_text(to_env(values))
+    assert preflight._env_file(str(tmp_path / "web.env")) == values
