@@ -1,5 +1,6 @@
 """Endpoints of the instance's administrator: `Authorization: Bearer $ADMIN_API_KEY` (facts 4.7, 6.3)."""
 
+import datetime as dt
 import json
 import uuid
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from ..core.bull import CLOUD_ONLY, QUEUES
+from ..core.crons import CRONS
+from ..core.log import log
 from ..core.resp import RedisDown, RedisError
 from ..core.text import iso_ms, now_ms
 from .answers import Answer, json_body, method_not_allowed, reply
@@ -28,6 +31,7 @@ async def organizations(context: Context, request: web.BaseRequest) -> web.Respo
 async def bullmq(context: Context, request: web.BaseRequest) -> web.Response:
     require_admin(context, request)
     if request.method == "GET":
+        await _register_once(context)
         return reply(200, [await _counts(context, name) for name in QUEUES])
     if request.method != "POST":
         raise method_not_allowed()
@@ -41,6 +45,18 @@ async def bullmq(context: Context, request: web.BaseRequest) -> web.Response:
             await (queue.retry_failed() if action == "retry" else queue.remove(str(body.get("bullStatus"))))
     done = "retried" if action == "retry" else "removed"
     return reply(200, {"message": f"Jobs {done} for queues {', '.join(map(str, names))}"})
+
+
+async def _register_once(context: Context) -> None:
+    """The first look instantiates the queues, which registers their schedules from this process."""
+    if context.registered or not context.queues.configured:
+        return
+    try:
+        for cron in CRONS:
+            await context.queue(cron.queue).schedule(cron.job, cron.next_ms(dt.datetime.now(dt.UTC)), cron.pattern)
+        context.registered = True
+    except (RedisDown, RedisError) as exc:
+        log.error(f"Failed to register queues: {exc}")
 
 
 def _discriminator(name: str) -> dict[str, Any]:

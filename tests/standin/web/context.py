@@ -1,7 +1,6 @@
 """What every handler of web can reach."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -24,7 +23,7 @@ class Context:
     events: S3
     media: Store
     stopping: bool = False
-    background: set[asyncio.Task[None]] = field(default_factory=set)
+    registered: bool = False
 
     @staticmethod
     def of(env: Env, session: aiohttp.ClientSession) -> "Context":

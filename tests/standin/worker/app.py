@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ..core.bull import CLOUD_ONLY, QUEUES, Job, Queue
 from ..core.clickhouse import ClickHouse
+from ..core.crons import CRONS, Cron
 from ..core.environment import Env
 from ..core.log import log
 from ..core.postgres import Postgres
@@ -19,7 +20,6 @@ from ..core.s3 import S3, Store
 from ..core.services import bind_host, outgoing
 from ..core.text import now_ms
 from ..migrations import models
-from .crons import CRONS, Cron
 from .http import Face, consumption, propagation
 from .jobs import Jobs
 from .loop import Activity, Consumer, Handler

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from standin.core.bull import Queue
 from standin.core.clickhouse import ClickHouseError
+from standin.core.crons import CRONS
 from standin.core.crypto import bcrypt_equal, bcrypt_hash, display_secret, encrypt, fast_hash
 from standin.core.environment import Env
 from standin.core.postgres import conninfo
@@ -24,7 +25,6 @@ from standin.web.ingest import score_delay
 from standin.web.llm import display
 from standin.web.media import extension, media_id
 from standin.web.session import seal, unseal
-from standin.worker.crons import CRONS
 from standin.worker.jobs import score_row
 from standin.worker.writer import Writer
 
