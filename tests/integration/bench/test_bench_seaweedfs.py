@@ -58,7 +58,12 @@ def test_a_health_check_can_be_made_inside(server: Container) -> None:
     server.execute("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8333/healthz")
 
 
+def test_an_empty_store_takes_no_room(server: Container) -> None:
+    """Preallocated volumes would take gigabytes for a bucket."""
+    assert int(server.execute("du", "-sm", "/data").split()[0]) < 200
+
+
 def test_other_subcommands(bench: Bench) -> None:
-    container = bench.run("seaweedfs", *OPTIONS, command=("mini", "-dir=/data", "-master.telemetry=false"))
+    container = bench.run("seaweedfs", *OPTIONS, command=("mini", "-master.telemetry=false"))
     wait_for(lambda: client(container).list_buckets())
     docker("kill", container.name)
