@@ -1,4 +1,4 @@
-# Copyright (c) 2026, the llmops.langfuse contributors
+# Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bundled stores as Compose services, with the files they read."""
@@ -168,6 +168,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 "-ip=seaweedfs",
                 "-ip.bind=0.0.0.0",
                 "-master.volumeSizeLimitMB=1024",
+                "-master.volumePreallocate=false",  # otherwise 28 GiB are taken before the first object
                 "-volume.max=0",
                 "-s3",
                 f"-s3.port={s3['port']}",
