@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import 
 
 # Hops that break when a store does. Old log lines about a store mean something only then.
 PROOFS = ("port", "web", "database", "key", "worker", "trace", "media")
+STORE_FULL = ("XMinioStorageFull", "507", "InsufficientStorage")
 
 
 def disk_full(e: Evidence) -> Found | None:
@@ -26,11 +27,12 @@ def disk_full(e: Evidence) -> Found | None:
                 "seen": f"{disk['free']} of {disk['total']} bytes free",
             }
     for row in e.rows("s3"):
-        if row.get("store_code") in ("XMinioStorageFull", "507", "InsufficientStorage"):
-            return {"where": "the object store", "seen": row.get("text")}
+        told = str(row.get("text"))
+        if row.get("store_code") in STORE_FULL or any(text in told for text in ("No space left", "no free volumes")):
+            return {"where": "the object store", "seen": told}
     if e.failed(*PROOFS, "s3_write", "clickhouse", "queue"):
-        pattern = r"No space left on device|ENOSPC|NOT_ENOUGH_SPACE|no free volumes|Disk quota exceeded"
-        return line(e.log(pattern), where="a container's volume")
+        pattern = r"No space left on device|ENOSPC|NOT_ENOUGH_SPACE|Disk quota exceeded"
+        return line(e.log(pattern, age=180.0), where="a container's volume")
     return None
 
 

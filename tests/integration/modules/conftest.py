@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
+import io
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -18,7 +21,6 @@ from typing import Any
 
 import pytest
 
-CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 REPOSITORY = Path(__file__).resolve().parents[3]
 PREFIX = "modules-dev"
 sys.path.insert(0, str(REPOSITORY))
@@ -27,48 +29,44 @@ sys.path.insert(0, str(REPOSITORY))
 Result = dict[str, Any]
 Run = Callable[..., Result]
 
-_RUNNER = """
-import importlib, json, sys
-from ansible.module_utils.testing import patch_module_args
-name, arguments = sys.argv[1], json.load(sys.stdin)
-with patch_module_args(arguments):
-    importlib.import_module("ansible_collections.llmops.langfuse.plugins.modules." + name).main()
-"""
-
 
 @pytest.fixture(scope="session")
-def collections() -> Path:
-    """A collections path that holds this repository under its name."""
-    path = CACHE / "collections"
+def collections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This repository importable as the collection, unless it is already."""
+    name = "ansible_collections.llmops.langfuse.plugins.modules.s3_bucket"
+    with contextlib.suppress(ImportError):
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin is not None and Path(found.origin).resolve().is_relative_to(REPOSITORY):
+            yield
+            return
+    path = tmp_path_factory.mktemp("collections")
     link = path / "ansible_collections" / "llmops" / "langfuse"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.symlink_to(REPOSITORY)
-    return path
+    link.parent.mkdir(parents=True)
+    link.symlink_to(REPOSITORY)
+    sys.path.insert(0, str(path))
+    yield
+    sys.path.remove(str(path))
 
 
 @pytest.fixture(scope="session")
-def run(collections: Path) -> Run:
-    """`run(module, check=False, diff=False, seconds=60, **options)` gives the module's result, `failed` included."""
+def run(collections: None) -> Run:
+    """`run(module, check=False, diff=False, **options)` gives the module's result, `failed` included.
 
-    def call(module: str, check: bool = False, diff: bool = False, seconds: float = 60, **options: Any) -> Result:
+    The module runs as Ansible runs it, arguments in and one JSON out, but in this process: no second for imports.
+    """
+    from ansible.module_utils.testing import patch_module_args
+
+    def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
-        path = [os.environ.get("LANGFUSE_TEST_PATH", ""), str(collections)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
-        done = subprocess.run(
-            [sys.executable, "-c", _RUNNER, module],
-            input=json.dumps(arguments),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-        assert done.stdout, done.stderr
-        result: Result = json.loads(done.stdout)
+        main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
+        with patch_module_args(arguments), io.StringIO() as out:
+            with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
+                main()
+            text = out.getvalue()
         for name, value in options.items():
             if any(word in name for word in ("secret", "password")) and value:
-                assert value not in done.stdout + done.stderr, f"{name} is in the result"
+                assert value not in text, f"{name} is in the result"
+        result: Result = json.loads(text)
         return result
 
     return call

@@ -10,6 +10,7 @@ import json
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,14 @@ class Stack:
         self.compose("up", "-d", "--no-deps", "langfuse-worker")
         wait(lambda: "ok" in self.execute("langfuse-worker", "wget", "-qO-", "http://127.0.0.1:3030/api/health"))
 
+    def settled(self, service: str, url: str | None) -> bool:
+        """The process has ended, or answers: 200, or 500 because its start failed."""
+        if "running" not in self.compose("ps", "-a", "--format", "{{.State}}", service):
+            return True
+        if url is not None:
+            return fetch(url) in (200, 500)
+        return "ok" in self.execute(service, "wget", "-qO-", "http://127.0.0.1:3030/api/health")
+
     def execute(self, service: str, *words: str) -> str:
         return self.compose("exec", "-T", service, *words, check=False)
 
@@ -243,6 +252,8 @@ def fetch(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=3) as answer:
             return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except OSError:
         return 0
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.engine
 KEY = {"public_key": "pk-lf-11111111-1111-4111-8111-111111111111", "secret_key": "sk-lf-canary-project-secret"}
 
 

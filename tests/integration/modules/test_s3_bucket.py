@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 Result = dict[str, Any]
+pytestmark = pytest.mark.engine
 
 
 def states(result: Result) -> list[tuple[str, bool]]:

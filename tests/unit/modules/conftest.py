@@ -6,33 +6,34 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
-import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 
 
 def _importable() -> bool:
     try:
-        return (
-            importlib.util.find_spec("ansible_collections.llmops.langfuse.plugins.module_utils.http_client") is not None
-        )
+        found = importlib.util.find_spec("ansible_collections.llmops.langfuse.plugins.modules.s3_bucket")
     except ImportError:
         return False
+    return found is not None and found.origin is not None and Path(found.origin).resolve().is_relative_to(REPOSITORY)
 
 
 if not _importable():
-    link = CACHE / "collections" / "ansible_collections" / "llmops" / "langfuse"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.symlink_to(REPOSITORY)
-    sys.path.insert(0, str(CACHE / "collections"))
+    path = Path(tempfile.mkdtemp(prefix="collections-"))
+    atexit.register(shutil.rmtree, path)
+    link = path / "ansible_collections" / "llmops" / "langfuse"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(REPOSITORY)
+    sys.path.insert(0, str(path))
 
 
 def _spec() -> Any:
