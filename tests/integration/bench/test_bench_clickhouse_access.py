@@ -90,6 +90,10 @@ def test_roles(admin: Client) -> None:
     assert code(app, "INSERT INTO langfuse.t VALUES (1)") == 0
     admin("DROP ROLE w")
     assert code(app, "INSERT INTO langfuse.t VALUES (1)") == 497
+    # A role of the same name is another one: nobody has it yet.
+    admin("CREATE ROLE w")
+    admin("GRANT ALL ON langfuse.* TO w")
+    assert code(app, "INSERT INTO langfuse.t VALUES (1)") == 497
 
 
 def test_a_change_waits_for_queries_and_breaks_none(admin: Client) -> None:
@@ -108,6 +112,8 @@ def test_a_change_waits_for_queries_and_breaks_none(admin: Client) -> None:
         worker.start()
     for number in range(5):
         admin(f"CREATE USER u{number} IDENTIFIED BY 'x'")
+        # Only an engine that was really closed and opened again knows the user.
+        assert Client(admin.container, f"u{number}", "x")("SELECT 1") == "1"
     stop.set()
     for worker in workers:
         worker.join()

@@ -178,7 +178,7 @@ def _change_roles(accounts: Accounts, change: EntityChange) -> None:
             accounts.roles.setdefault(name, ())
             continue
         accounts.roles.pop(name, None)
-        # The engine does not open with a grant of a role that is gone.
+        # A role made later under this name is another one.
         gone = quote_name(name)
         for holder, user in accounts.users.items():
             kept = tuple(grant for grant in user.grants if gone not in grant.split(" ON ")[0])
