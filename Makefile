@@ -11,7 +11,7 @@ export PYTHONPATH := $(CHECKOUT)
 PLAYBOOK = ansible-playbook -i inventories/local -e @$(CACHE)/bench/vars.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-all lint bench-up bench-down bench variables lock
+.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-all lint bench-up bench-down bench pages lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +50,8 @@ bench-up: setup ## Start the engines that the tests and the demo run on
 bench-down: setup ## Stop what bench-up started
 	@$(PYTHON) -m tests.bench down
 
-variables: setup ## Write docs/variables.md from the contract
-	@$(PYTHON) -m tests.variables_page
+pages: setup ## Write the pages that are made from the contract and from the causes
+	@$(PYTHON) -m tests.pages
 
 lock: setup ## Lock the Python requirements again
 	@cd requirements && for name in controller development; do \

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import sanity as ansible_sanity
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
@@ -35,7 +36,12 @@ def call(*command: str, environment: dict[str, str] | None = None, folder: Path 
     """Run a command, show its output as it comes, and return its status and output."""
     print(f"  $ {' '.join(command)}", flush=True)
     process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     lines = []
     assert process.stdout is not None
@@ -59,7 +65,11 @@ def each(*commands: Sequence[str]) -> Count:
 def pytest(*arguments: str) -> Count:
     status, output = call(sys.executable, "-m", "pytest", *arguments)
     found = {word: int(number) for number, word in _COUNT.findall(output.rstrip().rsplit("\n", 1)[-1])}
-    count = Count(found.get("passed", 0), found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0), found.get("skipped", 0))
+    count = Count(
+        found.get("passed", 0),
+        found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0),
+        found.get("skipped", 0),
+    )
     if status and not count.failed:
         count.failed = 1
     return count
@@ -83,22 +93,9 @@ def docs() -> Count:
 
 
 def sanity() -> Count:
-    """ansible-test wants a checkout of its own under the collection's name, and a pip it can fetch."""
-    version = subprocess.run([sys.executable, "-c", "from ansible_test._internal.python_requirements import *"], cwd=ROOT, check=False)
-    del version
-    tree = CACHE / "sanity" / "ansible_collections" / "llmops" / "langfuse"
-    shutil.rmtree(tree, ignore_errors=True)
-    tree.mkdir(parents=True)
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, files.split("\0")):
-        target = tree / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).exists():
-            shutil.copy2(ROOT / name, target)
-    subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
-    subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
-    status, _output = call("ansible-test", "sanity", "--venv", "--color", "no", "--python", "default", folder=tree)
-    return Count(passed=status == 0, failed=status != 0)
+    command, folder, environment = ansible_sanity.main(CACHE)
+    status, _output = call(*command, environment=environment, folder=folder)
+    return Count(passed=int(status == 0), failed=int(status != 0))
 
 
 def bench() -> Count:
@@ -118,12 +115,13 @@ PARTS: dict[str, Callable[[], Count]] = {
     "lint": lint,
     "types": types,
     "docs": docs,
+    "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "bench": bench,
     "integration": lambda: pytest("tests/integration", "--durations=10"),
     "molecule": molecule,
 }
-LONG: dict[str, Callable[[], Count]] = {"sanity": sanity}
+LONG: dict[str, Callable[[], Count]] = {}
 
 
 def main(arguments: Sequence[str]) -> int:

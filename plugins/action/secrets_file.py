@@ -1,4 +1,4 @@
-# Copyright (c) 2026, the llmops.langfuse contributors
+# Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads and writes the secrets of an instance in a file on the controller."""

@@ -1,4 +1,4 @@
-# Copyright (c) 2026, the llmops.langfuse contributors
+# Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Versions as users write them: image tags that start with numbers, such as `17.6` or `4.16.0-alpine`."""
