@@ -258,7 +258,7 @@ def fetch(url: str) -> int:
         return 0
 
 
-def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
+def wait(ready: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > until:

@@ -64,7 +64,7 @@ def stopped(stack: Stack, service: str, look: Any) -> Iterator[None]:
     finally:
         stack.compose("start", service)
         stack.start()
-        wait(lambda: bool(look(trace_timeout=5, fail=False)["healthy"]))
+        wait(lambda: bool(look(trace_timeout=5, fail=False)["healthy"]), 180)
 
 
 @contextlib.contextmanager
