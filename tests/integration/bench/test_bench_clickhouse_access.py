@@ -110,11 +110,13 @@ def test_a_change_waits_for_queries_and_breaks_none(admin: Client) -> None:
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
         worker.start()
-    for number in range(5):
-        admin(f"CREATE USER u{number} IDENTIFIED BY 'x'")
-        # Only an engine that was really closed and opened again knows the user.
-        assert Client(admin.container, f"u{number}", "x")("SELECT 1") == "1"
-    stop.set()
-    for worker in workers:
-        worker.join()
+    try:
+        for number in range(5):
+            admin(f"CREATE USER u{number} IDENTIFIED BY 'x'")
+            # Only an engine that was really closed and opened again knows the user.
+            assert Client(admin.container, f"u{number}", "x")("SELECT 1") == "1"
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
     assert failures == []
