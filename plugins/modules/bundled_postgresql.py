@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: bundled_postgresql
 short_description: Keep the password of the bundled PostgreSQL equal to the plan
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - The image of PostgreSQL sets the password only when it makes its data directory. This module changes it afterwards.
   - It tries the password, and only when that is refused sets it from inside the container, where the superuser needs none.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: compose_apply
 short_description: Bring a Compose project to a state, and say in one sentence why not
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - Passes all of its options to M(community.docker.docker_compose_v2), and returns its result without the lists of containers and images,
     which on a failure bury the sentence that matters.
@@ -34,6 +34,15 @@ options:
     type: list
     elements: str
     default: []
+  dependencies:
+    description: Whether what the services depend on is brought up too.
+    type: bool
+    default: true
+  recreate:
+    description: Whether containers are made anew.
+    type: str
+    choices: [always, never, auto]
+    default: auto
   pull:
     description: When images are pulled.
     type: str

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: documents
 short_description: Write a set of documents into a directory
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - Writes what the document filters of this collection return, as one unit, and removes what it wrote before and is no longer wanted.
   - The action plugin of the same name serialises the documents on the controller. Users of the module give O(documents).

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: langfuse_migration
 short_description: Migrate the schema of a Langfuse instance on Docker Compose
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - Runs the migration service of a Compose project once, when the image or the stores changed since the last success or the bookkeeping tables say so.
   - A schema that was left half migrated is named, with table, version and cure, and never retried.

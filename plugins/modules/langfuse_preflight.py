@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: langfuse_preflight
 short_description: Look whether a host can carry an instance
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - Looks at Docker Engine and Compose, rights, memory, disk, ports, clock, processor and kernel settings, and at data that is already there.
   - Reports all findings at once and changes nothing.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: secrets_file
 short_description: Keep the generated secrets of an instance on the controller
 version_added: 0.1.0
-author: The llmops.langfuse contributors
+author: The llmops.langfuse contributors (@llmops)
 description:
   - Reads, or adds to, a file of secrets on the controller that is keyed by instance.
   - Without O(values) it only reads, and draws a candidate for every secret that is missing. Use C(no_log) with it.
