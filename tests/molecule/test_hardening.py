@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,8 @@ def test_container_is_hardened(life: Instance, service: str) -> None:
 def test_hardening_holds_inside(life: Instance, service: str) -> None:
     """Asked from inside: no capability, no way to more of them, nothing to write but the temporary folder."""
     pid = life.container(service).pid
-    status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status") if ":\t" in line)
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
     assert status["NoNewPrivs"].strip() == "1"
     assert status["Uid"].split()[0] == USERS[service].split(":")[0]

@@ -1,0 +1,51 @@
+"""Web and worker that hang, and a host that starts its containers in any order, come back without help."""
+
+from __future__ import annotations
+
+import time
+
+from tests.molecule import faults as harm
+from tests.molecule.instance import SERVICES, STORES, Instance, docker, wait_until
+from tests.molecule.traces import Traces
+
+APPLICATION = ("langfuse-web", "langfuse-worker")
+STUCK = 40  # langfuse_stuck_seconds
+START = 60
+
+
+def test_hung_web_and_worker_are_ended_by_their_own_checks(faults: Instance) -> None:
+    before = {service: faults.container(service) for service in APPLICATION}
+    traces = Traces(faults)
+    for service in APPLICATION:
+        harm.hang(faults, service)
+    assert traces.send("hung", timeout=3)[1] == 0, "web answers while it hangs"
+    began = time.monotonic()
+    for service in APPLICATION:
+        faults.wait_healthy([service], seconds=STUCK + START, since=before[service].started)
+        after = faults.container(service)
+        assert after.id == before[service].id, "another container, not a restart"
+        assert after.details["RestartCount"] == before[service].details["RestartCount"] + 1
+    took = time.monotonic() - began
+    print(f"healthy again after {took:.0f} s")
+    assert took > STUCK / 2, "ended before its time"
+    traces.arrives("after-hang")
+
+
+def test_any_order_of_start_after_a_power_cut(faults: Instance) -> None:
+    """`depends_on` does not act when the host boots: web meets no PostgreSQL, answers 500 for ever, and heals."""
+    names = {service: f"{faults.name}-{service}-1" for service in SERVICES}
+    old = Traces(faults).arrives("before-power-cut")
+    docker("kill", *names.values())
+    docker("start", *(names[service] for service in APPLICATION))
+    time.sleep(10)
+    docker("start", *(names[service] for service in STORES))
+    faults.wait_healthy(STORES)
+    web = faults.container("langfuse-web").started
+    status = wait_until("an answer of web", lambda: Traces(faults).send("too-early", timeout=5)[1], 20)
+    print(f"web answers {status} with all stores up")
+    faults.wait_healthy(SERVICES, seconds=STUCK + START)
+    if status == 500:
+        assert faults.container("langfuse-web").started > web, "a web that was stuck is healthy without a restart"
+    traces = Traces(faults)
+    traces.arrives("after-power-cut")
+    assert old in traces.readable("before-power-cut")
