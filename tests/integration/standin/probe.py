@@ -29,6 +29,8 @@ def export(trace_id: str) -> dict[str, Any]:
 def send(url: str, trace_id: str | None = None) -> tuple[str, int, Any]:
     trace_id = trace_id or uuid.uuid4().hex
     status, body = fetch_json("POST", f"{url}/api/public/otel/v1/traces", export(trace_id), headers())
+    if status != 200:
+        print(f"export answered {status}: {body}")
     return trace_id, status, body
 
 
