@@ -12,11 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import ONEOFF, PROJECT, SERVICE
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
-
-PROJECT_LABEL = "com.docker.compose.project"
-SERVICE_LABEL = "com.docker.compose.service"
-ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,8 @@ def docker(*arguments: str, timeout: float = 60, stdin: str | None = None) -> tu
             "Install Docker Engine, or set langfuse_install_docker: true.",
         )
     try:
-        done = subprocess.run(
+        # Not run_command, which has no time limit.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin, check=False
         )
     except subprocess.TimeoutExpired:
@@ -63,9 +61,9 @@ def containers(project: str) -> list[Container]:
         "--quiet",
         "--no-trunc",
         "--filter",
-        f"label={PROJECT_LABEL}={project}",
+        f"label={PROJECT}={project}",
         "--filter",
-        f"label={ONE_OFF_LABEL}=False",
+        f"label={ONEOFF}=False",
     )
     if status:
         raise Failure(
@@ -92,7 +90,7 @@ def parse(details: dict[str, Any]) -> Container:
     networks = details["NetworkSettings"]["Networks"] or {}
     return Container(
         name=details["Name"].lstrip("/"),
-        service=details["Config"]["Labels"].get(SERVICE_LABEL, ""),
+        service=details["Config"]["Labels"].get(SERVICE, ""),
         state=state["Status"],
         health=(state.get("Health") or {}).get("Status", ""),
         address=next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), ""),

@@ -127,7 +127,8 @@ class Migration:
         name = f"{self._project}-migration"
         command = [shutil.which("docker") or "docker", "compose", "--project-directory", self._directory]
         command += ["run", "--rm", "--no-deps", "-T", "--name", name, SERVICE]
-        process = subprocess.Popen(
+        # Not run_command, which has no time limit.
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -272,7 +272,7 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     status, output, errors = compose.docker("compose", "version", "--short")
     host.compose_version = output.strip() if status == 0 else ""
     status, output, errors = compose.docker(
-        "volume", "ls", "--quiet", "--filter", f"label={compose.PROJECT_LABEL}={project}"
+        "volume", "ls", "--quiet", "--filter", f"label={compose.PROJECT}={project}"
     )
     host.volumes = tuple(sorted(output.split()))
     mine = compose.containers(project)

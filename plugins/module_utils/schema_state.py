@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -107,11 +107,9 @@ def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
 
 def _query(target: Mapping[str, Any], sql: str) -> str:
     url = f"http://{target['host']}:{target['port']}/?" + urllib.parse.urlencode({"database": target["database"]})
-    request = urllib.request.Request(
-        url, data=sql.encode(), headers={"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
-    )
+    headers = {"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
     try:
-        with urllib.request.urlopen(request, timeout=15) as response:
+        with open_url(url, data=sql, method="POST", headers=headers, timeout=15, use_proxy=False) as response:
             return str(response.read(), "utf-8")
     except urllib.error.HTTPError as error:
         reason = error.read(300).decode("utf-8", "replace").split(" (version")[0].strip()

@@ -27,6 +27,8 @@ ACTS_ON: Mapping[str, frozenset[str]] = {"compose": frozenset({"settings", "comp
 
 # Names of the contract that do not carry the collection's own prefix.
 _PREFIX = "langfuse_"
+# How alike, from 0 to 1, a name without the prefix must be to one of the contract to be taken for it.
+_NEAR = 0.88
 
 
 @functools.cache
@@ -119,7 +121,9 @@ def near_misses(spec: Spec, names: Iterable[str]) -> list[str]:
     for name in sorted(set(names) - set(spec)):
         if name.startswith((_PREFIX, "_", "ansible_")) or not re.fullmatch(r"[a-z][a-z0-9_]+", name):
             continue
-        if near := difflib.get_close_matches(name, bare, n=1, cutoff=0.88):
+        # By length alone most names cannot be near, and a comparison costs a thousand times as much.
+        possible = [word for word in bare if 2 * min(len(name), len(word)) >= _NEAR * (len(name) + len(word))]
+        if possible and (near := difflib.get_close_matches(name, possible, n=1, cutoff=_NEAR)):
             warnings.append(f"{name} has no effect. Did you mean {near[0]}?")
     return warnings
 

@@ -27,6 +27,7 @@ def schema() -> Mapping[str, Mapping[str, Any]]:
     return loaded
 
 
+@functools.cache
 def reads(service: str, name: str) -> bool:
     """Whether `service` (web or worker) or one of its libraries reads the variable."""
     option = schema().get(name)

@@ -182,7 +182,11 @@ def clickhouse_password(settings: Settings) -> Iterator[Problem]:
 def postgres_password(settings: Settings) -> Iterator[Problem]:
     """Its verifier is computed without SASLprep, which only printable ASCII does not need."""
     if not re.fullmatch(r"[ -~]+", settings.secrets["langfuse_postgres_password"]):
-        yield Problem("langfuse_postgres_password", "holds other characters than printable ASCII", "Use letters, digits and punctuation")
+        yield Problem(
+            "langfuse_postgres_password",
+            "holds other characters than printable ASCII",
+            "Use letters, digits and punctuation",
+        )
 
 
 def object_store_keys(settings: Settings) -> Iterator[Problem]:

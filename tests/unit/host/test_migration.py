@@ -66,7 +66,7 @@ def test_a_container_is_read_from_inspect() -> None:
     details = {
         "Name": "/langfuse-postgres-1",
         "Image": "sha256:1",
-        "Config": {"Labels": {compose.SERVICE_LABEL: "postgres"}, "Image": "postgres:17.6"},
+        "Config": {"Labels": {compose.SERVICE: "postgres"}, "Image": "postgres:17.6"},
         "State": {"Status": "running", "Health": {"Status": "healthy"}},
         "NetworkSettings": {"Networks": {"langfuse_default": {"IPAddress": "172.18.0.2"}}},
     }
