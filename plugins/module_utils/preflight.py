@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import PROJECT
 
 ENGINE = (25, 0)  # health checks with start_interval
 COMPOSE = (2, 20)
@@ -271,9 +272,7 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     host.disk_gib = _free_gib(host.disk_path)
     status, output, errors = compose.docker("compose", "version", "--short")
     host.compose_version = output.strip() if status == 0 else ""
-    status, output, errors = compose.docker(
-        "volume", "ls", "--quiet", "--filter", f"label={compose.PROJECT}={project}"
-    )
+    status, output, errors = compose.docker("volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}")
     host.volumes = tuple(sorted(output.split()))
     mine = compose.containers(project)
     for container in mine:

@@ -121,7 +121,7 @@ def near_misses(spec: Spec, names: Iterable[str]) -> list[str]:
     for name in sorted(set(names) - set(spec)):
         if name.startswith((_PREFIX, "_", "ansible_")) or not re.fullmatch(r"[a-z][a-z0-9_]+", name):
             continue
-        # By length alone most names cannot be near, and a comparison costs a thousand times as much.
+        # Most names are too long or too short to be near, and comparing is what takes time here.
         possible = [word for word in bare if 2 * min(len(name), len(word)) >= _NEAR * (len(name) + len(word))]
         if possible and (near := difflib.get_close_matches(name, possible, n=1, cutoff=_NEAR)):
             warnings.append(f"{name} has no effect. Did you mean {near[0]}?")

@@ -71,11 +71,12 @@ def project_key_form(settings: Settings) -> Iterator[Problem]:
 def project_key_pair(settings: Settings) -> Iterator[Problem]:
     """A new secret under an old public key is ignored by the application (facts 5)."""
     pair = ("langfuse_init_project_public_key", "langfuse_init_project_secret_key")
-    given = [name for name in pair if name in settings.given]
-    if len(given) == 1:
-        missing = next(name for name in pair if name not in given)
+    missing = [name for name in pair if name not in settings.given]
+    if len(missing) == 1:
         yield Problem(
-            missing, f"is missing while {given[0]} is given", "Give both keys, or none to have them generated"
+            missing[0],
+            "is missing while the other key of the pair is given",
+            "Give both keys, or none to have them generated",
         )
 
 

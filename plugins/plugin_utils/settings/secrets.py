@@ -17,7 +17,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def _text(length: int) -> Callable[[], str]:
-    return lambda: "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return lambda: "".join(secrets.choice(_ALPHABET) for _character in range(length))
 
 
 @dataclass(frozen=True)

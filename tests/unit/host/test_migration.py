@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import bundled_postgresql, compose, schema_state
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    bundled_postgresql,
+    compose,
+    containers,
+    schema_state,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.migration import explain, reason
 from ansible_collections.llmops.langfuse.plugins.module_utils.schema_state import SchemaState
 
@@ -66,7 +71,7 @@ def test_a_container_is_read_from_inspect() -> None:
     details = {
         "Name": "/langfuse-postgres-1",
         "Image": "sha256:1",
-        "Config": {"Labels": {compose.SERVICE: "postgres"}, "Image": "postgres:17.6"},
+        "Config": {"Labels": {containers.SERVICE: "postgres"}, "Image": "postgres:17.6"},
         "State": {"Status": "running", "Health": {"Status": "healthy"}},
         "NetworkSettings": {"Networks": {"langfuse_default": {"IPAddress": "172.18.0.2"}}},
     }
