@@ -47,6 +47,9 @@ lint: setup ## Linters, types and documentation
 bench-up: setup ## Start the engines that the tests and the demo run on
 	@$(PYTHON) -m tests.bench up
 
+bench: bench-up ## Measure speed against the bare tools, into docs/benchmarks.md
+	@$(PYTHON) -m tests.benchmarks
+
 bench-down: setup ## Stop what bench-up started
 	@$(PYTHON) -m tests.bench down
 

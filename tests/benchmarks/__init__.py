@@ -1,0 +1,1 @@
+"""Speed against the bare tools, in one run: `python -m tests.benchmarks`."""
