@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 
 def _compose(job: dict[str, Any], *words: str) -> None:
@@ -32,9 +34,19 @@ def _buckets(job: dict[str, Any]) -> None:
         region_name="us-east-1",
         aws_access_key_id=job["access_key"],
         aws_secret_access_key=job["secret_key"],
+        config=Config(retries={"max_attempts": 0}),
     )
+    deadline = time.monotonic() + 60
     for bucket in job["buckets"]:
-        client.create_bucket(Bucket=bucket)
+        while True:
+            try:
+                client.create_bucket(Bucket=bucket)
+                break
+            except ClientError:
+                # A healthy store still refuses for a moment after its first start.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
 
 def _trace(job: dict[str, Any]) -> None:
