@@ -11,7 +11,7 @@ import hmac
 import os
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, postgresql
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 _ITERATIONS = 4096
@@ -33,27 +33,17 @@ class Server:
     def __init__(self, project: str, service: str, port: int, user: str, database: str) -> None:
         self._found = compose.containers(project)
         self._service = service
-        self._login: dict[str, Any] = {"port": port, "user": user, "dbname": database}
+        self._login: dict[str, Any] = {"port": port, "user": user, "database": database}
 
     def accepts(self, password: str) -> bool:
         """Whether the user may sign in with this password. Raises Failure when the server does not answer."""
-        try:
-            import psycopg
-        except ImportError:
-            raise Failure(
-                "psycopg_missing",
-                "The Python library psycopg is missing on this host.",
-                "Run the role llmops.langfuse.host.",
-            ) from None
         host = compose.address(self._found, self._service)
         try:
-            psycopg.connect(host=host, password=password, connect_timeout=10, **self._login).close()
-        except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error):
-                return False
-            raise Failure(
-                "database_unreachable", f"PostgreSQL on {host} does not answer: {_last(str(error))}.", _CURE
-            ) from None
+            postgresql.connect(host, password=password, **self._login).close()
+        except Failure as failure:
+            if failure.code != "database_password":
+                raise
+            return False
         return True
 
     def set_password(self, password: str) -> None:
@@ -61,7 +51,17 @@ class Server:
         container = next(c.name for c in self._found if c.service == self._service)
         user = self._login["user"].replace('"', '""')
         statement = f"ALTER ROLE \"{user}\" PASSWORD '{scram_verifier(password, os.urandom(16))}';\n"
-        command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", self._login["user"], "-d", self._login["dbname"]]
+        command = [
+            "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            self._login["user"],
+            "-d",
+            self._login["database"],
+        ]
         status, _output, errors = compose.docker("exec", "-i", container, *command, stdin=statement)
         if status:
             raise Failure("password_not_set", f"The password could not be set in {container}.", _CURE)
@@ -70,8 +70,3 @@ class Server:
             raise Failure(
                 "password_not_taken", f"PostgreSQL in {container} refuses the password that was just set.", _CURE
             )
-
-
-def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -61,38 +62,17 @@ def read(postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]) -> SchemaSt
 
 
 def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
-    try:
-        import psycopg
-    except ImportError:
-        raise Failure(
-            "psycopg_missing",
-            "The Python library psycopg is missing on this host.",
-            "Run the role llmops.langfuse.host.",
-        ) from None
-    try:
-        with psycopg.connect(
-            host=target["host"],
-            port=target["port"],
-            user=target["user"],
-            password=target["password"],
-            dbname=target["database"],
-            connect_timeout=10,
-        ) as connection:
-            found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
-            if not found or not found[0]:
-                return None, None
-            row = connection.execute(
-                "SELECT count(*) FILTER (WHERE finished_at IS NOT NULL), "
-                "min(migration_name) FILTER (WHERE finished_at IS NULL AND rolled_back_at IS NULL) FROM _prisma_migrations"
-            ).fetchone()
-            return (row[0], row[1]) if row else (None, None)
-    except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
-        raise Failure(
-            "database_unreachable",
-            f"PostgreSQL on {target['host']}:{target['port']} refuses {target['user']}: {reason}",
-            "Check langfuse_postgres_password and the log of the service postgres.",
-        ) from None
+    with postgresql.connect(
+        target["host"], target["port"], target["user"], target["password"], target["database"]
+    ) as connection:
+        found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
+        if not found or not found[0]:
+            return None, None
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE finished_at IS NOT NULL), "
+            "min(migration_name) FILTER (WHERE finished_at IS NULL AND rolled_back_at IS NULL) FROM _prisma_migrations"
+        ).fetchone()
+        return (row[0], row[1]) if row else (None, None)
 
 
 def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:

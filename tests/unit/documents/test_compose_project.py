@@ -24,7 +24,9 @@ def _services(given: dict[str, Any] | None = None) -> dict[str, Any]:
     return services
 
 
-@pytest.mark.parametrize("service", ["langfuse-web", "langfuse-worker", "langfuse-migrate", "postgres", "clickhouse", "valkey", "seaweedfs"])
+@pytest.mark.parametrize(
+    "service", ["langfuse-web", "langfuse-worker", "langfuse-migrate", "postgres", "clickhouse", "valkey", "seaweedfs"]
+)
 def test_every_service_is_hardened_and_limited(service: str) -> None:
     found = _services()[service]
     assert found["read_only"] is True
@@ -39,7 +41,9 @@ def test_every_service_is_hardened_and_limited(service: str) -> None:
 def test_secrets_are_only_in_sensitive_documents_that_only_their_owner_reads() -> None:
     for document in _documents().values():
         text = document.content()
-        holds = [name for name, value in CANDIDATES.items() if value in text and name != "langfuse_init_project_public_key"]
+        holds = [
+            name for name, value in CANDIDATES.items() if value in text and name != "langfuse_init_project_public_key"
+        ]
         if document.sensitive:
             assert document.mode == "0600"
         else:
@@ -90,7 +94,9 @@ def test_a_changed_mounted_file_changes_the_label_of_its_service() -> None:
 def test_the_profile_setting_is_written_for_servers_that_need_it_only() -> None:
     name = "input_format_read_datetime_number_as_raw_value"
     assert name not in _documents({"langfuse_clickhouse_version": "26.7"})["clickhouse/users.xml"].content()
-    assert f"<{name}>1</{name}>" in _documents({"langfuse_clickhouse_version": "26.8"})["clickhouse/users.xml"].content()
+    assert (
+        f"<{name}>1</{name}>" in _documents({"langfuse_clickhouse_version": "26.8"})["clickhouse/users.xml"].content()
+    )
 
 
 def test_health_checks_heal_and_never_ask_ready() -> None:
@@ -114,4 +120,6 @@ def test_overrides_are_merged_and_null_removes() -> None:
 
 
 def test_same_input_gives_the_same_bytes() -> None:
-    assert json.dumps([d.as_data() for d in _documents().values()]) == json.dumps([d.as_data() for d in _documents().values()])
+    assert json.dumps([d.as_data() for d in _documents().values()]) == json.dumps(
+        [d.as_data() for d in _documents().values()]
+    )

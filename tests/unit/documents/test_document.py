@@ -9,7 +9,19 @@ import pytest
 import yaml
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents import document
 
-HOSTILE = ["", "plain", 'quo"te', "dollar $HOME ${X}", "back\\slash", "#hash", "line\nbreak", "é {{ x }}", "a=b", " spaces ", "'single'"]
+HOSTILE = [
+    "",
+    "plain",
+    'quo"te',
+    "dollar $HOME ${X}",
+    "back\\slash",
+    "#hash",
+    "line\nbreak",
+    "é {{ x }}",
+    "a=b",
+    " spaces ",
+    "'single'",
+]
 
 
 @pytest.mark.parametrize("value", HOSTILE)

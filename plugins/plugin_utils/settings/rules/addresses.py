@@ -1,0 +1,120 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names, addresses and ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ..endpoints import is_local, public_s3_endpoint, public_url
+from ..plan import Settings
+from ..problems import Problem
+
+
+def instance_name(settings: Settings) -> Iterator[Problem]:
+    """Compose project, volumes and DNS names are made of it."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", settings.instance):
+        yield Problem(
+            "langfuse_instance",
+            "is not a name for a project",
+            "Use lower-case letters, digits and hyphens, at most 40, a letter first",
+        )
+
+
+def urls(settings: Settings) -> Iterator[Problem]:
+    for name in ("langfuse_public_url", "langfuse_s3_public_endpoint", "langfuse_otlp_endpoint"):
+        if not settings[name]:
+            continue
+        parts = urlsplit(settings[name])
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            yield Problem(
+                name,
+                "is not an http or https URL of a host",
+                "Write it like https://langfuse.example.com, without user, query or fragment",
+            )
+        elif parts.path.strip("/"):
+            yield Problem(
+                name, "has a path, which the published images cannot serve", "Write only scheme, host and port"
+            )
+
+
+def domain(settings: Settings) -> Iterator[Problem]:
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if settings["cloudflare_domain"] and not re.fullmatch(rf"{label}(\.{label})+", settings["cloudflare_domain"]):
+        yield Problem("cloudflare_domain", "is not a domain name", "Write it like example.com")
+    if not re.fullmatch(rf"{label}(\.{label})*", settings["langfuse_subdomain"] or ""):
+        yield Problem("langfuse_subdomain", "is not a host name", "Write it like langfuse")
+
+
+def clashing_ports(settings: Settings) -> Iterator[Problem]:
+    ports = {name: settings[name] for name in ("langfuse_web_port", "langfuse_s3_port")}
+    for name, port in ports.items():
+        if not 1 <= port <= 65535:
+            yield Problem(name, "is not a port", "Write a number from 1 to 65535")
+    if ports["langfuse_web_port"] == ports["langfuse_s3_port"]:
+        yield Problem("langfuse_s3_port", "is the port of web as well", "Choose another one")
+
+
+def bind_address(settings: Settings) -> Iterator[Problem]:
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F:]+\]?", settings["langfuse_bind_address"] or ""):
+        yield Problem(
+            "langfuse_bind_address", "is not an IP address", "Write 127.0.0.1, 0.0.0.0 or an address of the host"
+        )
+
+
+def media_reachable(settings: Settings) -> Iterator[Problem]:
+    """A browser elsewhere cannot follow a link to localhost, nor leave the page's own origin (facts 1.4)."""
+    address = public_url(settings)
+    if not urlsplit(address).hostname or is_local(address) or not is_local(public_s3_endpoint(settings)):
+        return
+    yield Problem(
+        "langfuse_s3_public_endpoint",
+        "is on localhost while the instance has a public address, so browsers could not load media",
+        f"Serve /{settings['langfuse_s3_media_bucket']}/ on {address} from port {settings['langfuse_s3_port']}, Host kept, and write that address",
+    )
+
+
+def sampling_ratio(settings: Settings) -> Iterator[Problem]:
+    """Outside (0, 1] web does not boot."""
+    if not 0 < settings["langfuse_trace_sampling_ratio"] <= 1:
+        yield Problem(
+            "langfuse_trace_sampling_ratio",
+            "is not above 0 and at most 1",
+            "To send no spans, set langfuse_tracing_enabled: false",
+        )
+
+
+def tracing(settings: Settings) -> Iterator[Problem]:
+    if settings["langfuse_tracing_enabled"] and not settings["tracing_enabled"]:
+        yield Problem(
+            "langfuse_tracing_enabled",
+            "is on while tracing_enabled is off",
+            "Set tracing_enabled: true, or switch it off",
+        )
+    if settings["langfuse_tracing_enabled"] and not settings["langfuse_otlp_endpoint"]:
+        yield Problem(
+            "langfuse_otlp_endpoint",
+            "is missing while langfuse_tracing_enabled is on",
+            "Write the collector's address, like http://tempo:4318",
+        )
+
+
+RULES = (
+    instance_name,
+    urls,
+    domain,
+    clashing_ports,
+    bind_address,
+    media_reachable,
+    sampling_ratio,
+    tracing,
+)
