@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).resolve().parents[1]
 
 _BUNDLED_PIP = """import ensurepip, glob, os, sys
@@ -30,7 +31,7 @@ def bootstrap(home: Path) -> Path:
             sys.executable,
             "-c",
             "from ansible_test._internal import python_requirements as p, host_configs as h\n"
-            "print(p.get_venv_packages(h.NativePythonConfig(version='%d.%d'))['pip'])" % sys.version_info[:2],
+            f"print(p.get_venv_packages(h.NativePythonConfig(version={PYTHON!r}))['pip'])",
         ],
         capture_output=True,
         text=True,
@@ -62,6 +63,5 @@ def main(cache: Path) -> tuple[list[str], Path, dict[str, str]]:
     collection = cache / "sanity" / "ansible_collections" / "llmops" / "langfuse"
     copy(collection)
     bootstrap(Path.home())
-    python = "%d.%d" % sys.version_info[:2]
     environment = {"PYTHONPATH": "", "ANSIBLE_COLLECTIONS_PATH": "", "ANSIBLE_CONFIG": os.devnull}
-    return ["ansible-test", "sanity", "--venv", "--color", "no", "--python", python], collection, environment
+    return ["ansible-test", "sanity", "--venv", "--color", "no", "--python", PYTHON], collection, environment
