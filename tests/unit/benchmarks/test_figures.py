@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks.figures import Broken, Row, Section, count_row, delay_row, ratio_row, seconds
+from tests.benchmarks.first_start import after_the_trace
 from tests.benchmarks.instance import recap, results
 from tests.benchmarks.machine import application, memory_gib
 from tests.benchmarks.page import page, table
@@ -117,3 +118,21 @@ def test_the_page_says_which_application_ran(variables: str, text: str) -> None:
 def test_memory_is_told_in_gib() -> None:
     assert memory_gib("MemTotal:       25165824 kB\n") == "24 GiB"
     assert memory_gib("") == "unknown"
+
+
+HOPS = [
+    {"name": "web", "status": "ok", "ms": 5.0},
+    {"name": "trace", "status": "ok", "ms": 900.0},
+    {"name": "media", "status": "ok", "ms": 20.0},
+    {"name": "ports", "status": "ok", "ms": 1.5},
+]
+
+
+def test_what_follows_the_trace_is_counted_apart() -> None:
+    assert after_the_trace(HOPS) == pytest.approx(0.0215)
+
+
+@pytest.mark.parametrize("hops", [[], HOPS[:1], [{**HOPS[1], "status": "failed"}]])
+def test_a_first_start_without_a_trace_is_broken(hops: list[dict[str, object]]) -> None:
+    with pytest.raises(Broken):
+        after_the_trace(hops)
