@@ -13,7 +13,8 @@ def outgoing(env: Env) -> aiohttp.ClientSession:
     extra = env.raw("NODE_EXTRA_CA_CERTS")
     if extra:
         context.load_verify_locations(extra)
-    connector = aiohttp.TCPConnector(limit=50, ssl=context, keepalive_timeout=8)
+    # Node asks for the name at each connection: a store that is away is refused at once, not after a dead address.
+    connector = aiohttp.TCPConnector(limit=50, ssl=context, keepalive_timeout=8, use_dns_cache=False)
     return aiohttp.ClientSession(
         connector=connector, timeout=aiohttp.ClientTimeout(total=60, connect=5), auto_decompress=True
     )
