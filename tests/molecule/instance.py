@@ -119,6 +119,13 @@ class Instance:
     def container(self, service: str) -> Container:
         return next(one for one in self.containers() if one.service == service)
 
+    def container_ids(self) -> dict[str, set[str]]:
+        """Service → ids of its containers: a recreation changes them, a restart does not."""
+        found: dict[str, set[str]] = {}
+        for one in self.containers():
+            found.setdefault(one.service, set()).add(one.id)
+        return found
+
     def ids(self) -> dict[str, set[str]]:
         """Service → ids and start times of its containers: any recreation or restart changes them."""
         found: dict[str, set[str]] = {}

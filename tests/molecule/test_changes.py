@@ -15,7 +15,7 @@ READERS = [
 ]
 
 
-def _restarted(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[str]:
+def _changed(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[str]:
     return {service for service in {*before, *after} if before.get(service) != after.get(service)}
 
 
@@ -23,12 +23,14 @@ def _restarted(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[s
 def test_changed_secret_restarts_its_readers(life: Instance, name: str, readers: set[str]) -> None:
     traces = Traces(life)
     old = traces.arrives(f"before-{name}")
-    before = life.ids()
+    ids, starts = life.container_ids(), life.ids()
     life.change_secret(name, f"changed-{life.secrets()[name]}")
 
     playbook.site(life)
 
-    assert _restarted(before, life.ids()) == readers
+    assert _changed(ids, life.container_ids()) == readers
+    # Compose 2.26 stops those that depend on a recreated service, and starts them again.
+    assert _changed(starts, life.ids()) - readers <= {"langfuse-worker"}
     traces.arrives(f"after-{name}")
     assert old in traces.readable(f"before-{name}")
 
@@ -41,7 +43,7 @@ def test_workers_scale_up_and_down(life: Instance) -> None:
     scaled = life.ids()
     assert len(scaled["langfuse-worker"]) == 2
     assert before["langfuse-worker"] < scaled["langfuse-worker"], "the first worker was restarted"
-    assert _restarted(before, scaled) == {"langfuse-worker"}
+    assert _changed(before, scaled) == {"langfuse-worker"}
     assert {c.health for c in life.containers()} == {"healthy"}
     Traces(life).arrives("two-workers")
     assert playbook.check(life, {"langfuse_worker_replicas": 2}).changed == 0
@@ -49,7 +51,7 @@ def test_workers_scale_up_and_down(life: Instance) -> None:
     playbook.site(life)
 
     assert len(life.ids()["langfuse-worker"]) == 1
-    assert _restarted(scaled, life.ids()) == {"langfuse-worker"}
+    assert _changed(scaled, life.ids()) == {"langfuse-worker"}
     Traces(life).arrives("one-worker")
 
 
