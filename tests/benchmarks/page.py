@@ -30,6 +30,6 @@ def page(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
     rows = [_line(row) for section in sections for row in section.rows]
     parts = [_HEAD, table(("work", "ours", "floor", "figure", "target", ""), rows)]
     for section in sections:
-        parts.append(f"## {section.title}\n\n" + "\n\n".join(section.notes).rstrip("\n") + "\n")
+        parts.append(f"## {section.title}\n\n" + "\n\n".join(note.rstrip() for note in section.notes) + "\n")
     parts.append("## The machine\n\n" + table(("what", "value"), [list(fact) for fact in facts.items()]))
     return "\n".join(parts)
