@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tests.molecule.instance import BASE, FAULTS, LIFE, PROJECT_LABEL, SECRETS_FILE, Instance, docker
+from tests.molecule.instance import BASE, EPHEMERAL, FAULTS, LIFE, PROJECT_LABEL, SECRETS_FILE, Instance, docker
 
 
 def remove(instance: Instance) -> list[str]:
@@ -33,7 +33,7 @@ def main() -> None:
     if SECRETS_FILE.exists():
         SECRETS_FILE.unlink()
         print(SECRETS_FILE)
-    for path in SECRETS_FILE.parent.glob("variables-*.json"):
+    for path in (*EPHEMERAL.glob("variables-*.json"), *EPHEMERAL.glob("given-*.json")):
         path.unlink()
 
 

@@ -102,9 +102,17 @@ class Instance:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.web_port}"
 
+    @property
+    def given_file(self) -> Path:
+        """Secrets that this instance gets as variables, as from a user's own vault."""
+        return EPHEMERAL / f"given-{self.host}.json"
+
+    def given(self) -> dict[str, Any]:
+        return dict(json.loads(self.given_file.read_text())) if self.given_file.exists() else {}
+
     def secrets(self) -> dict[str, str]:
         content = yaml.safe_load(SECRETS_FILE.read_text()) if SECRETS_FILE.exists() else {}
-        return dict(content.get(self.name, {}))
+        return {**content.get(self.name, {}), **self.given()}
 
     def change_secret(self, name: str, value: str) -> None:
         """What a user does with an editor."""

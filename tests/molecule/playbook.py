@@ -55,7 +55,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a playbook against the scenario's inventory; `variables` reach it by a private file."""
     instance.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
-    values = {**(variables or {}), "langfuse_group": instance.group}
+    values = {**instance.given(), **(variables or {}), "langfuse_group": instance.group}
     handle, name = tempfile.mkstemp(prefix="variables-", suffix=".json", dir=instance.temporary.parent)
     with os.fdopen(handle, "w") as stream:
         json.dump(values, stream)

@@ -1,0 +1,108 @@
+"""Recognisable values for every secret of the contract, and the places where they must not show."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from tests.molecule.instance import EPHEMERAL, ROOT, Instance, docker
+
+CONTRACT = ROOT / "roles" / "langfuse" / "meta" / "argument_specs.yml"
+# Characters that break URLs, env files and shells, where the contract takes them.
+AWKWARD = "@:/?#%&=+\"'$\\ {x}"
+VALUES = {
+    "langfuse_license_key": "langfuse_ee_Canary01license",
+    "langfuse_admin_api_key": "Canary02admin-api-key-0123456789abcdef",
+    "langfuse_nextauth_secret": f"Canary03nextauth-0123456789{AWKWARD}",
+    "langfuse_salt": f"Canary04salt{AWKWARD}",
+    "langfuse_encryption_key": "ca9a" * 16,
+    "langfuse_init_project_secret_key": "sk-lf-Canary05project",
+    "langfuse_init_user_password": f"Canary06user{AWKWARD}",
+    "langfuse_smtp_url": "smtp://user:Canary07mail@mail.invalid:587",
+    "langfuse_postgres_password": f"Canary08postgres{AWKWARD}",
+    "langfuse_clickhouse_password": "Canary09clickhouse",
+    "langfuse_redis_password": "Canary10redis@:/?#%&=+$x",
+    "langfuse_s3_access_key": "Canary11access",
+    "langfuse_s3_secret_key": "Canary12s3secret/+=",
+}
+# Given with them: the other half of a pair, and what the mail server needs.
+COMPANIONS = {"langfuse_init_project_public_key": "pk-lf-flight-recorder", "langfuse_email_from": "l@example.com"}
+# The access key is a user name: presigned addresses carry it by design. It must not show elsewhere.
+WORDS = sorted({"ca9a" * 16, "Canary"} | {quote(value, safe="") for value in VALUES.values()})
+
+
+def secret_names() -> set[str]:
+    """Variables of the contract that are secrets."""
+    entries = yaml.safe_load(CONTRACT.read_text())["argument_specs"].values()
+    return {name for entry in entries for name, option in entry["options"].items() if option.get("no_log")}
+
+
+def plant(instance: Instance) -> None:
+    EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
+    instance.given_file.touch(mode=0o600)
+    instance.given_file.write_text(json.dumps({**VALUES, **COMPANIONS}))
+
+
+def found_in(text: str) -> list[str]:
+    """Lines of `text` with a canary, shortened."""
+    lines = []
+    for line in text.splitlines():
+        for word in WORDS:
+            if (at := line.find(word)) >= 0:
+                lines.append(line[max(0, at - 120) : at + 60])
+                break
+    return lines
+
+
+def in_containers(instance: Instance) -> list[str]:
+    """Everything that `docker inspect` tells, but the environment, which is the place for secrets."""
+    found = []
+    for container in instance.containers():
+        details: dict[str, Any] = json.loads(json.dumps(container.details))
+        details["Config"].pop("Env")
+        found += found_in(json.dumps(details, indent=0))
+        found += found_in(docker("logs", container.id))
+    return found
+
+
+def in_readable_files(instance: Instance) -> list[str]:
+    """Files of the project that somebody else may read, and the names of those that cannot be private."""
+    found = []
+    for path in instance.directory.rglob("*"):
+        if path.is_file() and ".python" not in path.parts and stat.S_IMODE(path.stat().st_mode) != 0o600:
+            found += [f"{path}: {line}" for line in found_in(path.read_text(errors="replace"))]
+    return found
+
+
+@contextmanager
+def watched_processes() -> Iterator[set[str]]:
+    """Command lines with a canary, of all processes of the host, containers included."""
+    found: set[str] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                except OSError:
+                    continue
+                found.update(found_in(line))
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        watcher.join()
