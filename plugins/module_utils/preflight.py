@@ -45,6 +45,7 @@ class Host:
     changed_secrets: tuple[str, ...] = ()
     unwritable: str = ""
     python_ready: bool = False
+    healthy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,7 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     status, output, errors = compose.docker("volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}")
     host.volumes = tuple(sorted(output.split()))
     mine = compose.containers(project)
+    host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
     for container in mine:
         elsewhere = container.details["Config"]["Labels"].get("com.docker.compose.project.working_dir", "")
         if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(directory):

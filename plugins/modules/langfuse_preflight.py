@@ -109,6 +109,11 @@ findings:
   returned: always
   type: list
   elements: dict
+healthy:
+  description: Services of the project that have a healthy container.
+  returned: always
+  type: list
+  elements: str
 python:
   description: The interpreter that ran this module.
   returned: always
@@ -201,6 +206,7 @@ def main() -> None:
         hints=[tell(one) for one in found if one["level"] == "warning"],
         docker=host.docker and not host.docker_error,
         volumes=list(host.volumes),
+        healthy=list(host.healthy),
         python=sys.executable,
         python_ready=host.python_ready,
     )
