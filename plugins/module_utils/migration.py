@@ -61,6 +61,8 @@ class Migration:
         try:
             state = self._state()
         except Failure as failure:
+            if failure.code == "database_password":
+                return {"changed": False, "reason": "the password of PostgreSQL is not set yet, so nothing was read"}
             if failure.code not in ("container_missing", "docker_missing"):
                 raise
             return dict(changed=True, reason="the stores are not up yet")
