@@ -403,7 +403,7 @@ def argument_spec() -> dict[str, Any]:
             path_style={"type": "bool", "default": True},
             buckets={"type": "dict", "default": {}},
         ),
-        "s3_access_key": {"type": "str", "no_log": False},
+        "s3_access_key": {"type": "str", "no_log": True},
         "s3_secret_key": secret,
         "worker_url": text,
         "closed_ports": {

@@ -249,7 +249,7 @@ def main() -> None:
             "endpoint_url": {"type": "str"},
             "region": {"type": "str", "default": "us-east-1"},
             "path_style": {"type": "bool", "default": True},
-            "access_key": {"type": "str", "required": True, "no_log": False},
+            "access_key": {"type": "str", "required": True, "no_log": True},
             "secret_key": {"type": "str", "required": True, "no_log": True},
             "ca_path": {"type": "path"},
             "validate_certs": {"type": "bool", "default": True},
