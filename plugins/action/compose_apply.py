@@ -31,7 +31,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(
-            shorten(self._execute_module(module_name=_MODULE, module_args=self._task.args, task_vars=task_vars))
-        )
+        arguments = dict(self._task.args)
+        if self._task.check_mode:
+            # Nothing starts, so there is nothing to wait for; Compose would wait for what is unhealthy now.
+            arguments["wait"] = False
+        result.update(shorten(self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)))
         return result
