@@ -25,19 +25,15 @@ options:
     type: str
     required: true
   state:
-    description: What the project should be.
+    description: What the project, or those of its services that are named, should be.
     type: str
-    choices: [present, absent]
+    choices: [present, stopped, absent]
     default: present
   services:
     description: Services to bring up, and what they depend on. All when empty.
     type: list
     elements: str
     default: []
-  dependencies:
-    description: Whether what the services depend on is brought up too.
-    type: bool
-    default: true
   recreate:
     description: Whether containers are made anew.
     type: str
@@ -60,7 +56,7 @@ options:
     description: Seconds that a container has to stop.
     type: int
   wait:
-    description: Waits until containers are running and healthy.
+    description: Waits until containers are running and healthy. In check mode nothing starts, so it does not wait.
     type: bool
     default: false
   wait_timeout:

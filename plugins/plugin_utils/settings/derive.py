@@ -176,6 +176,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "minimum_disk": settings["langfuse_minimum_disk"],
             "install_docker": settings["langfuse_install_docker"],
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],
+            "application": [where["web"]["host"], where["worker"]["host"]],
             "stores": ["postgres", "clickhouse", "valkey", "seaweedfs"],
             "overrides": settings["langfuse_compose_overrides"],
         },

@@ -32,16 +32,18 @@ def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
 
 
 def services(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Service name → what is particular to it."""
+    """Service name → what is particular to it.
+
+    Nothing depends on anything: Compose recreates all dependents of a container that it recreates, and
+    a changed store would cost web's drain. The role starts stores, migration and application in order.
+    """
     compose, endpoints = plan["compose"], plan["endpoints"]
-    started = {store: {"condition": "service_healthy"} for store in ("postgres", "clickhouse", "valkey", "seaweedfs")}
     web, worker = endpoints["web"], endpoints["worker"]
     return {
         web["host"]: {
             "env_file": ["env/web.env"],
             "user": "1001:1001",
             "tmpfs": ["/tmp:size=16m,mode=1777"],
-            "depends_on": started,
             "ports": [f"{compose['bind_address']}:{compose['web_port']}:{web['port']}"],
             "stop_grace_period": WEB_GRACE,
             "healthcheck": _healing(
@@ -52,8 +54,6 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "env_file": ["env/worker.env"],
             "user": "1001:1001",
             "tmpfs": ["/tmp:size=16m,mode=1777"],
-            # The first worker needs the migrated schema, or the default models stay missing.
-            "depends_on": {**started, web["host"]: {"condition": "service_healthy"}},
             "deploy": {"replicas": compose["worker_replicas"]},
             "stop_grace_period": f"{compose['worker_stop_seconds']}s",
             "healthcheck": _healing(
