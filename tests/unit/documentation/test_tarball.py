@@ -39,6 +39,16 @@ def test_it_has_what_users_need(members: list[tarfile.TarInfo]) -> None:
 
 
 def test_it_has_no_tests_caches_secrets_or_links(members: list[tarfile.TarInfo]) -> None:
-    unwanted = ("tests/", "molecule/", ".ci/", ".cache", "__pycache__", ".secrets", ".mypy_cache", ".ruff_cache", ".git")
+    unwanted = (
+        "tests/",
+        "molecule/",
+        ".ci/",
+        ".cache",
+        "__pycache__",
+        ".secrets",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".git",
+    )
     assert not [member.name for member in members if any(word in member.name for word in unwanted)]
     assert not [member.name for member in members if member.issym() or member.islnk()]
