@@ -53,7 +53,7 @@ def derive(
     names = list(names)
     given = {name: value for name, value in given.items() if value is not None}
     values, problems = validate(spec, given)
-    problems = unknown(spec, names) + problems + _conflicts(given, stored)
+    problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
@@ -71,6 +71,19 @@ def derive(
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
+
+
+def _misplaced(placement: Placement) -> list[Problem]:
+    """So far an instance has one host."""
+    if len(placement.hosts) == 1:
+        return []
+    return [
+        Problem(
+            "langfuse_group",
+            f"names a group of {len(placement.hosts)} hosts, and an instance runs on one",
+            "Put one host into the group, or name another group with -e langfuse_group=...",
+        )
+    ]
 
 
 def _conflicts(given: Mapping[str, Any], stored: Mapping[str, str]) -> list[Problem]:

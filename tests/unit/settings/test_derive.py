@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import derive
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
 from .support import CANDIDATES, run
@@ -60,6 +62,12 @@ def test_public_url(given: dict[str, Any], url: str) -> None:
     plan = run({**GOOD, **given}).plan
     assert plan["url"] == url
     assert plan["env"]["web"]["NEXTAUTH_URL"] == url
+
+
+@pytest.mark.parametrize("hosts", [(), ("one", "two")])
+def test_an_instance_has_one_host(hosts: tuple[str, ...]) -> None:
+    result = derive(contract(), GOOD, list(GOOD), {}, CANDIDATES, Placement(hosts))
+    assert [problem.variable for problem in result.problems] == ["langfuse_group"]
 
 
 def test_a_feature_that_is_off_says_why() -> None:
