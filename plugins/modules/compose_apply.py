@@ -27,7 +27,7 @@ options:
   state:
     description: What the project, or those of its services that are named, should be.
     type: str
-    choices: [present, stopped, absent]
+    choices: [present, absent]
     default: present
   services:
     description: Services to bring up, and what they depend on. All when empty.
