@@ -24,6 +24,12 @@ def shorten(result: dict[str, Any]) -> dict[str, Any]:
     return short
 
 
+def told(actions: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Compose's actions as a diff: a line for each container, network or volume that something happens to."""
+    lines = [f"{one.get('what', 'object')} {one.get('id', '')}: {one.get('status', '')}\n" for one in actions]
+    return [{"prepared": "".join(lines)}] if lines else []
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Takes the options of docker_compose_v2 and passes them on."""
 
@@ -36,4 +42,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Nothing starts, so there is nothing to wait for; Compose would wait for what is unhealthy now.
             arguments["wait"] = False
         result.update(shorten(self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)))
+        if self._task.diff and result.get("changed"):
+            result["diff"] = told(result.get("actions", []))
         return result

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, postgresql
@@ -28,10 +29,10 @@ def scram_verifier(password: str, salt: bytes, iterations: int = _ITERATIONS) ->
 
 
 class Server:
-    """One PostgreSQL service of a project."""
+    """One PostgreSQL service among the containers of a project."""
 
-    def __init__(self, project: str, service: str, port: int, user: str, database: str) -> None:
-        self._found = compose.containers(project)
+    def __init__(self, found: Sequence[compose.Container], service: str, port: int, user: str, database: str) -> None:
+        self._found = found
         self._service = service
         self._login: dict[str, Any] = {"port": port, "user": user, "database": database}
 

@@ -27,6 +27,8 @@ class Container:
     address: str
     image: str
     image_id: str
+    restarts: int
+    exit_code: int
     details: dict[str, Any]
 
 
@@ -96,6 +98,8 @@ def parse(details: dict[str, Any]) -> Container:
         address=next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), ""),
         image=details["Config"]["Image"],
         image_id=details["Image"],
+        restarts=int(details.get("RestartCount") or 0),
+        exit_code=int(state.get("ExitCode") or 0),
         details=details,
     )
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, schema_state
@@ -20,6 +20,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.schema_state impor
 
 SERVICE = "langfuse-migrate"
 RECORD = ".migration.json"
+# What a preview says of a project whose stores do not run.
+FRESH = {"changed": True, "reason": "the stores are not up yet"}
 
 
 def reason(record: Mapping[str, Any] | None, wanted: Mapping[str, Any], state: SchemaState) -> str:
@@ -46,8 +48,15 @@ class Migration:
     """The migration service of a project, and the record of its last success."""
 
     def __init__(
-        self, project: str, directory: str, image: str, postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]
+        self,
+        found: Sequence[compose.Container],
+        project: str,
+        directory: str,
+        image: str,
+        postgres: Mapping[str, Any],
+        clickhouse: Mapping[str, Any],
     ) -> None:
+        self._found = found
         self._project = project
         self._directory = directory
         self._stores = {"postgres": postgres, "clickhouse": clickhouse}
@@ -63,9 +72,9 @@ class Migration:
         except Failure as failure:
             if failure.code == "database_password":
                 return {"changed": False, "reason": "the password of PostgreSQL is not set yet, so nothing was read"}
-            if failure.code not in ("container_missing", "docker_missing"):
+            if failure.code != "container_missing":
                 raise
-            return dict(changed=True, reason="the stores are not up yet")
+            return dict(FRESH)
         why = reason(self._record(), self._wanted, state)
         return dict(changed=bool(why), reason=why or "the schema is up to date", before=_told(state))
 
@@ -105,9 +114,8 @@ class Migration:
         )
 
     def _state(self) -> SchemaState:
-        found = compose.containers(self._project)
         located = {
-            name: dict(store, host=compose.address(found, store["host"])) for name, store in self._stores.items()
+            name: dict(store, host=compose.address(self._found, store["host"])) for name, store in self._stores.items()
         }
         return schema_state.read(located["postgres"], located["clickhouse"])
 

@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose
@@ -262,7 +263,14 @@ def observe(
 
 
 def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Container]:
-    status, output, errors = compose.docker("info", "--format", "{{json .}}")
+    volumes = ("volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        asked = [
+            pool.submit(compose.docker, *words)
+            for words in (("info", "--format", "{{json .}}"), ("compose", "version", "--short"), volumes)
+        ]
+        containers = pool.submit(compose.containers, project)
+    status, output, errors = asked[0].result()
     information = json.loads(output) if output.strip().startswith("{") else {}
     reported = "; ".join(information.get("ServerErrors") or []) or (errors.strip() if status else "")
     if reported:
@@ -271,11 +279,10 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     host.engine_version = information.get("ServerVersion", "")
     host.disk_path = information.get("DockerRootDir", "/var/lib/docker")
     host.disk_gib = _free_gib(host.disk_path)
-    status, output, errors = compose.docker("compose", "version", "--short")
+    status, output, errors = asked[1].result()
     host.compose_version = output.strip() if status == 0 else ""
-    status, output, errors = compose.docker("volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}")
-    host.volumes = tuple(sorted(output.split()))
-    mine = compose.containers(project)
+    host.volumes = tuple(sorted(asked[2].result()[1].split()))
+    mine = containers.result()
     host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
     for container in mine:
         elsewhere = container.details["Config"]["Labels"].get("com.docker.compose.project.working_dir", "")

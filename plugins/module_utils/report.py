@@ -13,8 +13,11 @@ MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "-", "warning": "warning"}
 WIDTH = 110
 
 
-def table(hops: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Aligned lines: hop, status, milliseconds, detail; then every cause with its cure."""
+def table(hops: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]], total_ms: float) -> list[str]:
+    """Aligned lines: hop, status, milliseconds, detail; then every cause with its cure.
+
+    `total_ms` is what the walk took; hops may have worked at the same time.
+    """
     rows = [("hop", "status", "ms", "detail")]
     rows += [(str(h["name"]), MARKS[h["status"]], f"{h['ms']:.0f}", _cut(h["detail"])) for h in hops]
     wide = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -22,7 +25,7 @@ def table(hops: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]]
         f"{name:<{wide[0]}}  {status:<{wide[1]}}  {ms:>{wide[2]}}  {detail}".rstrip()
         for name, status, ms, detail in rows
     ]
-    lines.append(f"{'total':<{wide[0]}}  {'':<{wide[1]}}  {sum(hop['ms'] for hop in hops):>{wide[2]}.0f}")
+    lines.append(f"{'total':<{wide[0]}}  {'':<{wide[1]}}  {total_ms:>{wide[2]}.0f}")
     for cause in causes:
         lines += ["", f"{cause['code']} ({cause['severity']}): {cause['cause']}", f"  cure: {cause['cure']}"]
         if cause["evidence"]:

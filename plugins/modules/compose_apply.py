@@ -67,8 +67,8 @@ attributes:
     support: full
     description: Compose says what it would do.
   diff_mode:
-    support: none
-    description: RV(actions) tells what happens.
+    support: full
+    description: Names the containers, networks and volumes, and what happens to each.
 seealso:
   - module: community.docker.docker_compose_v2
 """

@@ -300,6 +300,7 @@ cure:
   returned: failure
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -326,10 +327,12 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
         context = Context(params, lookup)
     except ValueError as error:
         raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
+    started = time.monotonic()
     try:
         hops = walk.walk(context)
     finally:
         context.close()
+    took = (time.monotonic() - started) * 1000
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []
@@ -343,7 +346,7 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
         "first_broken": first,
         "hops": hops,
         "causes": named,
-        "table": report.table(hops, named),
+        "table": report.table(hops, named, took),
         "application": {"version": evidence.get("web", {}).get("version", "")},
         "msg": report.verdict(hops, named, first),
     }

@@ -104,4 +104,4 @@ def site(instance: Instance, *words: str, variables: Mapping[str, Any] | None = 
 
 def check(instance: Instance, variables: Mapping[str, Any] | None = None) -> Run:
     """`site --check --diff`, with what Compose would do."""
-    return site(instance, "--check", "--diff", "-v", variables=variables)
+    return site(instance, "--check", "--diff", variables=variables)

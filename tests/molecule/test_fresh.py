@@ -18,6 +18,7 @@ def test_check_on_a_fresh_host_is_a_plan(life: Instance) -> None:
     files = ("compose.yaml", "env/web.env", "env/worker.env", "env/postgres.env", "clickhouse/users.xml")
     planned.mentions(*(f"{life.directory}/{name}" for name in files))
     planned.mentions(*(f"{life.name}-{service}-1" for service in SERVICES))
+    planned.mentions("bucket: langfuse-media", "schema: migrated")
     assert "Keep the generated secrets" in planned.changed_tasks
     snapshot.assert_same(before, snapshot.host(life))
     assert not life.home.exists()

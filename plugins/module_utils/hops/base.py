@@ -39,6 +39,8 @@ class Context:
     def __init__(self, params: Mapping[str, Any], names: Callable[[], Mapping[str, str]]) -> None:
         self.params = params
         self.evidence: dict[str, Any] = {}
+        # What hops took that began in the background.
+        self.began_ms: dict[str, float] = {}
         self.deadline = time.monotonic() + float(params["timeout"])
         self.resolve: dict[str, str] = http_client.parse_resolve(params["resolve"])
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
@@ -64,14 +66,18 @@ class Context:
         return not self.params["check_mode"]
 
     def web(self) -> http_client.Client:
-        """The one connection to Langfuse web, with the Host the application believes in."""
+        """The connection to Langfuse web that the hops share."""
         if self._web is None:
-            headers = {}
-            public, reached = urlsplit(self.public_url), urlsplit(self.params["url"])
-            if public.netloc != reached.netloc:
-                headers = {"Host": public.netloc, "X-Forwarded-Host": public.netloc, "X-Forwarded-Proto": public.scheme}
-            self._web = self.client(self.params["url"], headers)
+            self._web = self.new_web()
         return self._web
+
+    def new_web(self) -> http_client.Client:
+        """A connection to Langfuse web, with the Host that the application believes in."""
+        headers = {}
+        public, reached = urlsplit(self.public_url), urlsplit(self.params["url"])
+        if public.netloc != reached.netloc:
+            headers = {"Host": public.netloc, "X-Forwarded-Host": public.netloc, "X-Forwarded-Proto": public.scheme}
+        return self.client(self.params["url"], headers)
 
     def client(self, url: str, headers: Mapping[str, str] | None = None) -> http_client.Client:
         parts = urlsplit(url)

@@ -193,6 +193,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "stores": ["postgres", "clickhouse", "valkey", "seaweedfs"],
             "overrides": settings["langfuse_compose_overrides"],
         },
+        "health_report": settings["langfuse_health_report"],
         "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
     }
 

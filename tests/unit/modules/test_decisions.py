@@ -10,6 +10,7 @@ import datetime
 import json
 import socket
 import ssl
+import threading
 from typing import Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_the_table_is_aligned_and_names_the_causes() -> None:
         "cure": "Start it.",
         "evidence": "e",
     }
-    lines = report.table(hops, [cause])
+    lines = report.table(hops, [cause], 1236)
     assert lines[0] == "hop         status    ms  detail"
     assert lines[1] == "port        ok         1  open"
     assert lines[3] == "ports       -          0  not asked"
@@ -299,6 +300,7 @@ def test_facts_of_a_session() -> None:
 def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
+        began_ms: dict[str, float] = {}  # noqa: RUF012
         left = 10.0
         params = {"skip": ["d"], "timeout": 10}  # noqa: RUF012
 
@@ -319,3 +321,47 @@ def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     ]
     assert done[0]["status"] == "failed"
     assert walking.summary(done) == (False, "a")
+
+
+def test_a_hop_begins_as_soon_as_its_needs_are_met_and_is_told_in_its_place() -> None:
+    class Walk:
+        evidence: dict[str, Any] = {}  # noqa: RUF012
+        began_ms: dict[str, float] = {}  # noqa: RUF012
+        left = 10.0
+        params = {"skip": ["skipped"], "timeout": 10}  # noqa: RUF012
+
+    order: list[str] = []
+    begun = threading.Event()
+
+    def at(name: str, status: str = "ok") -> Any:
+        return lambda _: order.append(name) or Finding(status, "")
+
+    def begin(_: Any) -> None:
+        order.append("begin")
+        begun.set()
+
+    def between(_: Any) -> Finding:
+        assert begun.wait(5)
+        return at("between")(None)
+
+    def crash(_: Any) -> None:
+        raise KeyError("x")
+
+    def never(_: Any) -> None:
+        order.append("never")
+
+    hop = walking.Hop
+    chain = (
+        hop("key", at("key")),
+        hop("broken", at("broken", "failed")),
+        hop("between", between),
+        hop("trace", at("trace"), ("key",), begin),
+        hop("crashed", at("crashed"), ("key",), crash),
+        hop("unmet", at("unmet"), ("broken",), never),
+        hop("skipped", at("skipped"), (), never),
+    )
+    done = walking.walk(Walk(), chain)  # type: ignore[arg-type]
+    assert [name for name in order if name != "begin"] == ["key", "broken", "between", "trace"]
+    assert order.index("key") < order.index("begin") < order.index("between")
+    assert [row["status"] for row in done] == ["ok", "failed", "ok", "ok", "failed", "skipped", "skipped"]
+    assert "KeyError" in done[4]["detail"]

@@ -1,0 +1,156 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies between stores that run and an application that may start: password, buckets, schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import bundled_postgresql, compose, migration, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+# Codes of a store that may only need another moment.
+_PASSING = ("database_unreachable", "clickhouse_down", "s3_down", "s3_not_ready", "container_missing")
+_PAUSE = 0.2
+# A store that starts more often than this while it is waited for will not come up.
+_RESTARTS = 2
+
+
+def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """The result of the module. The buckets are made while the schema is migrated. Raises one Failure for all."""
+    stores = _Stores(given["project"], given["services"], 0 if check_mode else given["timeout"])
+    failures: list[Failure] = []
+    password_set, moved, made = False, dict(migration.FRESH), list[str]()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        buckets = pool.submit(stores.patiently, lambda _found: make_buckets(given, check_mode))
+        try:
+            password_set = stores.patiently(lambda found: set_password(given, found, check_mode))
+            moved = stores.patiently(lambda found: migrate(given, found, check_mode))
+        except Failure as failure:
+            failures.append(failure)
+        try:
+            made = buckets.result()
+        except Failure as failure:
+            failures.append(failure)
+    # A check looks at stores that may still have to be started or to be given other passwords.
+    in_the_way = [failure for failure in failures if not check_mode or failure.code.startswith("dirty_schema")]
+    if in_the_way:
+        raise joined(in_the_way)
+    return {**_result(password_set, made, moved), "unchecked": [failure.message for failure in failures]}
+
+
+class _Stores:
+    """The containers of the project, and the patience with those that do not answer yet."""
+
+    def __init__(self, project: str, services: Sequence[str], seconds: float) -> None:
+        self._project = project
+        self._services = services
+        self._deadline = time.monotonic() + seconds
+        self._found = compose.containers(project)
+
+    def patiently(self, action: Callable[[Sequence[compose.Container]], Any]) -> Any:
+        """Do it again while a store only needs another moment, and none of them has given up."""
+        found = self._found
+        while True:
+            try:
+                return action(found)
+            except Failure as failure:
+                if failure.code not in _PASSING or time.monotonic() >= self._deadline:
+                    raise
+            time.sleep(_PAUSE)
+            found = compose.containers(self._project)
+            if given_up := ended(self._found, found, self._services):
+                raise given_up
+
+
+def ended(
+    before: Sequence[compose.Container], now: Sequence[compose.Container], services: Sequence[str]
+) -> Failure | None:
+    """The failure that a store is which ended, or started again and again since `before`. None while all stay up."""
+    restarts = {container.name: container.restarts for container in before}
+    for container in now:
+        if container.service not in services:
+            continue
+        again = container.restarts - restarts.get(container.name, 0)
+        if container.state in ("exited", "dead") or again > _RESTARTS:
+            return Failure(
+                "store_ended",
+                f"{container.name} does not stay up (exit code {container.exit_code}).",
+                f"See why: docker logs {container.name}",
+            )
+    return None
+
+
+def set_password(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> bool:
+    """Make PostgreSQL accept the password of the plan. Whether it had to be changed."""
+    target = given["postgres"]
+    server = bundled_postgresql.Server(found, target["host"], target["port"], target["user"], target["database"])
+    if server.accepts(given["postgres_password"]):
+        return False
+    if not check_mode:
+        server.set_password(given["postgres_password"])
+    return True
+
+
+def make_buckets(given: Mapping[str, Any], check_mode: bool) -> list[str]:
+    """Names of the buckets that were missing. Raises Failure."""
+    options = given["s3"]
+    where = s3.Where(options["endpoint"], options["region"], True, given["s3_access_key"], given["s3_secret_key"])
+    bucket, made = "", []
+    try:
+        store = s3.Store(where)
+        for bucket in options["buckets"]:
+            if store.look(bucket) is None:
+                made.append(bucket)
+                if not check_mode:
+                    store.create(bucket)
+    except s3.StoreError as error:
+        raise s3.explain(error, where.label, bucket) from None
+    except ImportError:
+        raise Failure(
+            "boto3_missing", "The Python library boto3 is missing on this host.", "Run the role llmops.langfuse.host."
+        ) from None
+    return made
+
+
+def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:
+    run = migration.Migration(
+        found,
+        given["project"],
+        given["directory"],
+        given["image"],
+        dict(given["postgres"], password=given["postgres_password"]),
+        dict(given["clickhouse"], password=given["clickhouse_password"]),
+    )
+    return run.preview() if check_mode else run.run(given["migration_timeout"])
+
+
+def joined(failures: Sequence[Failure]) -> Failure:
+    """Several failures as one that says all of them; code and cure are those of the first."""
+    first = failures[0]
+    messages = [failure.as_result()["msg"] for failure in failures]
+    return Failure(first.code, " ".join(messages), first.cure, **first.details)
+
+
+def _result(password_set: bool, made: list[str], moved: dict[str, Any]) -> dict[str, Any]:
+    before, after = [], []
+    if password_set:
+        before.append("password of PostgreSQL: another one")
+        after.append("password of PostgreSQL: as planned")
+    for bucket in made:
+        after.append(f"bucket: {bucket}")
+    if moved["changed"]:
+        before.append(f"schema: {moved['reason']}")
+        after.append("schema: migrated")
+    told = {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)}
+    return {
+        "changed": bool(password_set or made or moved["changed"]),
+        "password_set": password_set,
+        "buckets": made,
+        "migration": moved,
+        "diff": told,
+    }
