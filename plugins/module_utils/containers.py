@@ -125,10 +125,15 @@ def parse_log(text: str, now: datetime.datetime) -> list[dict[str, Any]]:
     return lines
 
 
-def gather(docker: Docker, project: str, log_lines: int) -> list[dict[str, Any]]:
-    """Every container of a Compose project, with its last lines, or an empty list without Docker."""
+def states(docker: Docker, project: str) -> list[dict[str, Any]]:
+    """Every container of a Compose project, without logs, or an empty list without Docker."""
     ids = docker(["ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={project}"]).split()
-    found = [summarize(item) for item in _json(docker(["inspect", *ids]) if ids else "[]")]
+    return [summarize(item) for item in _json(docker(["inspect", *ids]) if ids else "[]")]
+
+
+def gather(docker: Docker, project: str, log_lines: int) -> list[dict[str, Any]]:
+    """The same with their last lines."""
+    found = states(docker, project)
     if not found:
         return []
     now = datetime.datetime.now(tz=datetime.timezone.utc)

@@ -15,13 +15,13 @@ author:
 description:
   - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
     The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
-    C(media), C(sign_in), C(refusals) and C(ports).
+    C(media), C(sign_in), C(refusals), C(ports) and C(containers).
   - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
     stores are looked at in any case.
   - What was seen goes through a table of rules that names causes with a stable code and a cure.
   - Names of hosts that do not resolve here are looked up among the containers on the networks of O(runtime.project), so
     that the application's own settings (V(clickhouse), V(valkey)) can be given as they are.
-  - It never hangs. Every exchange ends after O(hop_timeout), everything after O(timeout) and one exchange.
+  - It never hangs. Every exchange ends after O(hop_timeout), everything after O(timeout), O(wait) and one exchange.
 options:
   public_url:
     description: The application's own address (C(NEXTAUTH_URL)), when it is not O(url). Sent as C(Host).
@@ -187,6 +187,12 @@ options:
     type: list
     elements: str
     default: []
+  wait:
+    description:
+      - Seconds that web has to come up and containers have to become healthy. What needs no web is looked at meanwhile.
+        A web whose container ended, starts again and again or is unhealthy is not waited for.
+    type: float
+    default: 0
   timeout:
     description: Seconds for all hops.
     type: float
@@ -323,8 +329,11 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
             names["table"] = containers.names_of(docker, runtime["project"]) if docker else {}
         return names["table"]
 
+    def states() -> list[dict[str, Any]]:
+        return containers.states(docker, runtime["project"]) if docker else []
+
     try:
-        context = Context(params, lookup)
+        context = Context(params, lookup, states)
     except ValueError as error:
         raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
     started = time.monotonic()
@@ -424,6 +433,7 @@ def argument_spec() -> dict[str, Any]:
         "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},
+        "wait": {"type": "float", "default": 0.0},
         "timeout": {"type": "float", "default": 150.0},
         "hop_timeout": {"type": "float", "default": 10.0},
         "trace_timeout": {"type": "float", "default": 60.0},

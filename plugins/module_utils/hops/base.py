@@ -34,17 +34,23 @@ class Context:
 
     ``evidence`` maps the name of a subject to what was seen, in plain types; the rules read nothing else.
     ``names`` finds the address of a container by its name on the project's networks, when the resolver cannot.
+    ``states`` looks at the containers of the project; an empty list without a runtime.
     """
 
-    def __init__(self, params: Mapping[str, Any], names: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        names: Callable[[], Mapping[str, str]],
+        states: Callable[[], list[dict[str, Any]]] = list,
+    ) -> None:
         self.params = params
         self.evidence: dict[str, Any] = {}
-        # What hops took that began in the background.
-        self.began_ms: dict[str, float] = {}
         self.deadline = time.monotonic() + float(params["timeout"])
         self.resolve: dict[str, str] = http_client.parse_resolve(params["resolve"])
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
+        self.states = states
         self._names = names
+        self._patient_until = time.monotonic() + float(params["wait"])
         self._web: http_client.Client | None = None
 
     @property
@@ -55,6 +61,18 @@ class Context:
     def patience(self) -> float:
         """Seconds that one exchange may take now."""
         return max(0.05, min(float(self.params["hop_timeout"]), self.left))
+
+    def wait(self, ready: Callable[[], bool], hopeless: Callable[[float], bool], pause: float = 0.1) -> None:
+        """Return when ``ready``, or the option ``wait`` is over, or ``hopeless``, which is asked every two seconds with
+        the seconds waited so far. The deadline moves by what it took."""
+        started = asked = time.monotonic()
+        while time.monotonic() < self._patient_until and not ready():
+            if time.monotonic() - asked > 2:
+                if hopeless(time.monotonic() - started):
+                    break
+                asked = time.monotonic()
+            time.sleep(pause)
+        self.deadline += time.monotonic() - started
 
     @property
     def authorization(self) -> dict[str, str]:

@@ -4,7 +4,8 @@
 
 """The walk: which hops there are, in which order, and what each needs before it makes sense.
 
-The trace is sent as soon as the key is known to work, and travels while the stores are looked at.
+What takes long and needs nobody's result begins early, in the background: the stores are looked at while web still
+starts, and the trace travels while the rest is looked at. The table keeps the order of the way of a trace.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
     database,
     queue,
+    runtime,
     session,
     storage,
     web,
@@ -37,19 +39,21 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
 class Hop(NamedTuple):
     """``needs`` are hops that must not have failed or been skipped for a failed one.
 
-    ``begin`` is work that is started in the background once they are well; ``check`` gets what it returned.
+    An ``early`` hop is checked in the background as soon as its needs are met; it must not use the shared connection.
     """
 
     name: str
     check: Callable[[Context], Finding]
     needs: tuple[str, ...] = ()
-    begin: Callable[[Context], None] | None = None
+    early: bool = False
 
 
-def send_trace(ctx: Context) -> None:
-    """The proof: one trace there and back, over a connection of its own. What came of it is evidence."""
-    if not ctx.params["secret_key"] or not ctx.writes:
-        return
+def send_trace(ctx: Context) -> Finding:
+    """The proof: one trace there and back."""
+    if not ctx.params["secret_key"]:
+        return Finding(SKIPPED, "no keys given")
+    if not ctx.writes:
+        return Finding(SKIPPED, "check mode sends nothing")
     spec = trace.new_spec("langfuse-verify", "verify", ["verify"], "verify", "verify", {"source": "langfuse_health"})
     built = otlp.build(spec)
     record: dict[str, Any] = {"trace_id": built.trace_id, "code": None, "differences": [], "timings": {}}
@@ -60,27 +64,15 @@ def send_trace(ctx: Context) -> None:
             outcome = trace.send_and_wait(client, ctx.authorization["Authorization"], built, patience)
     except Failure as failure:
         record.update(code=failure.code, text=failure.message[:300])
-        return
+        if failure.code == "not_readable":
+            queue.look_again(ctx)
+        return Finding(FAILED, failure.message[:200])
     record.update(timings=outcome.timings, attempts=outcome.attempts, differences=outcome.differences)
     if outcome.differences:
         record["code"] = "different"
-
-
-def read_trace(ctx: Context) -> Finding:
-    """What came of the trace that was sent."""
-    if not ctx.params["secret_key"]:
-        return Finding(SKIPPED, "no keys given")
-    if not ctx.writes:
-        return Finding(SKIPPED, "check mode sends nothing")
-    record = ctx.evidence["trace"]
-    if record["code"] == "different":
-        fields = ", ".join(f"{row['span']}.{row['field']}" for row in record["differences"])
+        fields = ", ".join(f"{row['span']}.{row['field']}" for row in outcome.differences)
         return Finding(FAILED, f"came back different in {fields}")
-    if record["code"]:
-        if record["code"] == "not_readable":
-            queue.look_again(ctx)
-        return Finding(FAILED, record["text"][:200])
-    return Finding(OK, f"read back equal, readable after {record['timings']['readable']:.0f} ms")
+    return Finding(OK, f"read back equal, readable after {outcome.timings['readable']:.0f} ms")
 
 
 HOPS = (
@@ -89,64 +81,53 @@ HOPS = (
     Hop("web", web.web, ("port",)),
     Hop("database", database.database),
     Hop("key", web.key, ("web",)),
-    Hop("s3_write", storage.s3_write),
+    Hop("s3_write", storage.s3_write, early=True),
     Hop("queue", queue.queue),
     Hop("worker", queue.worker),
-    Hop("clickhouse", clickhouse.clickhouse),
-    Hop("trace", read_trace, ("key",), send_trace),
+    Hop("clickhouse", clickhouse.clickhouse, early=True),
+    Hop("trace", send_trace, ("key",), early=True),
     Hop("media", storage.media, ("key",)),
     Hop("sign_in", session.sign_in, ("web",)),
     Hop("refusals", web.refusals, ("web",)),
     Hop("ports", web.ports),
+    Hop("containers", runtime.containers),
 )
 
 
 def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
     """Every hop as ``{name, status, ms, detail, cause, cure}``. A hop without its needs, or without time, is skipped.
 
-    ``ms`` of a hop that began in the background is its own, so the sum may be more than the whole walk took.
+    Hops work at the same time, so the sum of ``ms`` may be more than the walk took.
     """
     done: list[dict[str, Any]] = []
     broken: dict[str, str] = {}
-    begun: dict[str, Future[None]] = {}
-    with ThreadPoolExecutor(max_workers=1) as background:
+    begun: dict[str, Future[tuple[Finding, float]]] = {}
+    with ThreadPoolExecutor(max_workers=3) as background:
         for hop in hops:
-            started = time.monotonic()
-            finding = _run(ctx, hop, broken, begun.get(hop.name))
+            names = {row["name"] for row in done}
+            for later in hops:
+                if later.early and later.name not in begun and names.issuperset(later.needs):
+                    begun[later.name] = background.submit(_run, ctx, later, dict(broken))
+            finding, ms = begun[hop.name].result() if hop.name in begun else _run(ctx, hop, broken)
             if finding.status == FAILED:
                 broken[hop.name] = hop.name
             elif finding.status == SKIPPED and any(need in broken for need in hop.needs):
                 broken[hop.name] = next(broken[need] for need in hop.needs if need in broken)
-            ms = ctx.began_ms.get(hop.name) or (time.monotonic() - started) * 1000
             done.append({"name": hop.name, **finding._asdict(), "ms": round(ms, 1), "cause": "", "cure": ""})
-            for later in _ready(ctx, hops, done, broken):
-                if later.begin is not None and later.name not in begun:
-                    begun[later.name] = background.submit(_begin, ctx, later.name, later.begin)
     return done
 
 
-def _ready(ctx: Context, hops: tuple[Hop, ...], done: list[dict[str, Any]], broken: dict[str, str]) -> list[Hop]:
-    """Hops that are still to come and have all they need."""
-    names = {row["name"] for row in done}
-    return [
-        hop
-        for hop in hops
-        if hop.name not in names
-        and hop.name not in ctx.params["skip"]
-        and names.issuperset(hop.needs)
-        and not any(need in broken for need in hop.needs)
-    ]
-
-
-def _begin(ctx: Context, name: str, begin: Callable[[Context], None]) -> None:
+def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> tuple[Finding, float]:
+    """What the hop found, and the milliseconds that it took."""
     started = time.monotonic()
     try:
-        begin(ctx)
-    finally:
-        ctx.began_ms[name] = (time.monotonic() - started) * 1000
+        finding = _check(ctx, hop, broken)
+    except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        finding = Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
+    return finding, (time.monotonic() - started) * 1000
 
 
-def _run(ctx: Context, hop: Hop, broken: dict[str, str], begun: Future[None] | None) -> Finding:
+def _check(ctx: Context, hop: Hop, broken: dict[str, str]) -> Finding:
     if hop.name in ctx.params["skip"]:
         return Finding(SKIPPED, "asked for")
     missing = [broken[need] for need in hop.needs if need in broken]
@@ -156,12 +137,7 @@ def _run(ctx: Context, hop: Hop, broken: dict[str, str], begun: Future[None] | N
         first = "too_slow" not in ctx.evidence
         ctx.evidence.setdefault("too_slow", {"hop": hop.name, "timeout": ctx.params["timeout"]})
         return Finding(FAILED if first else SKIPPED, "no time left")
-    try:
-        if begun is not None:
-            begun.result()
-        return hop.check(ctx)
-    except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
+    return hop.check(ctx)
 
 
 def summary(hops: list[dict[str, Any]]) -> tuple[bool, str]:

@@ -12,6 +12,7 @@ import socket
 from urllib.parse import urlsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import runtime
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -48,7 +49,9 @@ def name(ctx: Context) -> Finding:
 
 
 def port(ctx: Context) -> Finding:
+    """The address accepts connections. Where web may still be starting, this is the hop that waits for it."""
     client = ctx.web()
+    ctx.wait(lambda: _healthy(ctx), lambda waited: runtime.hopeless(ctx.states(), "web", waited))
     target = urlsplit(ctx.params["url"])
     address = ctx.address(client.host, client.port)
     try:
@@ -59,6 +62,13 @@ def port(ctx: Context) -> Finding:
         return Finding(FAILED, f"{client.where} does not accept connections: {error}")
     ctx.evidence["port"] = {"kind": None, "where": client.where}
     return Finding(OK, f"{target.netloc} accepts connections")
+
+
+def _healthy(ctx: Context) -> bool:
+    try:
+        return ctx.web().request("GET", HEALTH, timeout=ctx.patience).status == 200
+    except http_client.Unreachable:
+        return False
 
 
 def web(ctx: Context) -> Finding:

@@ -31,12 +31,20 @@ class Evidence:
         found = self._facts.get(subject)
         return found if isinstance(found, list) else []
 
+    def lines(self, subject: str) -> Sequence[str]:
+        found = self._facts.get(subject)
+        return found if isinstance(found, list) else []
+
     def text(self, subject: str) -> str:
         found = self._facts.get(subject)
         return found if isinstance(found, str) else ""
 
     def failed(self, *hops: str) -> bool:
         return any(self._status.get(hop) == "failed" for hop in hops)
+
+    def only(self, hop: str) -> bool:
+        """Whether this hop failed and no other did."""
+        return [name for name, status in self._status.items() if status == "failed"] == [hop]
 
     def ok(self, hop: str) -> bool:
         return self._status.get(hop) in ("ok", "warning")

@@ -141,6 +141,11 @@ def too_slow(e: Evidence) -> Found | None:
     return {"timeout": fact["timeout"], "hop": fact["hop"], "seen": ""} if fact else None
 
 
+def container_unsound(e: Evidence) -> Found | None:
+    told = e.lines("unsound")
+    return {"containers": "; ".join(told), "seen": ""} if told and e.only("containers") else None
+
+
 def port_open(e: Evidence) -> Found | None:
     rows = e.rows("ports")
     if not rows:
@@ -291,5 +296,12 @@ RULES = (
         port_open,
         "Reachable from outside: {open}.",
         "Publish it on 127.0.0.1 only, or not at all, and recreate the container.",
+    ),
+    Rule(
+        "container_unsound",
+        "containers",
+        container_unsound,
+        "All that was tried works, but {containers}.",
+        "Read its log (`docker logs` with this name) and mend what it says; `docker compose up -d` starts what ended.",
     ),
 )

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import causes
 
 ALL = (
-    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports".split()  # noqa: SIM905
+    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers".split()  # noqa: SIM905
 )
 CLICKHOUSE = {
     "kind": None,
@@ -372,6 +372,13 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         ["not_refused:error"],
     ),
     ("port open", {"ports": [{"service": "postgres", "where": "10.0.0.1:5432"}]}, ("ports",), ["port_open:error"]),
+    ("a second worker ended", {"unsound": ["lf-w-2 is exited"]}, ("containers",), ["container_unsound:error"]),
+    (
+        "a store ended, told by its own hop",
+        {"unsound": ["lf-v-1 is exited"], "redis": {"error": "unreachable", "where": "r"}},
+        ("queue", "containers"),
+        ["redis_down:error"],
+    ),
     ("too slow", {"too_slow": {"hop": "trace", "timeout": 5}}, ("trace",), ["too_slow:error"]),
 ]  # fmt: skip
 

@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import containers, http_client, report, s3
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
-from ansible_collections.llmops.langfuse.plugins.module_utils.hops import clickhouse, database, queue, session, storage
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
+    clickhouse,
+    database,
+    queue,
+    runtime,
+    session,
+    storage,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk as walking
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Finding
 from ansible_collections.llmops.langfuse.plugins.modules import s3_bucket
@@ -300,7 +307,6 @@ def test_facts_of_a_session() -> None:
 def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
-        began_ms: dict[str, float] = {}  # noqa: RUF012
         left = 10.0
         params = {"skip": ["d"], "timeout": 10}  # noqa: RUF012
 
@@ -323,10 +329,9 @@ def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     assert walking.summary(done) == (False, "a")
 
 
-def test_a_hop_begins_as_soon_as_its_needs_are_met_and_is_told_in_its_place() -> None:
+def test_an_early_hop_begins_when_its_needs_are_met_and_is_told_in_its_place() -> None:
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
-        began_ms: dict[str, float] = {}  # noqa: RUF012
         left = 10.0
         params = {"skip": ["skipped"], "timeout": 10}  # noqa: RUF012
 
@@ -336,32 +341,74 @@ def test_a_hop_begins_as_soon_as_its_needs_are_met_and_is_told_in_its_place() ->
     def at(name: str, status: str = "ok") -> Any:
         return lambda _: order.append(name) or Finding(status, "")
 
-    def begin(_: Any) -> None:
-        order.append("begin")
+    def trace(_: Any) -> Finding:
+        order.append("trace")
         begun.set()
+        return Finding("ok", "")
 
     def between(_: Any) -> Finding:
         assert begun.wait(5)
         return at("between")(None)
 
-    def crash(_: Any) -> None:
+    def crash(_: Any) -> Finding:
         raise KeyError("x")
-
-    def never(_: Any) -> None:
-        order.append("never")
 
     hop = walking.Hop
     chain = (
         hop("key", at("key")),
         hop("broken", at("broken", "failed")),
         hop("between", between),
-        hop("trace", at("trace"), ("key",), begin),
-        hop("crashed", at("crashed"), ("key",), crash),
-        hop("unmet", at("unmet"), ("broken",), never),
-        hop("skipped", at("skipped"), (), never),
+        hop("trace", trace, ("key",), early=True),
+        hop("crashed", crash, ("key",), early=True),
+        hop("unmet", at("unmet"), ("broken",), early=True),
+        hop("skipped", at("skipped"), (), early=True),
+        hop("after", at("after"), ("crashed",)),
     )
     done = walking.walk(Walk(), chain)  # type: ignore[arg-type]
-    assert [name for name in order if name != "begin"] == ["key", "broken", "between", "trace"]
-    assert order.index("key") < order.index("begin") < order.index("between")
-    assert [row["status"] for row in done] == ["ok", "failed", "ok", "ok", "failed", "skipped", "skipped"]
+    assert order.index("key") < order.index("trace") < order.index("between")
+    assert sorted(order) == ["between", "broken", "key", "trace"]
+    assert [row["name"] for row in done] == [step.name for step in chain]
+    assert [row["status"] for row in done] == ["ok", "failed", "ok", "ok", "failed", "skipped", "skipped", "skipped"]
     assert "KeyError" in done[4]["detail"]
+
+
+def state(role: str = "web", state: str = "running", health: str = "healthy", restarts: int = 0) -> dict[str, Any]:
+    return {
+        "name": f"lf-{role}-1",
+        "role": role,
+        "state": state,
+        "health": health,
+        "restarts": restarts,
+        "exit_code": 1,
+        "oneoff": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "waited", "expected"),
+    [
+        ([], 60, False),
+        ([state(health="starting")], 60, False),
+        ([state(health="unhealthy")], 10, False),
+        ([state(health="unhealthy")], 31, True),
+        ([state(state="exited")], 0, True),
+        ([state(state="restarting", restarts=1)], 0, False),
+        ([state(restarts=3)], 0, True),
+        ([state("worker")], 0, True),
+        ([state(state="exited"), state()], 0, False),
+    ],
+)
+def test_when_waiting_for_web_is_in_vain(found: list[dict[str, Any]], waited: float, expected: bool) -> None:
+    assert runtime.hopeless(found, "web", waited) == expected
+
+
+def test_containers_that_are_not_sound_are_named() -> None:
+    oneoff = {**state("web", "exited"), "oneoff": True}
+    sick = [state("worker", health="unhealthy"), state("redis", "exited")]
+    assert runtime.unsound([state(), oneoff, *sick]) == [
+        "lf-worker-1 is unhealthy",
+        "lf-redis-1 is exited (exit code 1)",
+    ]
+    assert runtime.settled([state(), oneoff])
+    assert not runtime.settled([state(health="starting")])
+    assert not runtime.settled(sick)
