@@ -42,14 +42,19 @@ def settled(found: States) -> bool:
     return not unsound(found) and not any(item["health"] == "starting" for item in found)
 
 
+def lost(item: Mapping[str, Any], waited: float) -> bool:
+    """Whether waiting for this container is in vain: it ended, starts again and again, or stays unhealthy."""
+    if item["oneoff"]:
+        return False
+    if item["state"] not in ("running", "restarting", "created") or item["restarts"] > _RESTARTS:
+        return not (item["state"] == "running" and item["health"] in ("", "healthy"))
+    return bool(item["health"] == "unhealthy" and waited > _UNHEALTHY)
+
+
 def hopeless(found: States, role: str, waited: float) -> bool:
-    """Whether waiting for a container of this role is in vain: it ended, starts again and again, or stays unhealthy."""
-    patient = ("", "healthy", "starting", *(["unhealthy"] if waited < _UNHEALTHY else []))
+    """Whether no container of this role can come up any more. Unknown without a runtime, so False."""
     own = [item for item in found if item["role"] == role and not item["oneoff"]]
-    return bool(found) and not any(
-        item["state"] in ("running", "restarting") and item["restarts"] <= _RESTARTS and item["health"] in patient
-        for item in own
-    )
+    return bool(found) and all(lost(item, waited) for item in own)
 
 
 def containers(ctx: Context) -> Finding:
@@ -59,7 +64,7 @@ def containers(ctx: Context) -> Finding:
     if not found:
         return Finding(SKIPPED, "no containers of this project are seen here")
     if not settled(found):
-        ctx.wait(lambda: settled(ctx.states()), lambda _waited: False, 0.2)
+        ctx.wait(lambda: settled(ctx.states()), lambda waited: any(lost(item, waited) for item in ctx.states()), 0.2)
         found = ctx.states()
     told = ctx.evidence["unsound"] = unsound(found)
     if told:

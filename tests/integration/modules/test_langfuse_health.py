@@ -134,12 +134,17 @@ def test_check_mode_writes_nothing(look: Any, stack: Stack) -> None:
         ({"user_password": "canaryWrong"}, "sign_in", "sign_in_failed"),
         ({"user_email": "nobody@example.com"}, "sign_in", "sign_in_failed"),
         ({"url": "http://langfuse.invalid"}, "name", "name_unresolved"),
-        ({"timeout": 0.5}, None, "too_slow"),
     ],
 )  # fmt: skip
-def test_what_was_given_is_wrong(look: Any, changes: Result, hop: str | None, code: str) -> None:
-    result = look(**changes)
-    assert_broken(result, hop or result["first_broken"], code)
+def test_what_was_given_is_wrong(look: Any, changes: Result, hop: str, code: str) -> None:
+    assert_broken(look(**changes), hop, code)
+
+
+def test_a_walk_ends_with_its_time(look: Any) -> None:
+    result = look(timeout=0.3)
+    assert result["failed"]
+    assert "too_slow" in codes(result)
+    assert "no time left" in [hop["detail"] for hop in result["hops"]]
 
 
 def test_fail_is_a_choice(look: Any) -> None:
@@ -167,6 +172,36 @@ def test_a_stopped_container(look: Any, stack: Stack, service: str) -> None:
         assert time.monotonic() - began < 25, "it must not hang"
         if untold:
             assert look(trace_timeout=5, **untold)["code"] == code, "also without being told where it is"
+
+
+def test_web_that_still_starts_is_waited_for(look: Any, stack: Stack) -> None:
+    stack.compose("up", "-d", "--no-deps", "--force-recreate", "-t", "1", "langfuse-web")
+    assert look(skip=["media", "sign_in", "refusals"])["first_broken"] in ("port", "web"), "it was up at once"
+    result = look(wait=60)
+    assert result["healthy"], "\n".join(result["table"])
+
+
+def test_web_that_ended_is_not_waited_for(look: Any, stack: Stack) -> None:
+    with stopped(stack, "langfuse-web", look):
+        began = time.monotonic()
+        assert_broken(look(wait=100), "port", "web_down")
+        assert time.monotonic() - began < 30
+
+
+def test_a_second_worker_that_ended(look: Any, stack: Stack) -> None:
+    image = docker("inspect", "--format", "{{.Config.Image}}", f"{stack.project}-langfuse-worker-1").strip()
+    labels = {"project": stack.project, "service": "langfuse-worker", "oneoff": "False"}
+    words = [word for name, value in labels.items() for word in ("--label", f"com.docker.compose.{name}={value}")]
+    name = f"{stack.project}-langfuse-worker-9"
+    docker("run", "--detach", "--name", name, *words, "--entrypoint", "false", image)
+    try:
+        wait(lambda: docker("inspect", "--format", "{{.State.Status}}", name).strip() == "exited")
+        result = look()
+    finally:
+        docker("rm", "--force", name)
+    assert_broken(result, "containers", "container_unsound")
+    assert f"{name} is exited (exit code 1)" in result["msg"]
+    assert look()["healthy"]
 
 
 def test_a_paused_worker(look: Any, stack: Stack) -> None:
