@@ -112,7 +112,7 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool) -> list[str]:
         raise s3.explain(error, where.label, bucket) from None
     except ImportError:
         raise Failure(
-            "boto3_missing", "The Python library boto3 is missing on this host.", "Run the role llmops.langfuse.host."
+            "botocore_missing", "The Python library botocore is missing on this host.", "Run the role llmops.langfuse.host."
         ) from None
     return made
 

@@ -4,7 +4,8 @@
 
 """Object storage: errors of stores as causes, buckets, and the probe that does what Langfuse does with its key.
 
-boto3 is imported when the first store is opened, so that modules that may run without it can say so.
+botocore, the client below boto3, is enough: boto3's transfer manager takes longer to import than all the requests.
+It is imported when the first store is opened, so that modules that may run without it can say so.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ class Store:
     """The few calls that are needed, each raising StoreError only."""
 
     def __init__(self, where: Where, timeout: float = 10.0) -> None:
-        import boto3  # pylint: disable=import-outside-toplevel
         import botocore.config  # pylint: disable=import-outside-toplevel
+        import botocore.session  # pylint: disable=import-outside-toplevel
 
         options: dict[str, Any] = {
             "signature_version": "s3v4",
@@ -131,11 +132,16 @@ class Store:
         except TypeError:  # botocore before 1.36 adds no checksums of its own
             config = botocore.config.Config(**options)
         self.where = where
-        session = boto3.session.Session(
-            aws_access_key_id=where.access_key, aws_secret_access_key=where.secret_key, region_name=where.region
-        )
         verify: Any = (where.ca_path or True) if where.validate_certs else False
-        self._client: Any = session.client("s3", endpoint_url=where.endpoint, config=config, verify=verify)
+        self._client: Any = botocore.session.get_session().create_client(
+            "s3",
+            region_name=where.region,
+            endpoint_url=where.endpoint,
+            config=config,
+            verify=verify,
+            aws_access_key_id=where.access_key,
+            aws_secret_access_key=where.secret_key,
+        )
 
     def call(self, operation: str, **arguments: Any) -> Any:
         import botocore.exceptions as errors  # pylint: disable=import-outside-toplevel

@@ -108,7 +108,7 @@ options:
     type: str
     required: true
 requirements:
-  - boto3
+  - botocore
   - psycopg
 attributes:
   check_mode:

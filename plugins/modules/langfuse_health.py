@@ -107,7 +107,7 @@ options:
     description: Password of the Redis user.
     type: str
   s3:
-    description: Where the application's object store is. Needs boto3.
+    description: Where the application's object store is. Needs botocore.
     type: dict
     suboptions:
       endpoint:

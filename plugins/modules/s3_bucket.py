@@ -48,7 +48,7 @@ options:
     type: str
     required: true
   ca_path:
-    description: File with the CA certificates of the store. By default those of boto3.
+    description: File with the CA certificates of the store. By default those of botocore.
     type: path
   validate_certs:
     description: Whether the store's certificate is verified.
@@ -72,7 +72,7 @@ options:
     type: int
     default: 30
 requirements:
-  - boto3
+  - botocore
 attributes:
   check_mode:
     description: Looks and tells what would change.
@@ -264,9 +264,9 @@ def main() -> None:
         module.exit_json(**run(module.params, module.check_mode))
     except ImportError:
         module.fail_json(
-            msg=missing_required_lib("boto3"),
+            msg=missing_required_lib("botocore"),
             code="missing_library",
-            cure="Install boto3 for the Python that runs the modules (ansible_python_interpreter).",
+            cure="Install botocore for the Python that runs the modules (ansible_python_interpreter).",
         )
     except Failure as failure:
         module.fail_json(**failure.as_result())

@@ -68,7 +68,7 @@ def s3_write(ctx: Context) -> Finding:
     try:
         store = s3.Store(where, min(ctx.patience, 10.0))
     except ImportError:
-        return missing_finding(Missing("boto3"))
+        return missing_finding(Missing("botocore"))
     for role, bucket in buckets.items():
         steps = s3.probe(store, bucket)
         last = steps[-1]

@@ -33,6 +33,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     SKIPPED,
     Context,
     Finding,
+    Missing,
+    library,
 )
 
 
@@ -102,7 +104,8 @@ def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
     broken: dict[str, str] = {}
     begun: dict[str, Future[tuple[Finding, float]]] = {}
-    with ThreadPoolExecutor(max_workers=3) as background:
+    with ThreadPoolExecutor(max_workers=4) as background:
+        background.submit(_import_clients, ctx)
         for hop in hops:
             names = {row["name"] for row in done}
             for later in hops:
@@ -115,6 +118,14 @@ def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
                 broken[hop.name] = next(broken[need] for need in hop.needs if need in broken)
             done.append({"name": hop.name, **finding._asdict(), "ms": round(ms, 1), "cause": "", "cure": ""})
     return done
+
+
+def _import_clients(ctx: Context) -> None:
+    """Imports take longer than what the clients then do, so they begin while web is still waited for."""
+    for option, name in (("postgres", "psycopg"), ("redis", "redis")):
+        with contextlib.suppress(Missing):
+            if ctx.params.get(option):
+                library(name)
 
 
 def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> tuple[Finding, float]:

@@ -342,13 +342,13 @@ def test_ports_that_must_be_closed(look: Any, closed_port: str) -> None:
 
 
 def test_a_missing_library_is_a_reason_to_skip(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("psycopg", "redis", "boto3"):
+    for name in ("psycopg", "redis", "botocore"):
         monkeypatch.setitem(sys.modules, name, None)
     result = look()
     assert result["healthy"], result["table"]
     details = {hop["name"]: hop["detail"] for hop in result["hops"] if hop["status"] == "skipped"}
     assert {"database", "queue", "s3_write"} <= set(details)
-    assert [details[hop].split()[-1] for hop in ("database", "queue", "s3_write")] == ["psycopg", "redis", "boto3"]
+    assert [details[hop].split()[-1] for hop in ("database", "queue", "s3_write")] == ["psycopg", "redis", "botocore"]
 
 
 def test_the_project_is_the_one_asked_for(look: Any) -> None:
