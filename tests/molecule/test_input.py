@@ -110,3 +110,24 @@ def test_directory_that_cannot_be_made_is_refused(life: Instance, tmp_path: Path
     assert "Traceback" not in done.output
     assert "elsewhere" not in SECRETS_FILE.read_text()
     snapshot.assert_same(before, snapshot.host(life))
+
+
+def test_a_disk_that_is_too_small_is_named() -> None:
+    _refused({"langfuse_minimum_disk": 100_000}, "GiB free, 100000 are asked for", "lower langfuse_minimum_disk")
+
+
+def test_a_user_without_rights_is_told_what_is_missing() -> None:
+    """As `nobody`, who may read the directory, and neither write to it nor talk to Docker Engine."""
+    nobody = {
+        "ansible_become_user": "nobody",
+        "ansible_become_method": "su",
+        "ansible_become_flags": "-s /bin/sh",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    _refused(
+        nobody,
+        "This user may not talk to Docker Engine",
+        "cannot be written by this user",
+        "Let Ansible become root (-b)",
+        words=("--become",),
+    )
