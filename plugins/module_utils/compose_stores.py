@@ -16,6 +16,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 # Codes of a store that may only need another moment.
 _PASSING = ("database_unreachable", "clickhouse_down", "s3_down", "s3_not_ready", "container_missing")
 _PAUSE = 0.2
+# Seconds that stores have to answer once all of them say that they are healthy.
+_HEALTHY = 15
 # A store that starts more often than this while it is waited for will not come up.
 _RESTARTS = 2
 
@@ -55,16 +57,23 @@ class _Stores:
     def patiently(self, action: Callable[[Sequence[compose.Container]], Any]) -> Any:
         """Do it again while a store only needs another moment, and none of them has given up."""
         found = self._found
+        healthy_since: float | None = None
         while True:
             try:
                 return action(found)
             except Failure as failure:
-                if failure.code not in _PASSING or time.monotonic() >= self._deadline:
+                now = time.monotonic()
+                late = healthy_since is not None and now - healthy_since > _HEALTHY
+                if failure.code not in _PASSING or now >= self._deadline or late:
                     raise
             time.sleep(_PAUSE)
             found = compose.containers(self._project)
             if given_up := ended(self._found, found, self._services):
                 raise given_up
+            if not all(one.health in ("", "healthy") for one in found if one.service in self._services):
+                healthy_since = None
+            elif healthy_since is None:
+                healthy_since = time.monotonic()
 
 
 def ended(
@@ -112,7 +121,9 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool) -> list[str]:
         raise s3.explain(error, where.label, bucket) from None
     except ImportError:
         raise Failure(
-            "botocore_missing", "The Python library botocore is missing on this host.", "Run the role llmops.langfuse.host."
+            "botocore_missing",
+            "The Python library botocore is missing on this host.",
+            "Run the role llmops.langfuse.host.",
         ) from None
     return made
 

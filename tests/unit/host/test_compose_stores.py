@@ -72,6 +72,17 @@ def test_patience_ends(project: list[compose.Container]) -> None:
     assert len(left) == 1
 
 
+def test_patience_ends_with_stores_that_are_healthy_and_do_not_answer(
+    project: list[compose.Container], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compose_stores, "_HEALTHY", 0.05)
+    monkeypatch.setattr(compose_stores, "_PAUSE", 0.01)
+    left = ["clickhouse_down"] * 1000
+    with pytest.raises(Failure, match="Not yet"):
+        stores(60).patiently(trying(left))
+    assert left
+
+
 def test_patience_ends_with_the_store(project: list[compose.Container]) -> None:
     waiting = stores(60)
     project[0] = container("postgres", "exited", 0, 7)
