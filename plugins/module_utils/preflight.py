@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import re
@@ -23,12 +24,17 @@ ENGINE = (25, 0)  # health checks with start_interval
 COMPOSE = (2, 20)
 # Written after the libraries were installed, so that a broken installation is repaired by the next run.
 PYTHON_RECORD = os.path.join(".python", "requirements.txt")
+DEBIAN = 13  # the first Debian whose own packages have Compose 2.20
+DEBIAN_DOCKER = ("docker.io", "docker-cli", "docker-compose")
+DOCKERS_OWN = ("docker-ce", "docker-ce-cli", "docker-compose-plugin")
 
 
 @dataclass
 class Host:
     """What was seen on the host. Sizes are MiB, except disk_gib."""
 
+    distribution: str = ""  # ID and VERSION_ID of os-release, such as "debian 13"
+    root: bool = True
     docker: bool = False
     docker_error: str = ""
     engine_version: str = ""
@@ -46,6 +52,7 @@ class Host:
     changed_secrets: tuple[str, ...] = ()
     unwritable: str = ""
     python_ready: bool = False
+    can_make_venv: bool = True
     healthy: tuple[str, ...] = ()
 
 
@@ -57,6 +64,7 @@ class Wanted:
     memory_mib: int
     disk_gib: int
     may_install_docker: bool
+    docker_repository: bool
     clickhouse_version: str
     postgres_version: str
     new_secrets: Sequence[str]
@@ -72,20 +80,63 @@ def tell(one: Mapping[str, str]) -> str:
 
 def findings(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     """Everything that stands in the way (level error) or will hurt later (warning)."""
-    return [*_docker(host, wanted), *_machine(host, wanted), *_data(host, wanted)]
+    return [*_docker(host, wanted), *_packages(host, wanted), *_machine(host, wanted), *_data(host, wanted)]
+
+
+def packages(host: Host, wanted: Wanted) -> list[str]:
+    """Debian packages that an installation will add, when it is asked for."""
+    if not wanted.may_install_docker:
+        return []
+    missing: list[str] = []
+    if not host.docker:
+        missing += DOCKERS_OWN if wanted.docker_repository else DEBIAN_DOCKER
+    if not host.can_make_venv and not host.python_ready:
+        missing.append("python3-venv")
+    return missing
+
+
+def _packages(host: Host, wanted: Wanted) -> list[dict[str, str]]:
+    """What is missing on the host and comes in packages: told, when they will be installed."""
+    missing = packages(host, wanted)
+    found = []
+    if not host.docker:
+        found.append(_docker_missing(host, wanted, missing))
+    if not host.can_make_venv and not host.python_ready:
+        what = "Python cannot make a virtual environment for the modules' libraries"
+        if not missing:
+            found.append(finding("venv_missing", what, "Install the package python3-venv"))
+        elif host.docker:
+            found.append(finding("venv_missing", what, "It will be installed: python3-venv", "warning"))
+    if missing and not host.root:
+        found.append(
+            finding("rights", f"Installing {', '.join(missing)} needs root", "Let Ansible become root (-b)"),
+        )
+    return found
+
+
+def _docker_missing(host: Host, wanted: Wanted, missing: Sequence[str]) -> dict[str, str]:
+    what = "There is no Docker Engine with Compose on this host"
+    name, _space, version = host.distribution.partition(" ")
+    if not wanted.may_install_docker:
+        return finding("docker_missing", what, "Install both, or set langfuse_install_docker: true")
+    if name != "debian":
+        return finding(
+            "docker_unsupported",
+            f"{what}, and langfuse_install_docker knows Debian only, not {host.distribution or 'this system'}",
+            "Install Docker Engine 25 or newer with Compose 2.20 or newer by hand",
+        )
+    if (_version(version) or (0,))[0] < DEBIAN and not wanted.docker_repository:
+        return finding(
+            "docker_unsupported",
+            f"{what}, and the packages of Debian {version or 'without a version'} have no Compose 2.20",
+            "Name an apt source with Docker's own packages in langfuse_docker_apt_repository, or install both by hand",
+        )
+    return finding("docker_missing", what, f"It will be installed: {', '.join(missing)}", "warning")
 
 
 def _docker(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     if not host.docker:
-        if wanted.may_install_docker:
-            return []
-        return [
-            finding(
-                "docker_missing",
-                "There is no Docker Engine with Compose on this host",
-                "Install both, or set langfuse_install_docker: true",
-            )
-        ]
+        return []
     if "permission denied" in host.docker_error.lower():
         return [
             finding(
@@ -243,12 +294,19 @@ def observe(
         cpu_flags=_cpu_flags(),
         overcommit=_read("/proc/sys/vm/overcommit_memory").strip(),
     )
+    host.distribution = _distribution(_read("/etc/os-release"))
+    host.root = os.geteuid() == 0
+    # Debian keeps this part of the standard library in python3-venv.
+    host.can_make_venv = importlib.util.find_spec("ensurepip") is not None
     host.unwritable = _unwritable(directory)
     host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements
     mine: list[compose.Container] = []
     if shutil.which("docker"):
         host.docker = True
         mine = _observe_docker(host, project, directory)
+    else:
+        host.disk_path = _nearest("/var/lib/docker")
+        host.disk_gib = _free_gib(host.disk_path)
     busy = {(address, port) for container in mine for address, port in _published(container)}
     for variable, (address, port) in ports.items():
         if (address, port) not in busy and _taken(address, port):
@@ -329,11 +387,23 @@ def _free_gib(path: str) -> float | None:
         return None
 
 
-def _unwritable(directory: str) -> str:
-    """The nearest existing directory above, when this user may not write to it."""
+def _nearest(directory: str) -> str:
+    """The directory, or the nearest one above that exists."""
     while not os.path.isdir(directory) and os.path.dirname(directory) != directory:
         directory = os.path.dirname(directory)
-    return "" if os.access(directory, os.W_OK | os.X_OK) else directory
+    return directory
+
+
+def _unwritable(directory: str) -> str:
+    """The nearest existing directory, when this user may not write to it."""
+    nearest = _nearest(directory)
+    return "" if os.access(nearest, os.W_OK | os.X_OK) else nearest
+
+
+def _distribution(os_release: str) -> str:
+    """ID and VERSION_ID, which may be missing (Debian's unstable has none)."""
+    values = dict(line.partition("=")[::2] for line in os_release.splitlines())
+    return " ".join(value for key in ("ID", "VERSION_ID") if (value := values.get(key, "").strip("\"'")))
 
 
 def _read(path: str) -> str:

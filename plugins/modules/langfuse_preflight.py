@@ -52,6 +52,10 @@ options:
     description: Whether Docker will be installed when it is missing.
     type: bool
     required: true
+  docker_repository:
+    description: Whether an apt source with Docker's own packages is given, which an older Debian needs.
+    type: bool
+    default: false
   clickhouse_version:
     description: Version of ClickHouse.
     type: str
@@ -136,6 +140,11 @@ docker:
   description: Whether Docker Engine answers.
   returned: always
   type: bool
+packages:
+  description: Debian packages that an installation will add. Empty unless O(may_install_docker).
+  returned: always
+  type: list
+  elements: str
 volumes:
   description: Volumes of the project that exist.
   returned: always
@@ -147,7 +156,13 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
-from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, observe, tell
+from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import (
+    Wanted,
+    findings,
+    observe,
+    packages,
+    tell,
+)
 
 
 def main() -> None:
@@ -168,6 +183,7 @@ def main() -> None:
             memory_mib=dict(type="int", required=True),
             disk_gib=dict(type="int", required=True),
             may_install_docker=dict(type="bool", required=True),
+            docker_repository=dict(type="bool", default=False),
             clickhouse_version=dict(type="str", required=True),
             postgres_version=dict(type="str", required=True),
             new_secrets=dict(type="list", elements="str", default=[], no_log=False),
@@ -194,6 +210,7 @@ def main() -> None:
         memory_mib=given["memory_mib"],
         disk_gib=given["disk_gib"],
         may_install_docker=given["may_install_docker"],
+        docker_repository=given["docker_repository"],
         clickhouse_version=given["clickhouse_version"],
         postgres_version=given["postgres_version"],
         new_secrets=given["new_secrets"],
@@ -205,6 +222,7 @@ def main() -> None:
         errors=[tell(one) for one in found if one["level"] == "error"],
         hints=[tell(one) for one in found if one["level"] == "warning"],
         docker=host.docker and not host.docker_error,
+        packages=packages(host, wanted),
         volumes=list(host.volumes),
         healthy=list(host.healthy),
         python=sys.executable,

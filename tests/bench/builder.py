@@ -66,12 +66,12 @@ def _extract_mmdebstrap(paths: Paths) -> Path:
     return tool
 
 
-def ensure_base_tarball(paths: Paths, times: dict[str, float]) -> Path:
+def ensure_base_tarball(paths: Paths, times: dict[str, float], suite: str = catalogue.SUITE) -> Path:
     """A minimal Debian as a tarball in the cache, made from the machine's own mirror."""
-    tarball = paths.bench / f"base-{catalogue.hash_base()}.tar"
+    tarball = paths.bench / f"base-{catalogue.hash_base(suite)}.tar"
     if tarball.exists():
         return tarball
-    with step(f"make the base file system (Debian {catalogue.SUITE})", times, "base file system"):
+    with step(f"make the base file system (Debian {suite})", times, "base file system"):
         partial = tarball.with_name(f"partial-{tarball.name}")
         tool = _extract_mmdebstrap(paths)
         run(
@@ -84,9 +84,9 @@ def ensure_base_tarball(paths: Paths, times: dict[str, float]) -> Path:
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
                 '--aptopt=Acquire::Languages "none"',
                 '--aptopt=APT::Install-Recommends "false"',
-                catalogue.SUITE,
+                suite,
                 partial,
-                *machine_mirror().lines(catalogue.SUITE),
+                *machine_mirror().lines(suite),
             ],
             # The programs it calls lie beside it.
             env={**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}"},
@@ -96,13 +96,15 @@ def ensure_base_tarball(paths: Paths, times: dict[str, float]) -> Path:
     return tarball
 
 
-def ensure_base_image(paths: Paths, tarball: Path, times: dict[str, float]) -> None:
-    wanted = catalogue.hash_base()
-    if labels_of([catalogue.BASE_REFERENCE]).get(catalogue.BASE_REFERENCE) == wanted:
-        return
-    with step("import the base image", times, "base image"):
+def ensure_base_image(paths: Paths, tarball: Path, times: dict[str, float], suite: str = catalogue.SUITE) -> str:
+    """The reference of that file system as an image."""
+    reference, wanted = catalogue.base_reference(suite), catalogue.hash_base(suite)
+    if labels_of([reference]).get(reference) == wanted:
+        return reference
+    with step(f"import the base image (Debian {suite})", times, "base image"):
         label = f"LABEL {HASH_LABEL}={wanted}"
-        run(["docker", "import", "--change", label, tarball, catalogue.BASE_REFERENCE], log=paths.build_log)
+        run(["docker", "import", "--change", label, tarball, reference], log=paths.build_log)
+    return reference
 
 
 def _pip() -> list[str]:
@@ -140,7 +142,7 @@ def build(paths: Paths, image: Image, context: str, times: dict[str, float]) -> 
     candidate = f"{catalogue.REGISTRY}/candidate/{image.name}:{context}"
     with step(f"build {image.repository}", times, f"{image.name} image"):
         words: list[str | Path] = ["docker", "build", "--progress=plain", "-t", candidate, "-f", image.dockerfile]
-        words += ["--build-arg", f"BASE={catalogue.BASE_REFERENCE}", "--label", f"{HASH_LABEL}={context}"]
+        words += ["--build-arg", f"BASE={catalogue.base_reference()}", "--label", f"{HASH_LABEL}={context}"]
         if image.requirements.exists():
             words += ["--build-context", f"wheels={wheels}"]
         if image.target:

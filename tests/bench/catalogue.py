@@ -14,7 +14,6 @@ REGISTRY = "bench.localhost"
 HASH_LABEL = "localhost.bench.context"
 SUITE = "trixie"
 BASE_PACKAGES = ("ca-certificates", "python3", "tzdata", "wget")
-BASE_REFERENCE = f"{REGISTRY}/library/debian:{SUITE}"
 STANDIN_TAG = "4.16.0-stand-in"
 PROBED_REGISTRY_IMAGE = "docker.io/langfuse/langfuse:4.16.0"
 
@@ -113,5 +112,9 @@ def hash_context(image: Image) -> str:
     return digest.hexdigest()[:20]
 
 
-def hash_base() -> str:
-    return hashlib.sha256(repr((SUITE, BASE_PACKAGES)).encode()).hexdigest()[:20]
+def base_reference(suite: str = SUITE) -> str:
+    return f"{REGISTRY}/library/debian:{suite}"
+
+
+def hash_base(suite: str = SUITE) -> str:
+    return hashlib.sha256(repr((suite, BASE_PACKAGES)).encode()).hexdigest()[:20]

@@ -15,6 +15,7 @@ WANTED = Wanted(
     memory_mib=9216,
     disk_gib=10,
     may_install_docker=False,
+    docker_repository=False,
     clickhouse_version="25.12",
     postgres_version="17.6",
     new_secrets=(),
@@ -29,6 +30,8 @@ GOOD: dict[str, Any] = {
     "cpu_flags": ("sse4_2",),
     "overcommit": "1",
 }
+TRIXIE = {"distribution": "debian 13"}
+INSTALL = {"may_install_docker": True}
 
 
 def test_a_good_host_has_no_finding() -> None:
@@ -39,7 +42,21 @@ def test_a_good_host_has_no_finding() -> None:
     ("seen", "wanted", "codes"),
     [
         ({"docker": False}, {}, ["docker_missing"]),
-        ({"docker": False}, {"may_install_docker": True}, []),
+        ({"docker": False, **TRIXIE}, {}, ["docker_missing"]),
+        ({"docker": False, **TRIXIE}, INSTALL, ["docker_missing"]),
+        ({"docker": False, "distribution": "debian 12"}, INSTALL, ["docker_unsupported"]),
+        ({"docker": False, "distribution": "debian 12"}, {**INSTALL, "docker_repository": True}, ["docker_missing"]),
+        ({"docker": False, "distribution": "debian"}, INSTALL, ["docker_unsupported"]),
+        (
+            {"docker": False, "distribution": "rocky 10.0"},
+            {**INSTALL, "docker_repository": True},
+            ["docker_unsupported"],
+        ),
+        ({"docker": False, "root": False, **TRIXIE}, INSTALL, ["docker_missing", "rights"]),
+        ({"docker": False, "can_make_venv": False, **TRIXIE}, INSTALL, ["docker_missing"]),
+        ({"can_make_venv": False}, {}, ["venv_missing"]),
+        ({"can_make_venv": False}, INSTALL, ["venv_missing"]),
+        ({"can_make_venv": False, "python_ready": True}, {}, []),
         ({"docker_error": "permission denied while trying to connect"}, {}, ["docker_rights"]),
         ({"docker_error": "Cannot connect to the Docker daemon"}, {}, ["docker_down"]),
         ({"engine_version": "20.10.24"}, {}, ["docker_old"]),
@@ -67,6 +84,55 @@ def test_finding(seen: dict[str, Any], wanted: dict[str, Any], codes: list[str])
     found = preflight.findings(Host(**{**GOOD, **seen}), replace(WANTED, **wanted))
     assert [one["code"] for one in found] == codes
     assert all(one["what"] and one["cure"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "expected"),
+    [
+        ({"docker": False}, {}, []),
+        ({"docker": False}, INSTALL, ["docker.io", "docker-cli", "docker-compose"]),
+        (
+            {"docker": False},
+            {**INSTALL, "docker_repository": True},
+            ["docker-ce", "docker-ce-cli", "docker-compose-plugin"],
+        ),
+        ({"can_make_venv": False}, INSTALL, ["python3-venv"]),
+        ({"can_make_venv": False, "python_ready": True}, INSTALL, []),
+        ({"can_make_venv": False}, {}, []),
+    ],
+)
+def test_packages(seen: dict[str, Any], wanted: dict[str, Any], expected: list[str]) -> None:
+    assert preflight.packages(Host(**{**GOOD, **seen}), replace(WANTED, **wanted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "levels"),
+    [
+        ({"docker": False, **TRIXIE}, {}, ["error"]),
+        ({"docker": False, **TRIXIE}, INSTALL, ["warning"]),
+        ({"docker": False, "distribution": "debian 12"}, INSTALL, ["error"]),
+        ({"can_make_venv": False}, {}, ["error"]),
+        ({"can_make_venv": False}, INSTALL, ["warning"]),
+    ],
+)
+def test_what_an_installation_cures_does_not_stand_in_the_way(
+    seen: dict[str, Any], wanted: dict[str, Any], levels: list[str]
+) -> None:
+    found = preflight.findings(Host(**{**GOOD, **seen}), replace(WANTED, **wanted))
+    assert [one["level"] for one in found] == levels
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\nID=debian\n', "debian 13"),
+        ("ID='ubuntu'\nVERSION_ID='24.04'\n", "ubuntu 24.04"),
+        ("ID=debian\n", "debian"),
+        ("", ""),
+    ],
+)
+def test_distribution(text: str, expected: str) -> None:
+    assert preflight._distribution(text) == expected
 
 
 def test_all_findings_come_at_once() -> None:

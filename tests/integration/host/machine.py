@@ -1,0 +1,128 @@
+"""A fresh Debian as a container: another host than the controller, with its own Python, reached as Ansible reaches one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.bench import builder, engine
+from tests.bench.paths import find_paths
+from tests.molecule.instance import ROOT, docker, wait_until
+from tests.molecule.playbook import Run
+
+_CLIENT = ("docker-cli_", "docker-compose_")
+PLAYBOOKS = Path(__file__).parent / "playbooks"
+# What Ansible itself leaves on a host: its folder for temporary files.
+ANSIBLES_OWN = ("/root", "/root/.ansible", "/root/.cache", "/tmp")
+
+
+class Machine:
+    """Packages and wheels that it downloads are kept in the cache, for the next one."""
+
+    def __init__(self, suite: str, home: Path, *options: str) -> None:
+        paths = find_paths()
+        reference = builder.ensure_base_image(paths, builder.ensure_base_tarball(paths, {}, suite), {}, suite)
+        kept = paths.bench / "hosts" / suite
+        for name in ("archives/partial", "pip"):
+            (kept / name).mkdir(parents=True, exist_ok=True)
+        self.name = f"host-test-{suite}-{uuid.uuid4().hex[:8]}"
+        self.secrets_file = home / f"{self.name}.yml"
+        self._inventory = home / f"{self.name}.json"
+        self._inventory.write_text(json.dumps(self._hosts()))
+        mounts = (f"{kept}/archives:/var/cache/apt/archives", f"{kept}/pip:/root/.cache/pip", "/var/lib/docker")
+        volumes = [word for mount in mounts for word in ("-v", mount)]
+        # Privileged, because an engine of its own starts in it.
+        docker(
+            "run",
+            "-d",
+            "--init",
+            "--privileged",
+            "--name",
+            self.name,
+            *volumes,
+            *options,
+            reference,
+            "sleep",
+            "infinity",
+        )
+        # Only the base of the bench's images goes without what packages recommend.
+        self.run("rm", "/etc/apt/apt.conf.d/99mmdebstrap")
+
+    def _hosts(self) -> dict[str, Any]:
+        variables = {
+            "ansible_connection": "community.docker.docker",
+            "langfuse_secrets_format": "plain",
+            "langfuse_secrets_file": str(self.secrets_file),
+            "langfuse_init_user_email": "admin@example.com",
+            "langfuse_minimum_disk": 1,
+        }
+        return {"langfuse": {"hosts": {self.name: {}}, "vars": variables}}
+
+    def run(self, *words: str, check: bool = True) -> str:
+        return docker("exec", self.name, *words, check=check).strip()
+
+    def play(self, playbook: str, *words: str, variables: Mapping[str, Any] | None = None, fails: bool = False) -> Run:
+        """Run a playbook of the collection, or one of this folder, against this host alone."""
+        path = PLAYBOOKS / playbook
+        began = time.monotonic()
+        done = subprocess.run(
+            [
+                "ansible-playbook",
+                f"--inventory={self._inventory}",
+                f"--extra-vars={json.dumps(variables or {})}",
+                str(path) if path.exists() else playbook,
+                *words,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "true"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        result = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - began)
+        print(f"{playbook} {' '.join(words)}: status {result.status}, changed {result.changed}, {result.seconds:.1f} s")
+        assert bool(result.status) == fails, f"status {result.status}\n{result.output[-6000:]}"
+        return result
+
+    def touched(self) -> list[str]:
+        """Paths that differ from the fresh file system, without Ansible's own."""
+        paths = [line.split(" ", 1)[1] for line in docker("diff", self.name).splitlines()]
+        fresh = (
+            "/etc/apt/apt.conf.d",
+            "/etc/apt",
+            "/etc",
+            "/etc/apt/apt.conf.d/99mmdebstrap",
+            "/var/cache/apt/archives",
+        )
+        return [
+            path
+            for path in paths
+            if path not in ANSIBLES_OWN
+            and path not in fresh
+            and not path.startswith(("/root/.ansible/", "/root/.cache/"))
+        ]
+
+    def install_client(self) -> None:
+        """Docker's command line and Compose, as on a host of the field, where this Debian's own are too old."""
+        paths = [path for path in engine.fetch_packages(find_paths()) if path.name.startswith(_CLIENT)]
+        for path in paths:
+            docker("cp", str(path), f"{self.name}:/tmp/{path.name}")
+        self.run("dpkg", "--install", *(f"/tmp/{path.name}" for path in paths))
+
+    def start_engine(self) -> None:
+        """What systemd would do: Docker Engine as its package installed it."""
+        docker("exec", "-d", self.name, "dockerd")
+        wait_until(
+            "engine in the machine", lambda: self.run("docker", "info", "-f", "{{.ServerVersion}}", check=False), 60
+        )
+
+    def remove(self) -> None:
+        docker("rm", "--force", "--volumes", self.name, check=False)
