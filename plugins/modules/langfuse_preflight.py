@@ -101,7 +101,7 @@ EXAMPLES = r"""
     disk_gib: 10
     may_install_docker: false
     clickhouse_version: "25.12"
-    postgres_version: "17.6"
+    postgres_version: "17.11"
     frozen: {}
     requirements: "{{ lookup('ansible.builtin.file', 'requirements.txt') }}"
     controller_time: "{{ now().timestamp() }}"

@@ -99,6 +99,14 @@ def test_the_profile_setting_is_written_for_servers_that_need_it_only() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "mount"),
+    [("17.11", "postgres:/var/lib/postgresql/data"), ("18.6", "postgres:/var/lib/postgresql")],
+)
+def test_the_data_of_postgresql_lies_where_its_image_keeps_it(version: str, mount: str) -> None:
+    assert _services({"langfuse_postgres_version": version})["postgres"]["volumes"] == [mount]
+
+
 def test_health_checks_heal_and_never_ask_ready() -> None:
     for service in ("langfuse-web", "langfuse-worker"):
         (_kind, check) = _services({"langfuse_stuck_seconds": 77})[service]["healthcheck"]["test"]

@@ -87,6 +87,8 @@ CASES = (
     Bad("floating_versions", {"langfuse_postgres_version": "17"}, "langfuse_postgres_version"),
     Bad("supported_versions", {"langfuse_version": "3.225.4"}, "langfuse_version"),
     Bad("supported_versions", {"langfuse_clickhouse_version": "24.3"}, "langfuse_clickhouse_version"),
+    Bad("store_images", {"langfuse_postgres_version": "17.11-alpine"}, "langfuse_postgres_version"),
+    Bad("store_images", {"langfuse_seaweedfs_version": "3.97"}, "langfuse_seaweedfs_version"),
     Bad(
         "clickhouse_profile",
         {

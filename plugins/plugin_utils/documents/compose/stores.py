@@ -82,7 +82,7 @@ def _clickhouse_config() -> dict[str, Any]:
     return {
         "clickhouse": {
             "timezone": "UTC",
-            "listen_host": "0.0.0.0",
+            # Not listen_host: the image's own file has two of them, and a third would replace one and bind twice.
             "logger": {"level": "information", "console": 1},
             "max_server_memory_usage_to_ram_ratio": "0.8",
             "query_log": {"ttl": "event_date + INTERVAL 7 DAY DELETE"},
@@ -97,6 +97,11 @@ def _clickhouse_users(version: str) -> dict[str, Any]:
         # Langfuse up to 4.16 sends times as numbers; newer servers read them as seconds and drop the rows.
         profile["input_format_read_datetime_number_as_raw_value"] = 1
     return {"clickhouse": {"profiles": {"default": profile}}}
+
+
+def _postgres_data(version: str) -> str:
+    """From 18 on the image keeps its data in a folder of the version, below the volume."""
+    return "/var/lib/postgresql" if versions.at_least(version, 18) else "/var/lib/postgresql/data"
 
 
 def _valkey_config(memory: int) -> dict[str, str]:
@@ -121,7 +126,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "env_file": ["env/postgres.env"],
             "user": "999:999",
             "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999,mode=0775"],
-            "volumes": ["postgres:/var/lib/postgresql/data"],
+            "volumes": [f"postgres:{_postgres_data(plan['versions']['postgres'])}"],
             "shm_size": "128m",
             "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
             "stop_grace_period": "60s",

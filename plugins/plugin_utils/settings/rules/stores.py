@@ -82,6 +82,19 @@ def supported_versions(settings: Settings) -> Iterator[Problem]:
         yield Problem("langfuse_version", "is not a version 4", "This collection runs Langfuse 4")
 
 
+def store_images(settings: Settings) -> Iterator[Problem]:
+    """Images whose user is not the one that the service runs as (decisions 2)."""
+    if "alpine" in (settings["langfuse_postgres_version"] or ""):
+        yield Problem(
+            "langfuse_postgres_version",
+            "is the image's Alpine variant, which has another user",
+            "Use the tag without -alpine",
+        )
+    seaweedfs = versions.numbers(settings["langfuse_seaweedfs_version"] or "")
+    if seaweedfs and seaweedfs < (4,):
+        yield Problem("langfuse_seaweedfs_version", "has an image that only runs as root", "Use 4.00 or newer")
+
+
 def clickhouse_profile(settings: Settings) -> Iterator[Problem]:
     """From ClickHouse 26.8 on, rows are lost unless the profile says otherwise; an override must not take the file away."""
     if not versions.at_least(settings["langfuse_clickhouse_version"] or "", 26, 8):
@@ -102,5 +115,6 @@ RULES = (
     prefixes,
     floating_versions,
     supported_versions,
+    store_images,
     clickhouse_profile,
 )
