@@ -19,7 +19,7 @@ from tests.molecule.playbook import Run
 _CLIENT = ("docker-cli_", "docker-compose_")
 PLAYBOOKS = Path(__file__).parent / "playbooks"
 # What Ansible itself leaves on a host: its folder for temporary files.
-ANSIBLES_OWN = ("/root", "/root/.ansible", "/root/.cache", "/tmp")
+ANSIBLES_OWN = ("/root", "/tmp")
 
 
 class Machine:
@@ -37,6 +37,13 @@ class Machine:
         self._inventory.write_text(json.dumps(self._hosts()))
         mounts = (f"{kept}/archives:/var/cache/apt/archives", f"{kept}/pip:/root/.cache/pip", "/var/lib/docker")
         volumes = [word for mount in mounts for word in ("-v", mount)]
+        # As this machine reaches package indexes, behind a proxy with an authority of its own perhaps.
+        authority = os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt")
+        if Path(authority).exists():
+            volumes += ["-v", f"{authority}:/srv/authority.crt:ro", "-e", "PIP_CERT=/srv/authority.crt"]
+        volumes += [
+            word for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL") if name in os.environ for word in ("-e", name)
+        ]
         # Privileged, because an engine of its own starts in it.
         docker(
             "run",
@@ -53,6 +60,7 @@ class Machine:
         )
         # Only the base of the bench's images goes without what packages recommend.
         self.run("rm", "/etc/apt/apt.conf.d/99mmdebstrap")
+        self._fresh = self._differing()
 
     def _hosts(self) -> dict[str, Any]:
         variables = {
@@ -92,23 +100,12 @@ class Machine:
         assert bool(result.status) == fails, f"status {result.status}\n{result.output[-6000:]}"
         return result
 
-    def touched(self) -> list[str]:
-        """Paths that differ from the fresh file system, without Ansible's own."""
-        paths = [line.split(" ", 1)[1] for line in docker("diff", self.name).splitlines()]
-        fresh = (
-            "/etc/apt/apt.conf.d",
-            "/etc/apt",
-            "/etc",
-            "/etc/apt/apt.conf.d/99mmdebstrap",
-            "/var/cache/apt/archives",
-        )
-        return [
-            path
-            for path in paths
-            if path not in ANSIBLES_OWN
-            and path not in fresh
-            and not path.startswith(("/root/.ansible/", "/root/.cache/"))
-        ]
+    def touched(self) -> set[str]:
+        """Paths that have changed since the machine was made, without Ansible's own."""
+        return {path for path in self._differing() - self._fresh if not path.startswith(ANSIBLES_OWN)}
+
+    def _differing(self) -> set[str]:
+        return {line.split(" ", 1)[1] for line in docker("diff", self.name).splitlines()}
 
     def install_client(self) -> None:
         """Docker's command line and Compose, as on a host of the field, where this Debian's own are too old."""

@@ -38,7 +38,7 @@ def test_check_on_a_fresh_host_predicts_and_installs_nothing(trixie: Machine) ->
     assert "Predict the packages" in planned.changed_tasks
     assert "Make the project directory" in planned.changed_tasks
     assert "Write the Compose project" in planned.changed_tasks
-    assert trixie.touched() == []
+    assert trixie.touched() == set()
     assert not trixie.secrets_file.exists()
 
 
@@ -68,7 +68,7 @@ def test_debian_12_is_refused_in_one_sentence(bookworm: Machine) -> None:
         "in langfuse_docker_apt_repository, or install both by hand."
     )
     assert not bookworm.secrets_file.exists()
-    assert bookworm.touched() == []
+    assert bookworm.touched() == set()
 
 
 def test_debian_12_takes_a_repository(bookworm: Machine) -> None:
