@@ -120,10 +120,10 @@ PARTS: dict[str, Callable[[], Count]] = {
     "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "bench": bench,
-    "integration": lambda: pytest("tests/integration", "--durations=10"),
+    "integration": lambda: pytest("tests/integration", "--durations=10", "-m", "not long"),
     "molecule": molecule,
 }
-LONG: dict[str, Callable[[], Count]] = {}
+LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration/host", "-m", "long")}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,6 +22,40 @@ PLAYBOOKS = Path(__file__).parent / "playbooks"
 ANSIBLES_OWN = ("/root", "/tmp")
 
 
+def hosts(name: str, secrets_file: Path, **connection: Any) -> dict[str, Any]:
+    """An inventory of one host."""
+    variables = {
+        "langfuse_secrets_format": "plain",
+        "langfuse_secrets_file": str(secrets_file),
+        "langfuse_init_user_email": "admin@example.com",
+        "langfuse_minimum_disk": 1,
+    }
+    return {"langfuse": {"hosts": {name: {}}, "vars": {**variables, **connection}}}
+
+
+def play(
+    inventory: Path, playbook: str, *words: str, variables: Mapping[str, Any] | None = None, fails: bool = False
+) -> Run:
+    """Run a playbook of the collection, or one of this folder, to its end, which must be a good one unless `fails`."""
+    path = PLAYBOOKS / playbook
+    given = ["--extra-vars", json.dumps(variables or {})]
+    began = time.monotonic()
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", inventory, *given, str(path) if path.exists() else playbook, *words],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    result = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - began)
+    print(f"{playbook} {' '.join(words)}: status {result.status}, changed {result.changed}, {result.seconds:.1f} s")
+    assert bool(result.status) == fails, f"status {result.status}\n{result.output[-6000:]}"
+    return result
+
+
 class Machine:
     """Packages and wheels that it downloads are kept in the cache, for the next one."""
 
@@ -34,7 +68,8 @@ class Machine:
         self.name = f"host-test-{suite}-{uuid.uuid4().hex[:8]}"
         self.secrets_file = home / f"{self.name}.yml"
         self._inventory = home / f"{self.name}.json"
-        self._inventory.write_text(json.dumps(self._hosts()))
+        connection = "community.docker.docker"
+        self._inventory.write_text(json.dumps(hosts(self.name, self.secrets_file, ansible_connection=connection)))
         mounts = (f"{kept}/archives:/var/cache/apt/archives", f"{kept}/pip:/root/.cache/pip", "/var/lib/docker")
         volumes = [word for mount in mounts for word in ("-v", mount)]
         # As this machine reaches package indexes, behind a proxy with an authority of its own perhaps.
@@ -62,43 +97,11 @@ class Machine:
         self.run("rm", "/etc/apt/apt.conf.d/99mmdebstrap")
         self._fresh = self._differing()
 
-    def _hosts(self) -> dict[str, Any]:
-        variables = {
-            "ansible_connection": "community.docker.docker",
-            "langfuse_secrets_format": "plain",
-            "langfuse_secrets_file": str(self.secrets_file),
-            "langfuse_init_user_email": "admin@example.com",
-            "langfuse_minimum_disk": 1,
-        }
-        return {"langfuse": {"hosts": {self.name: {}}, "vars": variables}}
-
     def run(self, *words: str, check: bool = True) -> str:
         return docker("exec", self.name, *words, check=check).strip()
 
     def play(self, playbook: str, *words: str, variables: Mapping[str, Any] | None = None, fails: bool = False) -> Run:
-        """Run a playbook of the collection, or one of this folder, against this host alone."""
-        path = PLAYBOOKS / playbook
-        began = time.monotonic()
-        done = subprocess.run(
-            [
-                "ansible-playbook",
-                f"--inventory={self._inventory}",
-                f"--extra-vars={json.dumps(variables or {})}",
-                str(path) if path.exists() else playbook,
-                *words,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "true"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        result = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - began)
-        print(f"{playbook} {' '.join(words)}: status {result.status}, changed {result.changed}, {result.seconds:.1f} s")
-        assert bool(result.status) == fails, f"status {result.status}\n{result.output[-6000:]}"
-        return result
+        return play(self._inventory, playbook, *words, variables=variables, fails=fails)
 
     def touched(self) -> set[str]:
         """Paths that have changed since the machine was made, without Ansible's own."""
