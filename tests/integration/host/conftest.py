@@ -12,8 +12,15 @@ _ROOT = str(Path(__file__).resolve().parents[3])
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
+from tests.bench.engine import find_engine  # noqa: E402
 from tests.bench.paths import find_paths  # noqa: E402
 from tests.integration.host.machine import Machine  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bench() -> None:
+    if find_engine(find_paths()) is None:
+        pytest.skip("no engine answers: python -m tests.bench up")
 
 
 @pytest.fixture(scope="session")
