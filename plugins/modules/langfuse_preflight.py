@@ -156,13 +156,8 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
-from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import (
-    Wanted,
-    findings,
-    observe,
-    packages,
-    tell,
-)
+from ansible_collections.llmops.langfuse.plugins.module_utils.host import observe
+from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages, tell
 
 
 def main() -> None:

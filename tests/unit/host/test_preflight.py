@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import preflight
-from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Host, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils import host, preflight
+from ansible_collections.llmops.langfuse.plugins.module_utils.host import Host
+from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted
 
 WANTED = Wanted(
     project="langfuse",
@@ -132,12 +133,12 @@ def test_what_an_installation_cures_does_not_stand_in_the_way(
     ],
 )
 def test_distribution(text: str, expected: str) -> None:
-    assert preflight._distribution(text) == expected
+    assert host._distribution(text) == expected
 
 
 def test_all_findings_come_at_once() -> None:
-    host = Host(**{**GOOD, "engine_version": "20.10", "memory_mib": 1, "disk_gib": 0.1, "clock_skew": 100.0})
-    assert [one["code"] for one in preflight.findings(host, WANTED)] == ["docker_old", "memory", "disk", "clock"]
+    seen = Host(**{**GOOD, "engine_version": "20.10", "memory_mib": 1, "disk_gib": 0.1, "clock_skew": 100.0})
+    assert [one["code"] for one in preflight.findings(seen, WANTED)] == ["docker_old", "memory", "disk", "clock"]
 
 
 def test_a_port_in_use_is_seen() -> None:
@@ -147,8 +148,8 @@ def test_a_port_in_use_is_seen() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        assert preflight._taken("127.0.0.1", port)
-    assert not preflight._taken("127.0.0.1", port)
+        assert host._taken("127.0.0.1", port)
+    assert not host._taken("127.0.0.1", port)
 
 
 def test_env_files_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -156,4 +157,4 @@ def test_env_files_are_read_as_they_were_written(tmp_path: Path) -> None:
 
     values = {"SALT": 'a"b\\c$d', "ENCRYPTION_KEY": "00"}
     (tmp_path / "web.env").write_text(to_env(values))
-    assert preflight._env_file(str(tmp_path / "web.env")) == values
+    assert host._env_file(str(tmp_path / "web.env")) == values
