@@ -49,7 +49,8 @@ def variables(contract: dict[str, Any]) -> str:
 def _type(option: dict[str, Any]) -> str:
     if choices := option.get("choices"):
         return " \\| ".join(f"`{choice}`" for choice in choices)
-    return str(option["type"]) + (", secret" if option.get("no_log") else "")
+    elements = f" of {option['elements']}" if "elements" in option else ""
+    return str(option["type"]) + elements + (", secret" if option.get("no_log") else "")
 
 
 def _default(option: dict[str, Any]) -> str:

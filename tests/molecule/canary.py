@@ -28,6 +28,7 @@ VALUES = {
     "langfuse_init_project_secret_key": "sk-lf-Canary05project",
     "langfuse_init_user_password": f"Canary06user{AWKWARD}",
     "langfuse_smtp_url": "smtp://user:Canary07mail@mail.invalid:587",
+    "langfuse_https_proxy": "http://user:Canary13proxy@proxy.invalid:3128",
     "langfuse_postgres_password": f"Canary08postgres{AWKWARD}",
     "langfuse_clickhouse_password": "Canary09clickhouse",
     "langfuse_redis_password": "Canary10redis@:/?#%&=+$x",

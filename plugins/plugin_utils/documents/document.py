@@ -19,7 +19,7 @@ HEADER = "Written by llmops.langfuse. Changes here are lost: change the inventor
 class Document:
     """One file of a target.
 
-    path: relative to the project directory. form: yaml, env, xml or conf. object: its content as
+    path: relative to the project directory. form: yaml, env, xml, conf or pem. object: its content as
     data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
     """
 
@@ -99,7 +99,12 @@ def to_conf(content: Mapping[str, str]) -> str:
     return f"# {HEADER}\n" + "".join(f"{name} {value}\n" for name, value in content.items())
 
 
-_WRITERS = {"yaml": to_yaml, "env": to_env, "xml": to_xml, "conf": to_conf}
+def to_pem(content: str) -> str:
+    """Certificates; their readers skip what is between them."""
+    return f"# {HEADER}\n{content.strip()}\n"
+
+
+_WRITERS = {"yaml": to_yaml, "env": to_env, "xml": to_xml, "conf": to_conf, "pem": to_pem}
 
 
 def from_data(data: Mapping[str, Any]) -> Document:

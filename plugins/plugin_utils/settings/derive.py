@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 from . import secrets as kept
 from . import sizes
 from .contract import Spec, near_misses, unknown, validate, without_effect
+from .data import USERS, data_directory, folders, project_directory
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
@@ -156,7 +158,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "postgres": settings["langfuse_postgres_version"],
         },
         "compose": {
-            "directory": settings["langfuse_project_directory"] or f"/opt/langfuse/{settings.instance}",
+            "directory": project_directory(settings),
             "bind_address": settings["langfuse_bind_address"],
             "web_port": settings["langfuse_web_port"],
             "s3_port": settings["langfuse_s3_port"],
@@ -185,15 +187,22 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "memory": sizes.memory(settings),
             "memory_total": sizes.total(settings),
             "log": {"max-size": settings["langfuse_log_max_size"], "max-file": str(settings["langfuse_log_max_files"])},
-            "pull": settings["langfuse_image_pull"],
+            # What comes in an archive is not in reach of the host.
+            "pull": "never" if settings["langfuse_image_archive"] else settings["langfuse_image_pull"],
+            "image_archive": settings["langfuse_image_archive"],
+            "extra_volumes": [asdict(mount) for mount in map(parse, settings["langfuse_extra_volumes"]) if mount],
+            "data_directory": data_directory(settings),
+            "data_folders": folders(settings),
             "minimum_disk": settings["langfuse_minimum_disk"],
             "install_docker": settings["langfuse_install_docker"],
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],
             "application": [where["web"]["host"], where["worker"]["host"]],
-            "stores": ["postgres", "clickhouse", "valkey", "seaweedfs"],
+            "stores": list(USERS),
             "overrides": settings["langfuse_compose_overrides"],
         },
         "health_report": settings["langfuse_health_report"],
+        "labels": settings["langfuse_labels"],
+        "ca_certificates": settings["langfuse_ca_certificates"],
         "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from . import environment_schema
+from .mounts import CA_FILE
 from .plan import Environment, EnvValue, Feature, Secretly, Settings
 
 APPLICATION = ("web", "worker")
@@ -25,6 +26,8 @@ _MIGRATION = (
     "CLICKHOUSE_DB",
     "CLICKHOUSE_CLUSTER_ENABLED",
 )
+# Set only where they are asked for.
+_MIGRATION_TOO = ("NODE_EXTRA_CA_CERTS",)
 # Variable of the contract → services that its names go to. The later variable wins.
 EXTRA_READERS: Mapping[str, tuple[str, ...]] = {
     "langfuse_extra_env": APPLICATION,
@@ -42,6 +45,7 @@ def environments(
         service: {**environment, **extra_environment(settings, service)} for service, environment in own.items()
     }
     result["migrate"] = {name: own["web"][name] for name in _MIGRATION}
+    result["migrate"] |= {name: own["web"][name] for name in _MIGRATION_TOO if name in own["web"]}
     return result
 
 
@@ -55,6 +59,7 @@ def own_environments(
         **_stores(endpoints),
         **_storage(settings, features, endpoints),
         **_observability(settings, features),
+        **_network(settings, endpoints),
     }
     s3 = endpoints["s3"]
     single = {
@@ -183,6 +188,20 @@ def _storage(settings: Settings, features: Mapping[str, Feature], endpoints: End
         # Events have no prefix: the application replays traces only from the root of their bucket.
         if bucket != "events" and (prefix := settings[f"langfuse_s3_{bucket}_prefix"]):
             environment[f"{name}_PREFIX"] = prefix
+    return environment
+
+
+def _network(settings: Settings, endpoints: Endpoints) -> dict[str, EnvValue]:
+    """What lies between the instance and the world: private authorities, a proxy (facts 13)."""
+    environment: dict[str, EnvValue] = {}
+    if settings["langfuse_ca_certificates"]:
+        environment["NODE_EXTRA_CA_CERTS"] = CA_FILE
+    if settings["langfuse_https_proxy"]:
+        environment["HTTPS_PROXY"] = Secretly("langfuse_https_proxy")
+        own = [*(endpoint["host"] for endpoint in endpoints.values()), "localhost", "127.0.0.1"]
+        # The application reads both, and the lower case wins.
+        direct = ",".join(dict.fromkeys([*own, *settings["langfuse_no_proxy"]]))
+        environment |= {"NO_PROXY": direct, "no_proxy": direct}
     return environment
 
 

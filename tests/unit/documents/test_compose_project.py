@@ -9,8 +9,11 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.project import project
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import Document
 
-from ..settings.cases import GOOD
+from ..settings.cases import CERTIFICATE, GOOD
 from ..settings.support import CANDIDATES, run
+
+APPLICATION = {"langfuse-web", "langfuse-worker", "langfuse-migrate"}
+STORES = {"postgres", "clickhouse", "valkey", "seaweedfs"}
 
 
 def _documents(given: dict[str, Any] | None = None) -> dict[str, Document]:
@@ -79,6 +82,11 @@ def _readers(given: dict[str, Any]) -> set[str]:
         ({"langfuse_clickhouse_version": "26.9"}, {"clickhouse"}),
         ({"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "9"}}, {"langfuse-worker"}),
         ({"langfuse_valkey_memory": "1g"}, {"valkey"}),
+        ({"langfuse_ca_certificates": CERTIFICATE}, APPLICATION),
+        ({"langfuse_https_proxy": "http://proxy:3128"}, {"langfuse-web", "langfuse-worker"}),
+        ({"langfuse_extra_volumes": ["/srv/models:/models"]}, {"langfuse-web", "langfuse-worker"}),
+        ({"langfuse_labels": {"team": "ml"}}, {*APPLICATION, *STORES}),
+        ({"langfuse_data_directory": "/srv/data"}, STORES),
     ],
 )
 def test_a_change_recreates_exactly_its_readers(given: dict[str, Any], readers: set[str]) -> None:
@@ -89,6 +97,58 @@ def test_a_changed_mounted_file_changes_the_label_of_its_service() -> None:
     before, after = _services(), _services({"langfuse_clickhouse_version": "26.9"})
     assert before["clickhouse"]["labels"] != after["clickhouse"]["labels"]
     assert before["valkey"]["labels"] == after["valkey"]["labels"]
+
+
+def test_changed_authorities_change_the_label_of_those_that_trust_them() -> None:
+    given = {"langfuse_ca_certificates": CERTIFICATE}
+    more = {"langfuse_ca_certificates": f"# twice\n{CERTIFICATE}{CERTIFICATE}"}
+    before, after = _services(given), _services(more)
+    assert {name for name in before if before[name] != after[name]} == APPLICATION
+    (mount,) = before["langfuse-web"]["volumes"]
+    assert mount["read_only"] is True
+    # The folder: a file that is mounted by itself stays the old one when another takes its place.
+    assert f"{mount['source']}/ca.pem" == "/opt/langfuse/langfuse/certificates/ca.pem"
+    path = f"{mount['target']}/ca.pem"
+    assert path == run({**GOOD, **given}).plan["env"]["worker"]["NODE_EXTRA_CA_CERTS"]
+    assert _documents(given)["certificates/ca.pem"].content().endswith(CERTIFICATE)
+
+
+def test_labels_are_text_beside_our_own() -> None:
+    services = _services({"langfuse_labels": {"traefik.users": "u:$apr1$x"}})
+    assert all(service["labels"]["traefik.users"] == "u:$$apr1$$x" for service in services.values())
+    assert (
+        services["valkey"]["labels"]["llmops.langfuse.files"]
+        == _services()["valkey"]["labels"]["llmops.langfuse.files"]
+    )
+    assert "labels" not in _services()["langfuse-web"]
+
+
+def test_extra_volumes_must_exist_and_are_seen_by_web_and_worker() -> None:
+    services = _services({"langfuse_extra_volumes": ["/srv/$models:/models:ro", "/srv/cache:/cache"]})
+    for name in ("langfuse-web", "langfuse-worker"):
+        first, second = services[name]["volumes"]
+        assert first == {
+            "type": "bind",
+            "source": "/srv/$$models",
+            "target": "/models",
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        assert second["target"] == "/cache" and "read_only" not in second
+    assert "volumes" not in services["langfuse-migrate"]
+
+
+def test_a_data_directory_takes_the_place_of_the_named_volumes() -> None:
+    compose = _documents({"langfuse_data_directory": "/srv/data"})["compose.yaml"].object
+    assert "volumes" not in compose
+    assert compose["x-langfuse-data"] == "/srv/data/langfuse"
+    for name in STORES:
+        first = compose["services"][name]["volumes"][0]
+        assert first["source"] == f"/srv/data/langfuse/{name}"
+        # A disk that is not mounted must not look like an empty store.
+        assert first["bind"] == {"create_host_path": False}
+    named = _documents()["compose.yaml"].object
+    assert set(named["volumes"]) == STORES and "x-langfuse-data" not in named
 
 
 def test_the_profile_setting_is_written_for_servers_that_need_it_only() -> None:

@@ -5,6 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Of an authority that nobody has the key of.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBjzCCATWgAwIBAgIUM7jNQtUStSDP3vCm7YmzlY7/Z58wCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRRXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTIyMDEzNTUxWhgP
+MjEyNjEwMjkwMTM1NTFaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZewr5+MDGwEOin3KWXZvU1jVyDl2PRk2
+5aWy9kOQvSYgkgrXjYQ4OKDqD6f+G9bIZXBmnVyeBaiMt1bpA0luMaNTMFEwHQYD
+VR0OBBYEFOCqWCiqH7XrYYeBQYRVI1XjulC8MB8GA1UdIwQYMBaAFOCqWCiqH7Xr
+YYeBQYRVI1XjulC8MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIh
+AK+mKFl4nmiMcwh5i5+IvsfHN6iiaEPwRUy6y+sQ765DAiAPC02cDS3TZ+bCVD3/
+4e299xy7aizCm0Dtg2tP36IlkQ==
+-----END CERTIFICATE-----
+"""
+_CUT = CERTIFICATE.replace(CERTIFICATE.splitlines()[3] + "\n", "")
+
 GOOD: dict[str, Any] = {"langfuse_init_user_email": "admin@example.com"}
 
 
@@ -111,6 +127,52 @@ CASES = (
     ),
     Bad(
         "extra_names", {"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "0"}}, "langfuse_worker_extra_env"
+    ),
+    Bad("ca_certificates", {"langfuse_ca_certificates": "/etc/ssl/ca.pem"}, "langfuse_ca_certificates"),
+    Bad("ca_certificates", {"langfuse_ca_certificates": _CUT}, "langfuse_ca_certificates"),
+    Bad("ca_certificates", {"langfuse_ca_certificates": CERTIFICATE + CERTIFICATE[:200]}, "langfuse_ca_certificates"),
+    Bad(
+        "ca_certificates",
+        {"langfuse_ca_certificates": CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY")},
+        "langfuse_ca_certificates",
+    ),
+    Bad("https_proxy", {"langfuse_https_proxy": "proxy:3128"}, "langfuse_https_proxy"),
+    Bad("https_proxy", {"langfuse_https_proxy": "http://user:p#w@proxy.example.com"}, "langfuse_https_proxy"),
+    Bad("https_proxy", {"langfuse_https_proxy": "http://proxy.example.com:http"}, "langfuse_https_proxy"),
+    Bad("no_proxy", {"langfuse_no_proxy": ["git.example.com"]}, "langfuse_no_proxy"),
+    Bad(
+        "no_proxy",
+        {"langfuse_https_proxy": "http://proxy:3128", "langfuse_no_proxy": ["https://git.example.com"]},
+        "langfuse_no_proxy",
+    ),
+    Bad("labels", {"langfuse_labels": {"com.docker.compose.project": "other"}}, "langfuse_labels"),
+    Bad("labels", {"langfuse_labels": {"llmops.langfuse.files": "0"}}, "langfuse_labels"),
+    Bad("labels", {"langfuse_labels": {"two words": "x"}}, "langfuse_labels"),
+    Bad("labels", {"langfuse_labels": {"team": True}}, "langfuse_labels"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["./models:/models"]}, "langfuse_extra_volumes"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["/srv/../etc:/models"]}, "langfuse_extra_volumes"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["/srv/models:/models:z"]}, "langfuse_extra_volumes"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["/srv/models:/tmp/models"]}, "langfuse_extra_volumes"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["/srv/models:/etc"]}, "langfuse_extra_volumes"),
+    Bad("extra_volumes", {"langfuse_extra_volumes": ["/srv/a:/models", "/srv/b:/models"]}, "langfuse_extra_volumes"),
+    Bad("data_directory", {"langfuse_data_directory": "srv/langfuse"}, "langfuse_data_directory"),
+    Bad("data_directory", {"langfuse_data_directory": "/srv/../etc"}, "langfuse_data_directory"),
+    Bad("data_directory", {"langfuse_data_directory": "/opt/langfuse"}, "langfuse_data_directory"),
+    Bad(
+        "data_directory",
+        {"langfuse_data_directory": "/srv", "langfuse_project_directory": "/srv/langfuse/project"},
+        "langfuse_data_directory",
+    ),
+    Bad("image_archive", {"langfuse_image_archive": "images.tar"}, "langfuse_image_archive"),
+    Bad(
+        "image_archive",
+        {"langfuse_image_archive": "/srv/images.tar", "langfuse_image_pull": "always"},
+        "langfuse_image_pull",
+    ),
+    Bad(
+        "extra_names",
+        {"langfuse_https_proxy": "http://proxy:3128", "langfuse_extra_env": {"no_proxy": "x"}},
+        "langfuse_extra_env",
     ),
     Bad("teardown_confirmation", {"langfuse_teardown_data": "yes"}, "langfuse_teardown_data"),
     Bad("docker_repository", {"langfuse_docker_apt_repository": "deb x y z"}, "langfuse_docker_apt_repository"),

@@ -56,7 +56,8 @@ def test_none_counts_as_unset() -> None:
 def test_options_have_what_the_documentation_needs() -> None:
     for name, option in contract().items():
         assert option.get("description"), name
-        assert set(option) <= {"type", "default", "choices", "description", "no_log", "entry_point"}, name
+        assert set(option) <= {"type", "default", "choices", "description", "no_log", "elements", "entry_point"}, name
+        assert ("elements" in option) == (option["type"] == "list"), name
         if option.get("no_log"):
             assert option["type"] == "str", name
 

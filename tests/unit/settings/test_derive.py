@@ -83,6 +83,23 @@ def test_images_come_from_one_registry() -> None:
     assert all(image.startswith("registry.example.com/mirror/") for image in images.values())
 
 
+def test_with_an_archive_nothing_is_pulled() -> None:
+    assert run(GOOD).plan["compose"]["pull"] == "missing"
+    assert run({**GOOD, "langfuse_image_archive": "/srv/images.tar"}).plan["compose"]["pull"] == "never"
+
+
+def test_data_lies_in_a_folder_of_the_instance_with_the_owners_of_the_stores() -> None:
+    assert run(GOOD).plan["compose"]["data_folders"] == {}
+    compose = run({**GOOD, "langfuse_data_directory": "/srv/data/"}).plan["compose"]
+    assert compose["data_directory"] == "/srv/data/langfuse"
+    assert compose["data_folders"] == {
+        "postgres": {"path": "/srv/data/langfuse/postgres", "owner": 999},
+        "clickhouse": {"path": "/srv/data/langfuse/clickhouse", "owner": 101},
+        "valkey": {"path": "/srv/data/langfuse/valkey", "owner": 999},
+        "seaweedfs": {"path": "/srv/data/langfuse/seaweedfs", "owner": 1000},
+    }
+
+
 def test_every_variable_of_the_contract_has_an_effect() -> None:
     """Changing it changes the plan, the secrets or the problems; else it should not exist."""
     elsewhere = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
 
-from .cases import GOOD
+from .cases import CERTIFICATE, GOOD
 from .support import run
 
 VARIANTS: tuple[dict[str, Any], ...] = (
@@ -24,6 +24,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         "langfuse_s3_exports_prefix": "exports/",
         "langfuse_signup_enabled": True,
     },
+    {"langfuse_https_proxy": "http://u:p@proxy:3128", "langfuse_ca_certificates": CERTIFICATE},
 )
 PAIRS = list(itertools.product(VARIANTS, ("web", "worker")))
 
@@ -81,6 +82,31 @@ def test_a_password_is_encoded_where_it_goes_into_a_url() -> None:
         result.secrets["database_url"]
         == "postgresql://langfuse:p%40ss%2Fw%3Ard%3F%23%25%26%2B%20x@postgres:5432/langfuse"
     )
+
+
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_behind_a_proxy_the_services_reach_each_other(service: str) -> None:
+    given = {"langfuse_https_proxy": "http://u:p@proxy:3128", "langfuse_no_proxy": ["git.example.com", "postgres"]}
+    environment = _environment(given, service)
+    assert environment["HTTPS_PROXY"] == "http://u:p@proxy:3128"
+    assert environment["NO_PROXY"] == environment["no_proxy"]
+    direct = environment["NO_PROXY"].split(",")
+    assert {"postgres", "clickhouse", "valkey", "seaweedfs", "langfuse-web", "localhost"} <= set(direct)
+    assert direct.count("postgres") == 1 and direct[-1] == "git.example.com"
+    assert not [name for name in _environment({}, service) if "PROXY" in name.upper()]
+
+
+def test_the_proxy_with_its_password_is_a_secret() -> None:
+    plan = run({**GOOD, "langfuse_https_proxy": "http://u:hidden@proxy:3128"}).plan
+    assert plan["env"]["web"]["HTTPS_PROXY"] == {"secret": "langfuse_https_proxy"}
+    assert "hidden" not in str(plan)
+
+
+def test_private_authorities_are_trusted_by_the_migration_too() -> None:
+    given = {"langfuse_ca_certificates": CERTIFICATE}
+    for service in ("web", "worker", "migrate"):
+        assert _environment(given, service)["NODE_EXTRA_CA_CERTS"].startswith("/etc/langfuse/")
+        assert "NODE_EXTRA_CA_CERTS" not in _environment({}, service)
 
 
 def test_extra_environment_reaches_its_service_only() -> None:

@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from ...settings.mounts import CA_FILE
 from ..document import Document, secret
+from .mounts import bind
 
 Plan = Mapping[str, Any]
 
 # Web waits 110 s after SIGTERM before it closes (facts 1.5).
 WEB_GRACE = "125s"
+_MIGRATE = "langfuse-migrate"
+_CA_DOCUMENT = "certificates/ca.pem"
 
 
 def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
-    """An env file for each service of the application."""
-    return [
+    """An env file for each service of the application, and the authorities that all of them trust."""
+    authorities = [Document(_CA_DOCUMENT, "pem", plan["ca_certificates"])] if plan["ca_certificates"] else []
+    return authorities + [
         secret(
             f"env/{service}.env",
             "env",
@@ -29,6 +35,23 @@ def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
         )
         for service, environment in plan["env"].items()
     ]
+
+
+def mounted(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Service → documents that it reads by a mount; Compose does not see their content change."""
+    if not plan["ca_certificates"]:
+        return {}
+    return dict.fromkeys(
+        (plan["endpoints"]["web"]["host"], plan["endpoints"]["worker"]["host"], _MIGRATE), (_CA_DOCUMENT,)
+    )
+
+
+def _volumes(plan: Plan, extra: bool = True) -> dict[str, Any]:
+    """What the service sees of the host. The folder of the certificates, because a file would stay the old one."""
+    source, target = f"{plan['compose']['directory']}/{posixpath.dirname(_CA_DOCUMENT)}", posixpath.dirname(CA_FILE)
+    volumes = [bind(source, target, read_only=True)] if plan["ca_certificates"] else []
+    volumes += [bind(**mount) for mount in plan["compose"]["extra_volumes"]] if extra else []
+    return {"volumes": volumes} if volumes else {}
 
 
 def services(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -49,6 +72,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "healthcheck": _healing(
                 _WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]
             ),
+            **_volumes(plan),
         },
         worker["host"]: {
             "env_file": ["env/worker.env"],
@@ -59,8 +83,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "healthcheck": _healing(
                 _WORKER_CHECK, f"http://127.0.0.1:{worker['port']}/api/health", compose["stuck_seconds"]
             ),
+            **_volumes(plan),
         },
-        "langfuse-migrate": {
+        _MIGRATE: {
             "env_file": ["env/migrate.env"],
             "user": "1001:1001",
             "tmpfs": ["/tmp:size=16m,mode=1777"],
@@ -68,6 +93,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             # The entry point migrates, then executes its command.
             "command": ["true"],
             "restart": "no",
+            **_volumes(plan, extra=False),
         },
     }
 

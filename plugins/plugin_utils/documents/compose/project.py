@@ -11,8 +11,11 @@ from typing import Any
 from ...settings.secrets import fingerprint, fingerprint_key
 from ..document import Document, merge_patch
 from . import application, stores
+from .mounts import literal
 
 FILE = "compose.yaml"
+# Where the data is, for the run that is told another place.
+DATA_KEY = "x-langfuse-data"
 FILES_LABEL = "llmops.langfuse.files"
 
 # Service of the project → its entry in the Plan's images and memory.
@@ -24,22 +27,30 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
     files = [*stores.documents(plan, secrets), *application.documents(plan, secrets)]
     key = fingerprint_key(secrets["langfuse_encryption_key"])
     content = {document.path: document.content().encode() for document in files}
+    mounted = {**stores.MOUNTED, **application.mounted(plan)}
+    labels = {
+        # Compose recreates a container when a label changes, and never looks into mounted files.
+        name: {FILES_LABEL: fingerprint(key, *(content[path] for path in paths))}
+        for name, paths in mounted.items()
+    }
     services = {
-        name: _service(
-            plan, name, particular, fingerprint(key, *(content[path] for path in stores.MOUNTED.get(name, ())))
-        )
+        name: _service(plan, name, particular, labels.get(name, {}))
         for name, particular in {**stores.services(plan), **application.services(plan)}.items()
     }
+    data = plan["compose"]["data_directory"]
     compose = {
         "name": plan["instance"],
+        **({DATA_KEY: data} if data else {}),
         "services": services,
-        "volumes": {name: {} for name in stores.services(plan)},
+        **({} if data else {"volumes": {name: {} for name in stores.services(plan)}}),
         "networks": {"default": {}},
     }
     return [Document(FILE, "yaml", merge_patch(compose, plan["compose"]["overrides"])), *files]
 
 
-def _service(plan: Mapping[str, Any], name: str, particular: Mapping[str, Any], files: str) -> dict[str, Any]:
+def _service(
+    plan: Mapping[str, Any], name: str, particular: Mapping[str, Any], labels: Mapping[str, str]
+) -> dict[str, Any]:
     """What all services have in common, and what this one adds."""
     kind = _KIND.get(name, name)
     service: dict[str, Any] = {
@@ -52,7 +63,7 @@ def _service(plan: Mapping[str, Any], name: str, particular: Mapping[str, Any], 
         "mem_limit": f"{plan['compose']['memory'][kind]}m",
         "logging": {"driver": "json-file", "options": dict(plan["compose"]["log"])},
     }
-    if name in stores.MOUNTED:
-        # Compose recreates a container when a label changes, and never looks into mounted files.
-        service["labels"] = {FILES_LABEL: files}
+    labels = {**{name: literal(value) for name, value in plan["labels"].items()}, **labels}
+    if labels:
+        service["labels"] = labels
     return {**service, **particular}

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...settings import versions
+from ...settings.data import USERS
 from ..document import Document, secret
+from .mounts import bind
 
 Plan = Mapping[str, Any]
 Secrets = Mapping[str, str]
@@ -124,9 +126,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
         "postgres": {
             "command": ["postgres", "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "max_connections=200"],
             "env_file": ["env/postgres.env"],
-            "user": "999:999",
+            "user": _user("postgres"),
             "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999,mode=0775"],
-            "volumes": [f"postgres:{_postgres_data(plan['versions']['postgres'])}"],
+            "volumes": [_data(plan, "postgres", _postgres_data(plan["versions"]["postgres"]))],
             "shm_size": "128m",
             "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
             "stop_grace_period": "60s",
@@ -136,7 +138,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
         },
         "clickhouse": {
             "env_file": ["env/clickhouse.env"],
-            "user": "101:101",
+            "user": _user("clickhouse"),
             # The image writes its user there at each start.
             "tmpfs": [
                 "/tmp",
@@ -144,7 +146,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 "/var/log/clickhouse-server:uid=101,gid=101,mode=0750",
             ],
             "volumes": [
-                "clickhouse:/var/lib/clickhouse",
+                _data(plan, "clickhouse", "/var/lib/clickhouse"),
                 f"{directory}/clickhouse/config.xml:/etc/clickhouse-server/config.d/langfuse.xml:ro",
                 f"{directory}/clickhouse/users.xml:/etc/clickhouse-server/users.d/langfuse.xml:ro",
             ],
@@ -160,9 +162,9 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$REDISCLI_AUTH"\nEND\n',
             ],
             "env_file": ["env/valkey.env"],
-            "user": "999:999",
+            "user": _user("valkey"),
             "tmpfs": ["/tmp"],
-            "volumes": ["valkey:/data", f"{directory}/valkey/valkey.conf:/etc/valkey/langfuse.conf:ro"],
+            "volumes": [_data(plan, "valkey", "/data"), f"{directory}/valkey/valkey.conf:/etc/valkey/langfuse.conf:ro"],
             "stop_grace_period": "60s",
             "healthcheck": _health(["CMD-SHELL", "valkey-cli ping | grep -q PONG"]),
         },
@@ -179,14 +181,24 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 f"-s3.port={s3['port']}",
             ],
             "env_file": ["env/seaweedfs.env"],
-            "user": "1000:1000",
+            "user": _user("seaweedfs"),
             "tmpfs": ["/tmp"],
-            "volumes": ["seaweedfs:/data"],
+            "volumes": [_data(plan, "seaweedfs", "/data")],
             "ports": [f"127.0.0.1:{plan['compose']['s3_port']}:{s3['port']}"],
             "stop_grace_period": "60s",
             "healthcheck": _health(["CMD-SHELL", f"wget -q -T 4 -O /dev/null http://127.0.0.1:{s3['port']}/status"]),
         },
     }
+
+
+def _user(store: str) -> str:
+    return f"{USERS[store]}:{USERS[store]}"
+
+
+def _data(plan: Plan, store: str, target: str) -> str | dict[str, Any]:
+    """Where the store keeps its data: a folder of the host that was asked for, or a named volume."""
+    folders = plan["compose"]["data_folders"]
+    return bind(folders[store]["path"], target) if folders else f"{store}:{target}"
 
 
 # Files that a service reads by a mount; Compose does not see their content change.

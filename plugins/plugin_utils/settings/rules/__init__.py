@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, credentials, first_start, operation, stores
+from . import addresses, credentials, first_start, operation, platform, stores
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *first_start.RULES,
     *stores.RULES,
     *operation.RULES,
+    *platform.RULES,
 )
 
 
