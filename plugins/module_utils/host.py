@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, places
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import PROJECT
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
 
 # Written after the libraries were installed, so that a broken installation is repaired by the next run.
 PYTHON_RECORD = os.path.join(".python", "requirements.txt")
@@ -42,6 +43,8 @@ class Host:
     overcommit: str = ""
     taken_ports: dict[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
+    places: Seen = field(default_factory=Seen)
+    missing_images: tuple[str, ...] = ()
     other_directory: str = ""
     postgres_image: str = ""
     changed_secrets: tuple[str, ...] = ()
@@ -49,6 +52,11 @@ class Host:
     python_ready: bool = False
     can_make_venv: bool = True
     healthy: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Where data of the instance is: named volumes, and folders that hold something."""
+        return (*self.volumes, *self.places.folders, *self.places.recorded_folders)
 
 
 def observe(
@@ -58,11 +66,12 @@ def observe(
     controller_time: float,
     frozen: Mapping[str, str],
     requirements: str,
+    wanted_places: Places,
 ) -> Host:
     """Look at this host.
 
     ports: variable → (address, port). frozen: environment name → secret that may not change.
-    requirements: what the Python environment must have been made of.
+    requirements: what the Python environment must have been made of. wanted_places: what to look for.
     """
     host = Host(
         clock_skew=time.time() - controller_time,
@@ -76,12 +85,19 @@ def observe(
     host.can_make_venv = importlib.util.find_spec("ensurepip") is not None
     host.unwritable = _unwritable(directory)
     host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements
+    host.places = places.look(directory, wanted_places)
+    host.missing_images = tuple(wanted_places.images)
     mine: list[compose.Container] = []
     if shutil.which("docker"):
         host.docker = True
         mine = _observe_docker(host, project, directory)
     else:
-        host.disk_path = _nearest("/var/lib/docker")
+        host.disk_path = places.nearest("/var/lib/docker")
+        host.disk_gib = _free_gib(host.disk_path)
+    if host.docker and not host.docker_error:
+        host.missing_images = tuple(images.missing(wanted_places.images))
+    if wanted_places.folders:
+        host.disk_path = places.nearest(next(iter(wanted_places.folders.values())))
         host.disk_gib = _free_gib(host.disk_path)
     busy = {(address, port) for container in mine for address, port in _published(container)}
     for variable, (address, port) in ports.items():
@@ -89,7 +105,7 @@ def observe(
             host.taken_ports[variable] = f"another program ({address}:{port})"
     written = _env_file(os.path.join(directory, "env", "web.env"))
     host.changed_secrets = tuple(
-        sorted(n for n, value in frozen.items() if host.volumes and n in written and written[n] != value)
+        sorted(n for n, value in frozen.items() if host.data and n in written and written[n] != value)
     )
     match = re.search(r"image:\s*(\S*postgres:\S+)", _read(os.path.join(directory, "compose.yaml")))
     host.postgres_image = match.group(1) if match else ""
@@ -163,16 +179,9 @@ def _free_gib(path: str) -> float | None:
         return None
 
 
-def _nearest(directory: str) -> str:
-    """The directory, or the nearest one above that exists."""
-    while not os.path.isdir(directory) and os.path.dirname(directory) != directory:
-        directory = os.path.dirname(directory)
-    return directory
-
-
 def _unwritable(directory: str) -> str:
     """The nearest existing directory, when this user may not write to it."""
-    nearest = _nearest(directory)
+    nearest = places.nearest(directory)
     return "" if os.access(nearest, os.W_OK | os.X_OK) else nearest
 
 

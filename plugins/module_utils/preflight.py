@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import places
+from ansible_collections.llmops.langfuse.plugins.module_utils.finding import finding
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import Host
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
 
 ENGINE = (25, 0)  # health checks with start_interval
 COMPOSE = (2, 20)
@@ -30,19 +33,18 @@ class Wanted:
     clickhouse_version: str
     postgres_version: str
     new_secrets: Sequence[str]
-
-
-def finding(code: str, what: str, cure: str, level: str = "error") -> dict[str, str]:
-    return dict(code=code, level=level, what=what, cure=cure)
-
-
-def tell(one: Mapping[str, str]) -> str:
-    return f"{one['what']}. {one['cure']}."
+    places: Places = field(default_factory=Places)
 
 
 def findings(host: Host, wanted: Wanted) -> list[dict[str, str]]:
     """Everything that stands in the way (level error) or will hurt later (warning)."""
-    return [*_docker(host, wanted), *_packages(host, wanted), *_machine(host, wanted), *_data(host, wanted)]
+    return [
+        *_docker(host, wanted),
+        *_packages(host, wanted),
+        *_machine(host, wanted),
+        *_data(host, wanted),
+        *places.findings(wanted.places, host.places, wanted.project, host.volumes),
+    ]
 
 
 def packages(host: Host, wanted: Wanted) -> list[str]:
@@ -204,11 +206,11 @@ def _data(host: Host, wanted: Wanted) -> list[dict[str, str]]:
                 "Choose another langfuse_instance, or name that directory in langfuse_project_directory",
             )
         )
-    if host.volumes and wanted.new_secrets:
+    if host.data and wanted.new_secrets:
         found.append(
             finding(
                 "keys_lost",
-                f"The host has data ({', '.join(host.volumes)}) but the secrets file lacks {', '.join(wanted.new_secrets)}, and new values would orphan it",
+                f"The host has data ({', '.join(host.data)}) but the secrets file lacks {', '.join(wanted.new_secrets)}, and new values would orphan it",
                 "Put the old secrets file back (or give the old values); to start from nothing, run teardown with langfuse_teardown_data first",
             )
         )
@@ -221,7 +223,7 @@ def _data(host: Host, wanted: Wanted) -> list[dict[str, str]]:
             )
         )
     old, new = _version(host.postgres_image.rpartition(":")[2]), _version(wanted.postgres_version)
-    if host.volumes and old and new and old[0] != new[0]:
+    if host.data and old and new and old[0] != new[0]:
         found.append(
             finding(
                 "postgres_major",

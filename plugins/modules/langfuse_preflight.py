@@ -45,7 +45,7 @@ options:
     type: int
     required: true
   disk_gib:
-    description: Free space that Docker's data directory must have, in GiB.
+    description: Free space that there must be where the stores keep their data, in GiB.
     type: int
     required: true
   may_install_docker:
@@ -77,6 +77,25 @@ options:
     description: Content of the requirements file that the project's Python environment is made of.
     type: str
     required: true
+  stores:
+    description: Names of the stores.
+    type: list
+    elements: str
+    default: []
+  folders:
+    description: Folder of each store's data by its name. Empty where named volumes hold it.
+    type: dict
+    default: {}
+  sources:
+    description: Paths of the host that containers mount.
+    type: list
+    elements: str
+    default: []
+  images:
+    description: Images that must be on the host or in an archive, because nothing is pulled.
+    type: list
+    elements: str
+    default: []
   controller_time:
     description: Seconds since the epoch on the controller.
     type: float
@@ -145,8 +164,13 @@ packages:
   returned: always
   type: list
   elements: str
-volumes:
-  description: Volumes of the project that exist.
+data:
+  description: Where data of the instance is. Named volumes, and folders that hold something.
+  returned: always
+  type: list
+  elements: str
+missing_images:
+  description: Which of O(images) are not on the host.
   returned: always
   type: list
   elements: str
@@ -156,8 +180,10 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import observe
-from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages, tell
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
+from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages
 
 
 def main() -> None:
@@ -184,11 +210,16 @@ def main() -> None:
             new_secrets=dict(type="list", elements="str", default=[], no_log=False),
             frozen=dict(type="dict", required=True, no_log=True),
             requirements=dict(type="str", required=True),
+            stores=dict(type="list", elements="str", default=[]),
+            folders=dict(type="dict", default={}),
+            sources=dict(type="list", elements="str", default=[]),
+            images=dict(type="list", elements="str", default=[]),
             controller_time=dict(type="float", required=True),
         ),
         supports_check_mode=True,
     )
     given = module.params
+    places = Places(given["stores"], given["folders"], given["sources"], given["images"])
     try:
         host = observe(
             given["project"],
@@ -197,6 +228,7 @@ def main() -> None:
             given["controller_time"],
             given["frozen"],
             given["requirements"],
+            places,
         )
     except Failure as failure:
         module.fail_json(**failure.as_result())
@@ -209,6 +241,7 @@ def main() -> None:
         clickhouse_version=given["clickhouse_version"],
         postgres_version=given["postgres_version"],
         new_secrets=given["new_secrets"],
+        places=places,
     )
     found = findings(host, wanted)
     module.exit_json(
@@ -218,7 +251,8 @@ def main() -> None:
         hints=[tell(one) for one in found if one["level"] == "warning"],
         docker=host.docker and not host.docker_error,
         packages=packages(host, wanted),
-        volumes=list(host.volumes),
+        data=list(host.data),
+        missing_images=list(host.missing_images),
         healthy=list(host.healthy),
         python=sys.executable,
         python_ready=host.python_ready,

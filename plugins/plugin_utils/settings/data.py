@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from .plan import Settings
 
@@ -26,9 +25,7 @@ def data_directory(settings: Settings) -> str | None:
     return str(PurePosixPath(given) / settings.instance) if given else None
 
 
-def folders(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Store → its folder and the owner that it needs; empty where named volumes hold the data."""
+def folders(settings: Settings) -> dict[str, str]:
+    """Store → folder of its data; empty where named volumes hold it."""
     directory = data_directory(settings)
-    if directory is None:
-        return {}
-    return {store: {"path": f"{directory}/{store}", "owner": user} for store, user in USERS.items()}
+    return {store: f"{directory}/{store}" for store in USERS} if directory else {}

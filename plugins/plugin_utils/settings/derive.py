@@ -193,6 +193,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "extra_volumes": [asdict(mount) for mount in map(parse, settings["langfuse_extra_volumes"]) if mount],
             "data_directory": data_directory(settings),
             "data_folders": folders(settings),
+            "store_users": dict(USERS),
             "minimum_disk": settings["langfuse_minimum_disk"],
             "install_docker": settings["langfuse_install_docker"],
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],

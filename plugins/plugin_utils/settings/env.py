@@ -44,8 +44,8 @@ def environments(
     result: dict[str, Environment] = {
         service: {**environment, **extra_environment(settings, service)} for service, environment in own.items()
     }
-    result["migrate"] = {name: own["web"][name] for name in _MIGRATION}
-    result["migrate"] |= {name: own["web"][name] for name in _MIGRATION_TOO if name in own["web"]}
+    asked_for = [name for name in _MIGRATION_TOO if name in own["web"]]
+    result["migrate"] = {name: own["web"][name] for name in (*_MIGRATION, *asked_for)}
     return result
 
 

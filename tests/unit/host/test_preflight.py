@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import host, preflight
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import Host
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Seen
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted
 
 WANTED = Wanted(
@@ -76,6 +77,13 @@ def test_a_good_host_has_no_finding() -> None:
         ({"other_directory": "/srv/other"}, {}, ["project_taken"]),
         ({"volumes": ("langfuse_postgres",)}, {"new_secrets": ["langfuse_salt"]}, ["keys_lost"]),
         ({"volumes": ()}, {"new_secrets": ["langfuse_salt"]}, []),
+        ({"places": Seen(folders=("/srv/x/postgres",))}, {"new_secrets": ["langfuse_salt"]}, ["keys_lost"]),
+        (
+            {"places": Seen(recorded_folders=("/srv/x/postgres",))},
+            {"new_secrets": ["langfuse_salt"]},
+            ["keys_lost", "data_left"],
+        ),
+        ({"places": Seen(missing_sources=("/srv/models",))}, {}, ["source_missing"]),
         ({"changed_secrets": ("SALT",)}, {}, ["key_changed"]),
         ({"volumes": ("v",), "postgres_image": "docker.io/library/postgres:16.9"}, {}, ["postgres_major"]),
         ({"volumes": ("v",), "postgres_image": "docker.io/library/postgres:17.2"}, {}, []),

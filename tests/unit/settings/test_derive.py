@@ -88,15 +88,15 @@ def test_with_an_archive_nothing_is_pulled() -> None:
     assert run({**GOOD, "langfuse_image_archive": "/srv/images.tar"}).plan["compose"]["pull"] == "never"
 
 
-def test_data_lies_in_a_folder_of_the_instance_with_the_owners_of_the_stores() -> None:
+def test_data_lies_in_a_folder_of_the_instance() -> None:
     assert run(GOOD).plan["compose"]["data_folders"] == {}
     compose = run({**GOOD, "langfuse_data_directory": "/srv/data/"}).plan["compose"]
     assert compose["data_directory"] == "/srv/data/langfuse"
     assert compose["data_folders"] == {
-        "postgres": {"path": "/srv/data/langfuse/postgres", "owner": 999},
-        "clickhouse": {"path": "/srv/data/langfuse/clickhouse", "owner": 101},
-        "valkey": {"path": "/srv/data/langfuse/valkey", "owner": 999},
-        "seaweedfs": {"path": "/srv/data/langfuse/seaweedfs", "owner": 1000},
+        "postgres": "/srv/data/langfuse/postgres",
+        "clickhouse": "/srv/data/langfuse/clickhouse",
+        "valkey": "/srv/data/langfuse/valkey",
+        "seaweedfs": "/srv/data/langfuse/seaweedfs",
     }
 
 

@@ -198,7 +198,7 @@ def _user(store: str) -> str:
 def _data(plan: Plan, store: str, target: str) -> str | dict[str, Any]:
     """Where the store keeps its data: a folder of the host that was asked for, or a named volume."""
     folders = plan["compose"]["data_folders"]
-    return bind(folders[store]["path"], target) if folders else f"{store}:{target}"
+    return bind(folders[store], target) if folders else f"{store}:{target}"
 
 
 # Files that a service reads by a mount; Compose does not see their content change.

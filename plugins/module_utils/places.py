@@ -1,0 +1,142 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an instance's data is on a host, and what its containers mount. `look` looks, `findings` judges (pure)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.llmops.langfuse.plugins.module_utils.finding import finding
+
+# Written by the first migration, so the stores have held data since.
+MIGRATION_RECORD = ".migration.json"
+# The line of compose.yaml that says where the data is.
+_RECORDED = re.compile(r"^x-langfuse-data: (/\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What to look for on a host.
+
+    stores: names of the stores. folders: store → folder of its data, empty with named volumes.
+    sources: paths that containers will mount. images: images that an archive has to bring.
+    """
+
+    stores: Sequence[str] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    sources: Sequence[str] = ()
+    images: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found.
+
+    folders: those of the wanted ones that hold something. recorded: where the last run put the data,
+    empty for named volumes, and recorded_folders: what is there, unless it is wanted too.
+    """
+
+    folders: tuple[str, ...] = ()
+    recorded: str = ""
+    recorded_folders: tuple[str, ...] = ()
+    migrated: bool = False
+    may_chown: bool = True
+    missing_sources: tuple[str, ...] = ()
+
+
+def look(directory: str, places: Places) -> Seen:
+    """Look at the places; `directory` is the project's."""
+    match = _RECORDED.search(_read(os.path.join(directory, "compose.yaml")))
+    recorded = match.group(1) if match else ""
+    there = [os.path.join(recorded, store) for store in places.stores] if recorded else []
+    wanted = list(places.folders.values())
+    return Seen(
+        folders=tuple(path for path in wanted if _holds_something(path)),
+        recorded=recorded,
+        recorded_folders=tuple(path for path in there if path not in wanted and _holds_something(path)),
+        migrated=os.path.exists(os.path.join(directory, MIGRATION_RECORD)),
+        may_chown=os.geteuid() == 0,
+        missing_sources=tuple(path for path in places.sources if not os.path.lexists(path)),
+    )
+
+
+def findings(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -> list[dict[str, str]]:
+    """What stands in the way. `volumes` are the named volumes of the project."""
+    found = [
+        finding("source_missing", f"{path} of langfuse_extra_volumes is not on this host", "Make it, or remove it")
+        for path in seen.missing_sources
+    ]
+    if places.folders and not seen.may_chown:
+        found.append(
+            finding(
+                "rights_data",
+                "This user may not give the folders of langfuse_data_directory to the users of the stores",
+                "Let Ansible become root (-b)",
+            )
+        )
+    return [*found, *_data(places, seen, project, volumes)]
+
+
+def _data(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -> list[dict[str, str]]:
+    """A store that starts from nothing while its data is elsewhere has lost it in all but name."""
+    named = [f"{project}_{store}" for store in places.stores]
+    elsewhere = list(seen.recorded_folders)
+    if places.folders:
+        elsewhere += [name for name in named if name in volumes]
+        missing = [path for path in places.folders.values() if path not in seen.folders]
+    else:
+        missing = [name for name in named if name not in volumes]
+    if elsewhere and missing:
+        return [
+            finding(
+                "data_elsewhere",
+                f"The data of this instance is in {', '.join(elsewhere)}, and the settings ask for {', '.join(missing)}",
+                "Put langfuse_data_directory back, or move the data first as docs/guides/compose-host.md says",
+            )
+        ]
+    if elsewhere:
+        return [
+            finding(
+                "data_left",
+                f"{', '.join(elsewhere)} holds data of this instance too, which nothing reads any more",
+                "Remove it once everything works",
+                "warning",
+            )
+        ]
+    if missing and seen.recorded and seen.migrated:
+        return [
+            finding(
+                "data_missing",
+                f"This instance kept its data in {seen.recorded}, and there is none in {', '.join(missing)}",
+                "Mount the disk or put the data back; to start from nothing, run teardown with langfuse_teardown_data first",
+            )
+        ]
+    return []
+
+
+def nearest(path: str) -> str:
+    """The nearest existing directory: the path itself, or one above it."""
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def _holds_something(path: str) -> bool:
+    try:
+        return bool(os.listdir(path))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # what cannot be read must not be taken for nothing
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,93 @@
+"""Where data is and where it is wanted: what must not start from nothing, and what may."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import migration, places
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.project import project
+
+from ..settings.cases import GOOD
+from ..settings.support import run
+
+STORES = ("postgres", "valkey")
+VOLUMES = ("langfuse_postgres", "langfuse_valkey")
+NEW, OLD = ("/new/postgres", "/new/valkey"), ("/old/postgres", "/old/valkey")
+NAMED = Places(STORES)
+FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "volumes", "codes"),
+    [
+        pytest.param(NAMED, Seen(), (), [], id="fresh host, named volumes"),
+        pytest.param(FOLDERS, Seen(), (), [], id="fresh host, folders"),
+        pytest.param(NAMED, Seen(migrated=True), VOLUMES, [], id="second run, named volumes"),
+        pytest.param(FOLDERS, Seen(NEW, "/new", migrated=True), (), [], id="second run, folders"),
+        pytest.param(FOLDERS, Seen(recorded="/new"), (), [], id="interrupted before the stores wrote anything"),
+        pytest.param(FOLDERS, Seen(migrated=True), VOLUMES, ["data_elsewhere"], id="set under named volumes"),
+        pytest.param(FOLDERS, Seen(NEW[:1]), VOLUMES, ["data_elsewhere"], id="half moved"),
+        pytest.param(FOLDERS, Seen(NEW), VOLUMES, ["data_left"], id="moved out of named volumes"),
+        pytest.param(FOLDERS, Seen(NEW), ("langfuse_extra",), [], id="a volume of an override is no data of a store"),
+        pytest.param(NAMED, Seen((), "/old", OLD, True), (), ["data_elsewhere"], id="removed under data"),
+        pytest.param(FOLDERS, Seen((), "/old", OLD, True), (), ["data_elsewhere"], id="changed under data"),
+        pytest.param(FOLDERS, Seen(NEW, "/old", (), True), (), [], id="moved whole"),
+        pytest.param(FOLDERS, Seen(NEW, "/old", OLD, True), (), ["data_left"], id="copied"),
+        pytest.param(NAMED, Seen((), "/old", OLD, True), VOLUMES, ["data_left"], id="copied into named volumes"),
+        pytest.param(FOLDERS, Seen((), "/new", (), True), (), ["data_missing"], id="the disk is not mounted"),
+        pytest.param(FOLDERS, Seen(NEW[:1], "/new", (), True), (), ["data_missing"], id="one store is empty"),
+        pytest.param(NAMED, Seen((), "/old", (), True), (), ["data_missing"], id="removed while the disk is away"),
+        pytest.param(FOLDERS, Seen(may_chown=False), (), ["rights_data"], id="not root"),
+        pytest.param(NAMED, Seen(may_chown=False), (), [], id="not root, named volumes"),
+        pytest.param(NAMED, Seen(missing_sources=("/srv/models",)), (), ["source_missing"], id="extra volume"),
+    ],
+)
+def test_findings(wanted: Places, seen: Seen, volumes: tuple[str, ...], codes: list[str]) -> None:
+    found = places.findings(wanted, seen, "langfuse", volumes)
+    assert [one["code"] for one in found] == codes
+    assert all(one["what"] and one["cure"] for one in found)
+
+
+def _written(tmp_path: Path) -> Path:
+    """A project directory as the last run left it, with its data under `tmp_path`/data."""
+    result = run({**GOOD, "langfuse_data_directory": f"{tmp_path}/data"})
+    assert not result.problems
+    (compose, *_others) = project(result.plan, result.secrets)
+    directory = tmp_path / "project"
+    directory.mkdir()
+    (directory / compose.path).write_text(compose.content())
+    return directory
+
+
+def test_what_the_last_run_recorded_is_read_back(tmp_path: Path) -> None:
+    directory = _written(tmp_path)
+    postgres = tmp_path / "data" / "langfuse" / "postgres"
+    postgres.mkdir(parents=True)
+    assert places.look(str(directory), NAMED).recorded == f"{tmp_path}/data/langfuse"
+    assert places.look(str(directory), NAMED).recorded_folders == ()
+    (postgres / "PG_VERSION").touch()
+    assert places.look(str(directory), NAMED).recorded_folders == (str(postgres),)
+    again = places.look(str(directory), Places(STORES, {"postgres": str(postgres)}))
+    assert again.folders == (str(postgres),) and again.recorded_folders == ()
+    assert not again.migrated
+    (directory / migration.RECORD).touch()
+    assert places.look(str(directory), NAMED).migrated
+
+
+def test_a_missing_source_is_seen(tmp_path: Path) -> None:
+    wanted = Places(sources=(str(tmp_path), f"{tmp_path}/nothing"))
+    assert places.look(str(tmp_path), wanted).missing_sources == (f"{tmp_path}/nothing",)
+
+
+def test_what_cannot_be_listed_counts_as_data(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert places._holds_something(str(tmp_path / "file"))
+    assert not places._holds_something(str(tmp_path / "nothing"))
+
+
+def test_free_space_is_that_of_the_nearest_directory(tmp_path: Path) -> None:
+    assert places.nearest(f"{tmp_path}/not/yet") == str(tmp_path)
+    assert places.nearest(os.sep) == os.sep
