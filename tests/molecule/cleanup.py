@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import shutil
 
-from tests.molecule.instance import BASE, EPHEMERAL, FAULTS, LIFE, PROJECT_LABEL, SECRETS_FILE, Instance, docker
+from tests.molecule.instance import (
+    BASE,
+    EPHEMERAL,
+    FAULTS,
+    LIFE,
+    PLATFORM,
+    PROJECT_LABEL,
+    SECRETS_FILE,
+    Instance,
+    docker,
+)
 
 
 def remove(instance: Instance) -> list[str]:
@@ -24,7 +34,7 @@ def remove(instance: Instance) -> list[str]:
 
 
 def main() -> None:
-    for instance in (LIFE, FAULTS):
+    for instance in (LIFE, FAULTS, PLATFORM):
         if gone := remove(instance):
             print(f"{instance.name}: {', '.join(gone)}")
     if BASE.exists():

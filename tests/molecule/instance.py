@@ -1,4 +1,4 @@
-"""The two instances of the scenario, and what Docker says about their containers."""
+"""The instances of the scenario, and what Docker says about their containers."""
 
 from __future__ import annotations
 
@@ -161,4 +161,5 @@ class Instance:
 
 
 LIFE = Instance("molecule", "langfuse", "langfuse-molecule", 3130, 9190, BASE / "life")
+PLATFORM = Instance("molecule-platform", "langfuse_platform", "platform-check", 3330, 9390, BASE / "platform")
 FAULTS = Instance("molecule-faults", "langfuse_faults", "molecule-faults", 3131, 9191, BASE / "faults")
