@@ -26,6 +26,7 @@ FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
         pytest.param(NAMED, Seen(), (), [], id="fresh host, named volumes"),
         pytest.param(FOLDERS, Seen(), (), [], id="fresh host, folders"),
         pytest.param(NAMED, Seen(migrated=True), VOLUMES, [], id="second run, named volumes"),
+        pytest.param(NAMED, Seen(migrated=True), (), [], id="named volumes that somebody removed"),
         pytest.param(FOLDERS, Seen(NEW, "/new", migrated=True), (), [], id="second run, folders"),
         pytest.param(FOLDERS, Seen(recorded="/new"), (), [], id="interrupted before the stores wrote anything"),
         pytest.param(FOLDERS, Seen(migrated=True), VOLUMES, ["data_elsewhere"], id="set under named volumes"),

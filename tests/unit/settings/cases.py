@@ -158,6 +158,7 @@ CASES = (
     Bad("data_directory", {"langfuse_data_directory": "srv/langfuse"}, "langfuse_data_directory"),
     Bad("data_directory", {"langfuse_data_directory": "/srv/../etc"}, "langfuse_data_directory"),
     Bad("data_directory", {"langfuse_data_directory": "/opt/langfuse"}, "langfuse_data_directory"),
+    Bad("data_directory", {"langfuse_data_directory": "/opt/langfuse/langfuse/data"}, "langfuse_data_directory"),
     Bad(
         "data_directory",
         {"langfuse_data_directory": "/srv", "langfuse_project_directory": "/srv/langfuse/project"},
