@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,8 @@ SETTINGS: dict[str, Any] = {
     "langfuse_image_registry": REGISTRY,
     "langfuse_image_archive": str(ARCHIVE),
     "langfuse_ca_certificates": CERTIFICATE,
+    "langfuse_https_proxy": "http://user:password@proxy.invalid:3128",
+    "langfuse_no_proxy": ["git.example.com"],
     "langfuse_labels": {"team": "ml", "example.com/price": "5$"},
     "langfuse_extra_volumes": [f"{MODELS}:/models:ro"],
     "langfuse_data_directory": str(DATA),
@@ -41,16 +42,19 @@ def offline() -> Iterator[None]:
     """A registry of its own that does not answer; all but one of its images are on the host, and an archive has that one."""
     if not _images("bench.localhost"):
         pytest.skip("the bench has no images of its own")
+    EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
+    MODELS.mkdir(parents=True, exist_ok=True)
+    (MODELS / "prices.json").write_text("{}")
     for name in _images("bench.localhost"):
         docker("tag", f"bench.localhost/{name}", f"{REGISTRY}/{name}")
     (valkey,) = (name for name in _images(REGISTRY) if "/valkey:" in name)
     docker("save", "--output", str(ARCHIVE), f"{REGISTRY}/{valkey}")
     docker("image", "rm", f"{REGISTRY}/{valkey}")
-    MODELS.mkdir(parents=True)
-    (MODELS / "prices.json").write_text("{}")
     yield
     docker("image", "rm", *(f"{REGISTRY}/{name}" for name in _images(REGISTRY)))
     ARCHIVE.unlink()
+    for directory in (DATA, OTHER, MODELS):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _site(**changes: Any) -> playbook.Run:
@@ -101,6 +105,10 @@ def test_site_brings_it_up_with_all_of_it() -> None:
     for service in ("langfuse-web", "langfuse-worker"):
         name = f"{PLATFORM.name}-{service}-1"
         assert docker("exec", name, "sh", "-c", "cat $NODE_EXTRA_CA_CERTS").endswith(CERTIFICATE)
+        environment = containers[service]["Config"]["Env"]
+        assert f"HTTPS_PROXY={SETTINGS['langfuse_https_proxy']}" in environment
+        (direct,) = (value.partition("=")[2].split(",") for value in environment if value.startswith("NO_PROXY="))
+        assert {*STORES, "git.example.com"} <= set(direct)
         assert docker("exec", name, "cat", "/models/prices.json") == "{}"
         mounts = {mount["Destination"]: mount["RW"] for mount in containers[service]["Mounts"]}
         assert mounts == {"/models": False, "/etc/langfuse/certificates": False}
@@ -128,23 +136,8 @@ def test_data_without_its_keys_is_refused(tmp_path: Path) -> None:
     assert not lost.exists()
 
 
-def test_changed_authorities_and_labels_are_taken_and_the_data_stays() -> None:
-    traces = Traces(PLATFORM)
-    old = traces.arrives("before-labels")
-    more = {"langfuse_ca_certificates": CERTIFICATE * 2, "langfuse_labels": {"team": "data"}}
-    before = PLATFORM.container_ids()
-
-    _site(**more)
-
-    assert all(before[service] != ids for service, ids in PLATFORM.container_ids().items())
-    web = f"{PLATFORM.name}-langfuse-web-1"
-    assert docker("exec", web, "sh", "-c", "cat $NODE_EXTRA_CA_CERTS").endswith(CERTIFICATE * 2)
-    (labels,) = json.loads(f"[{docker('inspect', '--format', '{{json .Config.Labels}}', web)}]")
-    assert labels["team"] == "data" and "example.com/price" not in labels
-    assert old in traces.readable("before-labels")
-
-
-def test_moved_data_is_taken_and_a_missing_disk_is_no_empty_store() -> None:
+def test_a_missing_disk_is_no_empty_store_and_moved_data_is_taken() -> None:
+    """The move comes with other authorities and labels, which spares a run."""
     traces = Traces(PLATFORM)
     old = traces.arrives("before-move")
     playbook.run(PLATFORM, TEARDOWN, variables=SETTINGS)
@@ -153,10 +146,23 @@ def test_moved_data_is_taken_and_a_missing_disk_is_no_empty_store() -> None:
     shutil.move(DATA, OTHER)
     _refused(f"kept its data in {DATA}/{PLATFORM.name}, and there is none", "Mount the disk")
 
-    _site(langfuse_data_directory=str(OTHER))
+    labels = {"team": "data"}
+    _site(langfuse_data_directory=str(OTHER), langfuse_ca_certificates=CERTIFICATE * 2, langfuse_labels=labels)
     assert old in traces.readable("before-move")
     assert not DATA.exists()
-    assert _site(langfuse_data_directory=str(OTHER)).changed == 0
+    web = PLATFORM.container("langfuse-web")
+    assert docker("exec", web.id, "sh", "-c", "cat $NODE_EXTRA_CA_CERTS").endswith(CERTIFICATE * 2)
+    assert web.details["Config"]["Labels"]["team"] == "data"
+    assert "example.com/price" not in web.details["Config"]["Labels"]
+
+
+def test_changed_authorities_restart_only_who_trusts_them() -> None:
+    before = PLATFORM.container_ids()
+    _site(langfuse_data_directory=str(OTHER), langfuse_labels={"team": "data"})
+    after = PLATFORM.container_ids()
+    assert {service for service in before if before[service] != after[service]} == {"langfuse-web", "langfuse-worker"}
+    web = PLATFORM.container("langfuse-web")
+    assert docker("exec", web.id, "sh", "-c", "cat $NODE_EXTRA_CA_CERTS").count("BEGIN") == 1
 
 
 def test_teardown_with_the_name_removes_the_data_where_it_is() -> None:
@@ -169,6 +175,7 @@ def test_teardown_with_the_name_removes_the_data_where_it_is() -> None:
     )
     snapshot.assert_same(before, snapshot.host(PLATFORM))
     assert set(_folders(OTHER)) == set(STORES)
+    docker("kill", *(one.id for one in PLATFORM.containers()))
 
     playbook.run(PLATFORM, TEARDOWN, variables=confirmed)
 
