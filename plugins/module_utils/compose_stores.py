@@ -15,7 +15,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 
 # Codes of a store that may only need another moment.
 _PASSING = ("database_unreachable", "clickhouse_down", "s3_down", "s3_not_ready", "container_missing")
-_PAUSE = 0.2
+# Seconds between two tries, and between two looks at the containers.
+_PAUSE, _LOOK = 0.1, 1.0
 # Seconds that stores have to answer once all of them say that they are healthy.
 _HEALTHY = 15
 # A store that starts more often than this while it is waited for will not come up.
@@ -28,14 +29,14 @@ def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     failures: list[Failure] = []
     password_set, moved, made = False, dict(migration.FRESH), list[str]()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        buckets = pool.submit(stores.patiently, lambda _found: make_buckets(given, check_mode))
+        buckets = pool.submit(stores.patiently, lambda _found: make_buckets(given, check_mode, made))
         try:
             password_set = stores.patiently(lambda found: set_password(given, found, check_mode))
             moved = stores.patiently(lambda found: migrate(given, found, check_mode))
         except Failure as failure:
             failures.append(failure)
         try:
-            made = buckets.result()
+            buckets.result()
         except Failure as failure:
             failures.append(failure)
     # A check looks at stores that may still have to be started or to be given other passwords.
@@ -56,7 +57,7 @@ class _Stores:
 
     def patiently(self, action: Callable[[Sequence[compose.Container]], Any]) -> Any:
         """Do it again while a store only needs another moment, and none of them has given up."""
-        found = self._found
+        found, looked = self._found, time.monotonic()
         healthy_since: float | None = None
         while True:
             try:
@@ -66,14 +67,16 @@ class _Stores:
                 late = healthy_since is not None and now - healthy_since > _HEALTHY
                 if failure.code not in _PASSING or now >= self._deadline or late:
                     raise
-            time.sleep(_PAUSE)
-            found = compose.containers(self._project)
+                time.sleep(_PAUSE)
+                if failure.code != "container_missing" and now - looked < _LOOK:
+                    continue
+            found, looked = compose.containers(self._project), time.monotonic()
             if given_up := ended(self._found, found, self._services):
                 raise given_up
             if not all(one.health in ("", "healthy") for one in found if one.service in self._services):
                 healthy_since = None
             elif healthy_since is None:
-                healthy_since = time.monotonic()
+                healthy_since = looked
 
 
 def ended(
@@ -105,18 +108,18 @@ def set_password(given: Mapping[str, Any], found: Sequence[compose.Container], c
     return True
 
 
-def make_buckets(given: Mapping[str, Any], check_mode: bool) -> list[str]:
-    """Names of the buckets that were missing. Raises Failure."""
+def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) -> None:
+    """Add the names of the buckets that were missing to `made`, also of those before a failure. Raises Failure."""
     options = given["s3"]
     where = s3.Where(options["endpoint"], options["region"], True, given["s3_access_key"], given["s3_secret_key"])
-    bucket, made = "", []
+    bucket = ""
     try:
         store = s3.Store(where)
         for bucket in options["buckets"]:
-            if store.look(bucket) is None:
-                made.append(bucket)
+            if bucket not in made and store.look(bucket) is None:
                 if not check_mode:
                     store.create(bucket)
+                made.append(bucket)
     except s3.StoreError as error:
         raise s3.explain(error, where.label, bucket) from None
     except ImportError:
@@ -125,7 +128,6 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool) -> list[str]:
             "The Python library botocore is missing on this host.",
             "Run the role llmops.langfuse.host.",
         ) from None
-    return made
 
 
 def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:

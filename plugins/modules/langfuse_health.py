@@ -306,7 +306,6 @@ cure:
   returned: failure
 """
 
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -336,12 +335,11 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
         context = Context(params, lookup, states)
     except ValueError as error:
         raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
-    started = time.monotonic()
     try:
         hops = walk.walk(context)
     finally:
         context.close()
-    took = (time.monotonic() - started) * 1000
+    took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []

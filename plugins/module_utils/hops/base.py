@@ -45,13 +45,19 @@ class Context:
     ) -> None:
         self.params = params
         self.evidence: dict[str, Any] = {}
-        self.deadline = time.monotonic() + float(params["timeout"])
+        self._started = time.monotonic()
+        self.deadline = self._started + float(params["timeout"])
         self.resolve: dict[str, str] = http_client.parse_resolve(params["resolve"])
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
         self.states = states
         self._names = names
         self._patient_until = time.monotonic() + float(params["wait"])
         self._web: http_client.Client | None = None
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Since the walk began."""
+        return (time.monotonic() - self._started) * 1000
 
     @property
     def left(self) -> float:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
@@ -57,7 +58,8 @@ def database(ctx: Context) -> Finding:
     if direct is not None and direct.status == FAILED:
         return direct
     try:
-        answer = ctx.web().request("GET", f"{HEALTH}?failIfDatabaseUnavailable=true", timeout=ctx.patience)
+        with contextlib.closing(ctx.new_web()) as client:
+            answer = client.request("GET", f"{HEALTH}?failIfDatabaseUnavailable=true", timeout=ctx.patience)
         ctx.evidence["web_database"] = {"status": answer.status, "text": answer.text(200)}
     except http_client.Unreachable as error:
         ctx.evidence["web_database"] = {"status": None, "text": error.detail}

@@ -4,8 +4,8 @@
 
 """The walk: which hops there are, in which order, and what each needs before it makes sense.
 
-What takes long and needs nobody's result begins early, in the background: the stores are looked at while web still
-starts, and the trace travels while the rest is looked at. The table keeps the order of the way of a trace.
+What takes long and needs nobody's result begins early, in the background: libraries are imported while web still
+starts, and the trace travels while stores are looked at. The table keeps the order of the way of a trace.
 """
 
 from __future__ import annotations
@@ -41,13 +41,15 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
 class Hop(NamedTuple):
     """``needs`` are hops that must not have failed or been skipped for a failed one.
 
-    An ``early`` hop is checked in the background as soon as its needs are met; it must not use the shared connection.
+    It comes ``after`` others whatever became of them. An ``early`` hop is checked in the background as soon as all these
+    are done; it must not use the shared connection.
     """
 
     name: str
     check: Callable[[Context], Finding]
     needs: tuple[str, ...] = ()
     early: bool = False
+    after: tuple[str, ...] = ()
 
 
 def send_trace(ctx: Context) -> Finding:
@@ -74,21 +76,23 @@ def send_trace(ctx: Context) -> Finding:
         record["code"] = "different"
         fields = ", ".join(f"{row['span']}.{row['field']}" for row in outcome.differences)
         return Finding(FAILED, f"came back different in {fields}")
-    return Finding(OK, f"read back equal, readable after {outcome.timings['readable']:.0f} ms")
+    verified = f"read back equal {ctx.elapsed_ms:.0f} ms after the walk began"
+    return Finding(OK, f"{verified}, readable after {outcome.timings['readable']:.0f} ms")
 
 
 HOPS = (
     Hop("name", web.name),
     Hop("port", web.port, ("name",)),
     Hop("web", web.web, ("port",)),
-    Hop("database", database.database),
-    Hop("key", web.key, ("web",)),
-    Hop("s3_write", storage.s3_write, early=True),
-    Hop("queue", queue.queue),
+    Hop("database", database.database, early=True, after=("web",)),
+    Hop("key", web.key, ("web",), early=True),
+    # It writes a lot for a store that has just started, and would slow the trace down; so do the hops from media on.
+    Hop("s3_write", storage.s3_write, early=True, after=("trace",)),
+    Hop("queue", queue.queue, after=("database", "key")),
     Hop("worker", queue.worker),
     Hop("clickhouse", clickhouse.clickhouse, early=True),
     Hop("trace", send_trace, ("key",), early=True),
-    Hop("media", storage.media, ("key",)),
+    Hop("media", storage.media, ("key",), after=("trace",)),
     Hop("sign_in", session.sign_in, ("web",)),
     Hop("refusals", web.refusals, ("web",)),
     Hop("ports", web.ports),
@@ -96,59 +100,71 @@ HOPS = (
 )
 
 
+class Outcome(NamedTuple):
+    """``root`` is the broken hop that this one suffers from or is, "" for none."""
+
+    finding: Finding
+    ms: float
+    root: str
+
+
 def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
     """Every hop as ``{name, status, ms, detail, cause, cure}``. A hop without its needs, or without time, is skipped.
 
     Hops work at the same time, so the sum of ``ms`` may be more than the walk took.
     """
-    done: list[dict[str, Any]] = []
-    broken: dict[str, str] = {}
-    begun: dict[str, Future[tuple[Finding, float]]] = {}
-    with ThreadPoolExecutor(max_workers=4) as background:
+    outcomes: dict[str, Future[Outcome]] = {hop.name: Future() for hop in hops}
+    with ThreadPoolExecutor(max_workers=len(hops) + 1) as background:
         background.submit(_import_clients, ctx)
         for hop in hops:
-            names = {row["name"] for row in done}
-            for later in hops:
-                if later.early and later.name not in begun and names.issuperset(later.needs):
-                    begun[later.name] = background.submit(_run, ctx, later, dict(broken))
-            finding, ms = begun[hop.name].result() if hop.name in begun else _run(ctx, hop, broken)
-            if finding.status == FAILED:
-                broken[hop.name] = hop.name
-            elif finding.status == SKIPPED and any(need in broken for need in hop.needs):
-                broken[hop.name] = next(broken[need] for need in hop.needs if need in broken)
-            done.append({"name": hop.name, **finding._asdict(), "ms": round(ms, 1), "cause": "", "cure": ""})
-    return done
+            if hop.early:
+                background.submit(_settle, ctx, hop, outcomes)
+        for hop in hops:
+            if not hop.early:
+                _settle(ctx, hop, outcomes)
+    done = [(hop.name, outcomes[hop.name].result()) for hop in hops]
+    return [
+        {"name": name, **outcome.finding._asdict(), "ms": round(outcome.ms, 1), "cause": "", "cure": ""}
+        for name, outcome in done
+    ]
+
+
+def _settle(ctx: Context, hop: Hop, outcomes: dict[str, Future[Outcome]]) -> None:
+    """Wait for what the hop needs, check it, and keep the outcome."""
+    try:
+        for name in hop.after:
+            outcomes[name].result()
+        roots = [root for need in hop.needs if (root := outcomes[need].result().root)]
+        started = time.monotonic()
+        finding = _run(ctx, hop, roots)
+        root = hop.name if finding.status == FAILED else roots[0] if roots and finding.status == SKIPPED else ""
+        outcomes[hop.name].set_result(Outcome(finding, (time.monotonic() - started) * 1000, root))
+    except BaseException as error:
+        outcomes[hop.name].set_exception(error)
+        raise
 
 
 def _import_clients(ctx: Context) -> None:
     """Imports take longer than what the clients then do, so they begin while web is still waited for."""
-    for option, name in (("postgres", "psycopg"), ("redis", "redis")):
+    for option, name in (("postgres", "psycopg"), ("s3", "botocore.session"), ("redis", "redis")):
         with contextlib.suppress(Missing):
             if ctx.params.get(option):
                 library(name)
 
 
-def _run(ctx: Context, hop: Hop, broken: dict[str, str]) -> tuple[Finding, float]:
-    """What the hop found, and the milliseconds that it took."""
-    started = time.monotonic()
-    try:
-        finding = _check(ctx, hop, broken)
-    except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        finding = Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
-    return finding, (time.monotonic() - started) * 1000
-
-
-def _check(ctx: Context, hop: Hop, broken: dict[str, str]) -> Finding:
+def _run(ctx: Context, hop: Hop, roots: list[str]) -> Finding:
     if hop.name in ctx.params["skip"]:
         return Finding(SKIPPED, "asked for")
-    missing = [broken[need] for need in hop.needs if need in broken]
-    if missing:
-        return Finding(SKIPPED, f"needs {missing[0]}")
+    if roots:
+        return Finding(SKIPPED, f"needs {roots[0]}")
     if ctx.left <= 0:
         first = "too_slow" not in ctx.evidence
         ctx.evidence.setdefault("too_slow", {"hop": hop.name, "timeout": ctx.params["timeout"]})
         return Finding(FAILED if first else SKIPPED, "no time left")
-    return hop.check(ctx)
+    try:
+        return hop.check(ctx)
+    except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Finding(FAILED, f"the check itself broke: {type(error).__name__}: {error}")
 
 
 def summary(hops: list[dict[str, Any]]) -> tuple[bool, str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import socket
@@ -104,12 +105,13 @@ def key(ctx: Context) -> Finding:
         return Finding(SKIPPED, "no public_key and secret_key given")
     record = ctx.evidence.setdefault("key", {"status": None, "projects": [], "public_status": None})
     try:
-        answer = ctx.web().request("GET", PROJECTS, headers=ctx.authorization, timeout=ctx.patience)
-        record.update(status=answer.status, text=answer.text(200))
-        if answer.status != 200:
-            return Finding(FAILED, f"{PROJECTS} answered {answer.status}: {answer.text(120)}")
-        bearer = {"Authorization": f"Bearer {params['public_key']}"}
-        record["public_status"] = ctx.web().request("GET", PROJECTS, headers=bearer, timeout=ctx.patience).status
+        with contextlib.closing(ctx.new_web()) as client:
+            answer = client.request("GET", PROJECTS, headers=ctx.authorization, timeout=ctx.patience)
+            record.update(status=answer.status, text=answer.text(200))
+            if answer.status != 200:
+                return Finding(FAILED, f"{PROJECTS} answered {answer.status}: {answer.text(120)}")
+            bearer = {"Authorization": f"Bearer {params['public_key']}"}
+            record["public_status"] = client.request("GET", PROJECTS, headers=bearer, timeout=ctx.patience).status
     except http_client.Unreachable as error:
         record.update(seen(error))
         return Finding(FAILED, f"{PROJECTS} gives no answer: {error.detail}")

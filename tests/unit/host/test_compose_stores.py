@@ -36,6 +36,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> list[compose.Container]:
     found = [container("postgres")]
     monkeypatch.setattr(compose, "containers", lambda _project: list(found))
     monkeypatch.setattr(compose_stores, "_PAUSE", 0)
+    monkeypatch.setattr(compose_stores, "_LOOK", 0)
     return found
 
 
