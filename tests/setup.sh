@@ -22,5 +22,5 @@ echo "Making the Python environment with $("$python" --version) (about 20 s, onc
 rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --requirement requirements/development.txt
+"$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" --requirement requirements/development.txt
 touch "$venv/.complete"
