@@ -45,6 +45,12 @@ class Run:
     output: str
 
 
+def environment_of_a_user() -> dict[str, str]:
+    """Without settings of Ansible, and with a Python that keeps its compiled modules, as everywhere but in some sandboxes."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {k: v for k, v in given.items() if not k.startswith("ANSIBLE_") or k == "ANSIBLE_COLLECTIONS_PATH"}
+
+
 class Instance:
     """`home` is a temporary directory; `bench_variables` the file with the bench's images."""
 
@@ -85,7 +91,7 @@ class Instance:
         """Run it with the same settings for all; a failed run measures nothing."""
         temporary = self.home / "tmp"
         temporary.mkdir(exist_ok=True)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("ANSIBLE_") or k == "ANSIBLE_COLLECTIONS_PATH"}
+        kept = environment_of_a_user()
         settings = {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "true",
