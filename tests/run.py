@@ -123,7 +123,7 @@ PARTS: dict[str, Callable[[], Count]] = {
     "integration": lambda: pytest("tests/integration", "--durations=10", "-m", "not long"),
     "molecule": molecule,
 }
-LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration/host", "-m", "long")}
+LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration", "-m", "long")}
 
 
 def main(arguments: Sequence[str]) -> int:

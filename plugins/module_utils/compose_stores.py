@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import bundled_postgresql, compose, migration, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    bundled_postgresql,
+    compose,
+    document_files,
+    host,
+    migration,
+    s3,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 # Codes of a store that may only need another moment.
@@ -26,8 +33,10 @@ _RESTARTS = 2
 def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The result of the module. The buckets are made while the schema is migrated. Raises one Failure for all."""
     stores = _Stores(given["project"], given["services"], 0 if check_mode else given["timeout"])
+    if check_mode and stores.fresh and not migration.recorded(given["directory"]):
+        return {**_result(False, list(given["s3"]["buckets"]), dict(migration.FRESH)), "unchecked": []}
     failures: list[Failure] = []
-    password_set, moved, made = False, dict(migration.FRESH), list[str]()
+    password_set, moved, made = False, dict(migration.UNSEEN), list[str]()
     with ThreadPoolExecutor(max_workers=1) as pool:
         buckets = pool.submit(stores.patiently, lambda _found: make_buckets(given, check_mode, made))
         try:
@@ -43,6 +52,9 @@ def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     in_the_way = [failure for failure in failures if not check_mode or failure.code.startswith("dirty_schema")]
     if in_the_way:
         raise joined(in_the_way)
+    if not check_mode and not host.started_as_written(given["directory"]):
+        record = {host.STORES_RECORD: host.written(given["directory"])}
+        document_files.Store(given["directory"]).write([{"path": host.STORES_RECORD, "mode": "0644"}], record)
     return {**_result(password_set, made, moved), "unchecked": [failure.message for failure in failures]}
 
 
@@ -54,6 +66,11 @@ class _Stores:
         self._services = services
         self._deadline = time.monotonic() + seconds
         self._found = compose.containers(project)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether none of the stores has a container."""
+        return not any(one.service in self._services for one in self._found)
 
     def patiently(self, action: Callable[[Sequence[compose.Container]], Any]) -> Any:
         """Do it again while a store only needs another moment, and none of them has given up."""

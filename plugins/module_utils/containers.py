@@ -101,6 +101,7 @@ def summarize(inspected: Mapping[str, Any]) -> dict[str, Any]:
         "state": str(state.get("Status", "")),
         "exit_code": int(state.get("ExitCode") or 0),
         "oom_killed": bool(state.get("OOMKilled")),
+        "restart_policy": str(((inspected.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name", "")),
         "restarts": int(inspected.get("RestartCount") or 0),
         "health": str(health.get("Status", "")),
         "health_log": [mask(str(row.get("Output", "")).strip())[:200] for row in (health.get("Log") or [])[-2:]],

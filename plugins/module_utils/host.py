@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.places import Plac
 
 # Written after the libraries were installed, so that a broken installation is repaired by the next run.
 PYTHON_RECORD = os.path.join(".python", "requirements.txt")
+# Written once the stores were started and prepared.
+STORES_RECORD = ".stores.sha256"
 
 
 @dataclass
@@ -84,7 +88,7 @@ def observe(
     # Debian keeps this part of the standard library in python3-venv.
     host.can_make_venv = importlib.util.find_spec("ensurepip") is not None
     host.unwritable = _unwritable(directory)
-    host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements
+    host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements and _runs_here(directory)
     host.places = places.look(directory, wanted_places)
     host.missing_images = tuple(wanted_places.images)
     mine: list[compose.Container] = []
@@ -133,12 +137,30 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     host.compose_version = output.strip() if status == 0 else ""
     host.volumes = tuple(sorted(asked[2].result()[1].split()))
     mine = containers.result()
-    host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
+    if started_as_written(directory):
+        host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
     for container in mine:
         elsewhere = container.details["Config"]["Labels"].get("com.docker.compose.project.working_dir", "")
         if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(directory):
             host.other_directory = elsewhere
     return mine
+
+
+def written(directory: str) -> str:
+    """A digest of the project as it is written down; what mounted files hold is in its labels."""
+    return hashlib.sha256(_read(os.path.join(directory, "compose.yaml")).encode()).hexdigest() + "\n"
+
+
+def started_as_written(directory: str) -> bool:
+    """Whether the stores were started from the project as it is written down now. A run may have ended in between."""
+    return _read(os.path.join(directory, STORES_RECORD)) == written(directory)
+
+
+def _runs_here(directory: str) -> bool:
+    """Whether the Python environment is there and of this Python, which an upgrade of the host may have replaced."""
+    environment, version = os.path.join(directory, ".python"), sys.version_info
+    libraries = os.path.join(environment, "lib", f"python{version[0]}.{version[1]}", "site-packages")
+    return os.path.isdir(libraries) and os.access(os.path.join(environment, "bin", "python"), os.X_OK)
 
 
 def _published(container: compose.Container) -> list[tuple[str, int]]:

@@ -22,6 +22,8 @@ SERVICE = "langfuse-migrate"
 RECORD = ".migration.json"
 # What a preview says of a project whose stores do not run.
 FRESH = {"changed": True, "reason": "the stores are not up yet"}
+# Nor can it be known while stores that have a schema do not run.
+UNSEEN = {"changed": False, "reason": "the stores cannot be looked at now"}
 
 
 def reason(record: Mapping[str, Any] | None, wanted: Mapping[str, Any], state: SchemaState) -> str:
@@ -36,6 +38,11 @@ def reason(record: Mapping[str, Any] | None, wanted: Mapping[str, Any], state: S
         if record.get(name) != value:
             return f"the {name} changed"
     return ""
+
+
+def recorded(directory: str) -> bool:
+    """Whether a migration of this project has succeeded."""
+    return os.path.exists(os.path.join(directory, RECORD))
 
 
 def explain(output: str) -> list[str]:
@@ -74,7 +81,7 @@ class Migration:
                 return {"changed": False, "reason": "the password of PostgreSQL is not set yet, so nothing was read"}
             if failure.code != "container_missing":
                 raise
-            return dict(FRESH)
+            return dict(UNSEEN if self._record() else FRESH)
         why = reason(self._record(), self._wanted, state)
         return dict(changed=bool(why), reason=why or "the schema is up to date", before=_told(state))
 

@@ -90,12 +90,13 @@ def _data(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -> l
         missing = [path for path in places.folders.values() if path not in seen.folders]
     else:
         missing = [name for name in named if name not in volumes]
-    if elsewhere and missing:
+    # What the last run recorded is the live data, whatever older copy lies in the place that is asked for.
+    if seen.recorded_folders or (elsewhere and missing):
         return [
             finding(
                 "data_elsewhere",
-                f"The data of this instance is in {', '.join(elsewhere)}, and the settings ask for {', '.join(missing)}",
-                "Put langfuse_data_directory back, or move the data first as docs/guides/compose-host.md says",
+                f"The data of this instance is in {', '.join(elsewhere)}, and the settings ask for {', '.join(missing or [*places.folders.values()] or named)}",
+                "Put langfuse_data_directory back, or move the data first as docs/guides/compose-host.md says (a copy: then rename the old folder)",
             )
         ]
     if elsewhere:

@@ -49,9 +49,11 @@ class Context:
         self.deadline = self._started + float(params["timeout"])
         self.resolve: dict[str, str] = http_client.parse_resolve(params["resolve"])
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
-        self.states = states
+        self._states = states
+        self._seen: dict[str, tuple[int, float]] = {}
         self._names = names
-        self._patient_until = time.monotonic() + float(params["wait"])
+        self._patient_until = self._started + float(params["wait"])
+        self.deadline += float(params["wait"])
         self._web: http_client.Client | None = None
 
     @property
@@ -68,17 +70,32 @@ class Context:
         """Seconds that one exchange may take now."""
         return max(0.05, min(float(self.params["hop_timeout"]), self.left))
 
-    def wait(self, ready: Callable[[], bool], hopeless: Callable[[float], bool], pause: float = 0.1) -> None:
-        """Return when ``ready``, or the option ``wait`` is over, or ``hopeless``, which is asked every two seconds with
-        the seconds waited so far. The deadline moves by what it took."""
-        started = asked = time.monotonic()
+    def states(self) -> list[dict[str, Any]]:
+        """The containers of the project; `restarts` since the walk began, `unhealthy` in seconds since that was first seen."""
+        found, now = self._states(), time.monotonic()
+        for item in found:
+            first, since = self._seen.get(item["id"], (item["restarts"], now))
+            since = since if item["health"] == "unhealthy" else now
+            self._seen[item["id"]] = (first, since)
+            item.update(restarts=item["restarts"] - first, unhealthy=now - since)
+        return found
+
+    def settled(self) -> bool:
+        """Whether nothing is waited for (any more): the option ``wait`` is over, or no container is still starting."""
+        if time.monotonic() >= self._patient_until:
+            return True
+        found = self.states()
+        return not any(item["health"] == "starting" or item["state"] == "restarting" for item in found)
+
+    def wait(self, ready: Callable[[], bool], hopeless: Callable[[], bool], pause: float = 0.1) -> None:
+        """Return when ``ready``, or the option ``wait`` is over, or ``hopeless``, which is asked every two seconds."""
+        asked = time.monotonic()
         while time.monotonic() < self._patient_until and not ready():
             if time.monotonic() - asked > 2:
-                if hopeless(time.monotonic() - started):
-                    break
+                if hopeless():
+                    return
                 asked = time.monotonic()
             time.sleep(pause)
-        self.deadline += time.monotonic() - started
 
     @property
     def authorization(self) -> dict[str, str]:

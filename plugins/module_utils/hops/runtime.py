@@ -28,7 +28,7 @@ def unsound(found: States) -> list[str]:
     """Containers that do not run or say that they are unhealthy, each as a sentence without its end."""
     told = []
     for item in found:
-        if item["oneoff"]:
+        if item["oneoff"] or _done(item):
             continue
         if item["state"] != "running":
             told.append(f"{item['name']} is {item['state']} (exit code {item['exit_code']})")
@@ -37,24 +37,31 @@ def unsound(found: States) -> list[str]:
     return told
 
 
+def _done(item: Mapping[str, Any]) -> bool:
+    """A service that has ended well and is not meant to start again."""
+    return bool(item["state"] == "exited" and not item["exit_code"] and item["restart_policy"] in ("", "no"))
+
+
 def settled(found: States) -> bool:
     """Whether all run and none is still starting."""
     return not unsound(found) and not any(item["health"] == "starting" for item in found)
 
 
-def lost(item: Mapping[str, Any], waited: float) -> bool:
+def lost(item: Mapping[str, Any]) -> bool:
     """Whether waiting for this container is in vain: it ended, starts again and again, or stays unhealthy."""
-    if item["oneoff"]:
+    if item["oneoff"] or _done(item):
         return False
-    if item["state"] not in ("running", "restarting", "created") or item["restarts"] > _RESTARTS:
+    if item["state"] not in ("running", "restarting", "created"):
+        return True
+    if item["restarts"] > _RESTARTS:
         return not (item["state"] == "running" and item["health"] in ("", "healthy"))
-    return bool(item["health"] == "unhealthy" and waited > _UNHEALTHY)
+    return bool(item["health"] == "unhealthy" and item["unhealthy"] > _UNHEALTHY)
 
 
-def hopeless(found: States, role: str, waited: float) -> bool:
+def hopeless(found: States, role: str) -> bool:
     """Whether no container of this role can come up any more. Unknown without a runtime, so False."""
     own = [item for item in found if item["role"] == role and not item["oneoff"]]
-    return bool(found) and all(lost(item, waited) for item in own)
+    return bool(found) and all(lost(item) for item in own)
 
 
 def containers(ctx: Context) -> Finding:
@@ -64,7 +71,7 @@ def containers(ctx: Context) -> Finding:
     if not found:
         return Finding(SKIPPED, "no containers of this project are seen here")
     if not settled(found):
-        ctx.wait(lambda: settled(ctx.states()), lambda waited: any(lost(item, waited) for item in ctx.states()), 0.2)
+        ctx.wait(lambda: settled(ctx.states()), lambda: any(lost(item) for item in ctx.states()), 0.2)
         found = ctx.states()
     told = ctx.evidence["unsound"] = unsound(found)
     if told:

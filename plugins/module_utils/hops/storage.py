@@ -64,7 +64,7 @@ def s3_write(ctx: Context) -> Finding:
         ctx.params["ca_path"],
         ctx.params["validate_certs"],
     )
-    record = ctx.evidence.setdefault("s3", [])
+    record = ctx.evidence["s3"] = []
     try:
         store = s3.Store(where, min(ctx.patience, 10.0))
     except ImportError:

@@ -37,6 +37,9 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     library,
 )
 
+# Seconds: a hop that took longer has had its patience, and between two tries.
+_SLOW, _PAUSE = 10.0, 0.5
+
 
 class Hop(NamedTuple):
     """``needs`` are hops that must not have failed or been skipped for a failed one.
@@ -119,9 +122,15 @@ def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
         for hop in hops:
             if hop.early:
                 background.submit(_settle, ctx, hop, outcomes)
-        for hop in hops:
-            if not hop.early:
-                _settle(ctx, hop, outcomes)
+        try:
+            for hop in hops:
+                if not hop.early:
+                    _settle(ctx, hop, outcomes)
+        except BaseException:
+            # Those that wait for what an interrupted walk will not do would wait for ever.
+            for outcome in outcomes.values():
+                outcome.cancel()
+            raise
     done = [(hop.name, outcomes[hop.name].result()) for hop in hops]
     return [
         {"name": name, **outcome.finding._asdict(), "ms": round(outcome.ms, 1), "cause": "", "cure": ""}
@@ -140,7 +149,8 @@ def _settle(ctx: Context, hop: Hop, outcomes: dict[str, Future[Outcome]]) -> Non
         root = hop.name if finding.status == FAILED else roots[0] if roots and finding.status == SKIPPED else ""
         outcomes[hop.name].set_result(Outcome(finding, (time.monotonic() - started) * 1000, root))
     except BaseException as error:
-        outcomes[hop.name].set_exception(error)
+        if not outcomes[hop.name].cancelled():
+            outcomes[hop.name].set_exception(error)
         raise
 
 
@@ -161,6 +171,16 @@ def _run(ctx: Context, hop: Hop, roots: list[str]) -> Finding:
         first = "too_slow" not in ctx.evidence
         ctx.evidence.setdefault("too_slow", {"hop": hop.name, "timeout": ctx.params["timeout"]})
         return Finding(FAILED if first else SKIPPED, "no time left")
+    while True:
+        started, settled = time.monotonic(), ctx.settled()
+        finding = _once(ctx, hop)
+        # What has just been started may not be ready yet; a hop that fails once nothing starts any more is broken.
+        if finding.status != FAILED or settled or time.monotonic() - started > _SLOW:
+            return finding
+        time.sleep(_PAUSE)
+
+
+def _once(ctx: Context, hop: Hop) -> Finding:
     try:
         return hop.check(ctx)
     except (http_client.Unreachable, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

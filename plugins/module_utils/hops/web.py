@@ -52,7 +52,7 @@ def name(ctx: Context) -> Finding:
 def port(ctx: Context) -> Finding:
     """The address accepts connections. Where web may still be starting, this is the hop that waits for it."""
     client = ctx.web()
-    ctx.wait(lambda: _healthy(ctx), lambda waited: runtime.hopeless(ctx.states(), "web", waited))
+    ctx.wait(lambda: _healthy(ctx), lambda: runtime.hopeless(ctx.states(), "web"))
     target = urlsplit(ctx.params["url"])
     address = ctx.address(client.host, client.port)
     try:
@@ -103,7 +103,7 @@ def key(ctx: Context) -> Finding:
     params = ctx.params
     if not (params["public_key"] and params["secret_key"]):
         return Finding(SKIPPED, "no public_key and secret_key given")
-    record = ctx.evidence.setdefault("key", {"status": None, "projects": [], "public_status": None})
+    record = ctx.evidence["key"] = {"status": None, "projects": [], "public_status": None}
     try:
         with contextlib.closing(ctx.new_web()) as client:
             answer = client.request("GET", PROJECTS, headers=ctx.authorization, timeout=ctx.patience)
@@ -136,7 +136,7 @@ def refusals(ctx: Context) -> Finding:
         ("without a header", {}),
         ("with a wrong secret", {"Authorization": wrong}),
     ]
-    record = ctx.evidence.setdefault("refusals", [])
+    record = ctx.evidence["refusals"] = []
     for what, headers in tries:
         try:
             status = ctx.web().request("GET", PROJECTS, headers=headers, timeout=ctx.patience).status
@@ -155,7 +155,7 @@ def ports(ctx: Context) -> Finding:
     wanted = ctx.params["closed_ports"]
     if not wanted:
         return Finding(SKIPPED, "no closed_ports given")
-    record = ctx.evidence.setdefault("ports", [])
+    record = ctx.evidence["ports"] = []
     own = own_addresses()
     tries = [(host, entry) for entry in wanted for host in ([entry["host"]] if entry["host"] else own)]
     for host, entry in tries:

@@ -81,7 +81,7 @@ def test_a_good_host_has_no_finding() -> None:
         (
             {"places": Seen(recorded_folders=("/srv/x/postgres",))},
             {"new_secrets": ["langfuse_salt"]},
-            ["keys_lost", "data_left"],
+            ["keys_lost", "data_elsewhere"],
         ),
         ({"places": Seen(missing_sources=("/srv/models",))}, {}, ["source_missing"]),
         ({"changed_secrets": ("SALT",)}, {}, ["key_changed"]),

@@ -11,6 +11,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     storage,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk as walking
-from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Finding
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context, Finding
 from ansible_collections.llmops.langfuse.plugins.modules import s3_bucket
 
 
@@ -308,6 +309,7 @@ def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
         left = 10.0
+        settled = staticmethod(lambda: True)
         params = {"skip": ["d"], "timeout": 10}  # noqa: RUF012
 
     def broken(_: Any) -> Finding:
@@ -333,6 +335,7 @@ def test_an_early_hop_begins_when_its_needs_are_met_and_is_told_in_its_place() -
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
         left = 10.0
+        settled = staticmethod(lambda: True)
         params = {"skip": ["skipped"], "timeout": 10}  # noqa: RUF012
 
     order: list[str] = []
@@ -372,41 +375,94 @@ def test_an_early_hop_begins_when_its_needs_are_met_and_is_told_in_its_place() -
     assert "KeyError" in done[4]["detail"]
 
 
-def state(role: str = "web", state: str = "running", health: str = "healthy", restarts: int = 0) -> dict[str, Any]:
+def state(
+    role: str = "web", state: str = "running", health: str = "healthy", restarts: int = 0, unhealthy: float = 0
+) -> dict[str, Any]:
     return {
         "name": f"lf-{role}-1",
         "role": role,
         "state": state,
         "health": health,
         "restarts": restarts,
+        "unhealthy": unhealthy,
+        "restart_policy": "unless-stopped",
         "exit_code": 1,
         "oneoff": False,
     }
 
 
 @pytest.mark.parametrize(
-    ("found", "waited", "expected"),
+    ("found", "expected"),
     [
-        ([], 60, False),
-        ([state(health="starting")], 60, False),
-        ([state(health="unhealthy")], 10, False),
-        ([state(health="unhealthy")], 31, True),
-        ([state(state="exited")], 0, True),
-        ([state(state="restarting", restarts=1)], 0, False),
-        ([state(restarts=3)], 0, False),
-        ([state(health="starting", restarts=3)], 0, True),
-        ([state("worker")], 0, True),
-        ([state(state="exited"), state()], 0, False),
+        ([], False),
+        ([state(health="starting")], False),
+        ([state(health="unhealthy", unhealthy=10)], False),
+        ([state(health="unhealthy", unhealthy=31)], True),
+        ([state(state="exited")], True),
+        ([state(state="restarting", restarts=1)], False),
+        ([state(restarts=3)], False),
+        ([state(health="starting", restarts=3)], True),
+        ([state("worker")], True),
+        ([state(state="exited"), state()], False),
     ],
 )
-def test_when_waiting_for_web_is_in_vain(found: list[dict[str, Any]], waited: float, expected: bool) -> None:
-    assert runtime.hopeless(found, "web", waited) == expected
+def test_when_waiting_for_web_is_in_vain(found: list[dict[str, Any]], expected: bool) -> None:
+    assert runtime.hopeless(found, "web") == expected
+
+
+def context(found: list[dict[str, Any]], wait: float) -> Any:
+    options = {"timeout": 10, "wait": wait, "resolve": [], "public_url": "", "url": "http://127.0.0.1:1"}
+    return Context(options, dict, lambda: [dict(item, id=item["name"]) for item in found])
+
+
+def test_restarts_and_illness_count_from_the_beginning_of_the_walk() -> None:
+    """Web that healed itself six times before has not failed six times now."""
+    found = [state(health="unhealthy", restarts=6)]
+    ctx = context(found, 60)
+    assert [(item["restarts"], item["unhealthy"]) for item in ctx.states()] == [(0, 0)]
+    found[0].update(restarts=7)
+    time.sleep(0.01)
+    later = ctx.states()[0]
+    assert later["restarts"] == 1
+    assert later["unhealthy"] > 0
+    found[0].update(health="healthy")
+    assert ctx.states()[0]["unhealthy"] == 0
+
+
+def test_a_hop_is_tried_again_while_containers_still_start() -> None:
+    found = [state("worker", health="starting")]
+    tries: list[int] = []
+
+    def worker(_: Any) -> Finding:
+        tries.append(1)
+        if len(tries) == 2:
+            found[0].update(health="healthy")
+        return Finding("ok" if len(tries) == 3 else "failed", "")
+
+    ctx = context(found, 60)
+    ctx.params["skip"] = []
+    assert walking.walk(ctx, (walking.Hop("worker", worker),))[0]["status"] == "ok"
+    broken = (walking.Hop("worker", lambda _: tries.append(1) or Finding("failed", "")),)
+    assert walking.walk(ctx, broken)[0]["status"] == "failed"
+    assert len(tries) == 4, "nothing starts any more, so it is broken"
+
+
+def test_an_interrupted_walk_ends() -> None:
+    def interrupted(_: Any) -> Finding:
+        raise KeyboardInterrupt
+
+    ctx = context([], 0)
+    ctx.params["skip"] = []
+    late = walking.Hop("late", lambda _: Finding("ok", ""), ("web",), early=True)
+    with pytest.raises(KeyboardInterrupt):
+        walking.walk(ctx, (walking.Hop("port", interrupted), walking.Hop("web", interrupted), late))
 
 
 def test_containers_that_are_not_sound_are_named() -> None:
     oneoff = {**state("web", "exited"), "oneoff": True}
     sick = [state("worker", health="unhealthy"), state("redis", "exited")]
-    assert runtime.unsound([state(), oneoff, *sick]) == [
+    done = {**state("other", "exited"), "exit_code": 0, "restart_policy": "no"}
+    assert runtime.unsound([state(), oneoff, done, *sick]) == [
         "lf-worker-1 is unhealthy",
         "lf-redis-1 is exited (exit code 1)",
     ]
