@@ -80,17 +80,20 @@ class Context:
             item.update(restarts=item["restarts"] - first, unhealthy=now - since)
         return found
 
+    @property
+    def patient(self) -> bool:
+        """Whether something may still be starting: the option ``wait`` is not over."""
+        return time.monotonic() < self._patient_until
+
     def settled(self) -> bool:
-        """Whether nothing is waited for (any more): the option ``wait`` is over, or no container is still starting."""
-        if time.monotonic() >= self._patient_until:
-            return True
-        found = self.states()
-        return not any(item["health"] == "starting" or item["state"] == "restarting" for item in found)
+        """Whether nothing is waited for any more."""
+        starting = (item["health"] == "starting" or item["state"] == "restarting" for item in self.states())
+        return not self.patient or not any(starting)
 
     def wait(self, ready: Callable[[], bool], hopeless: Callable[[], bool], pause: float = 0.1) -> None:
         """Return when ``ready``, or the option ``wait`` is over, or ``hopeless``, which is asked every two seconds."""
         asked = time.monotonic()
-        while time.monotonic() < self._patient_until and not ready():
+        while self.patient and not ready():
             if time.monotonic() - asked > 2:
                 if hopeless():
                     return

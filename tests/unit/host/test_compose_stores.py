@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,3 +111,31 @@ def test_two_failures_are_told_as_one() -> None:
 def test_what_changed_is_told(password: bool, made: list[str], moved: Any, changed: bool, after: str) -> None:
     result = compose_stores._result(password, made, moved)
     assert (result["changed"], result["diff"]["after"]) == (changed, after)
+
+
+def given(directory: Path) -> dict[str, Any]:
+    return {
+        "project": "lf",
+        "services": ["postgres"],
+        "directory": str(directory),
+        "timeout": 60,
+        "image": "langfuse:4.16.0",
+        "postgres": {"host": "postgres", "port": 5432, "user": "lf", "database": "lf"},
+        "clickhouse": {"host": "clickhouse", "port": 8123, "user": "lf", "database": "lf"},
+        "s3": {"endpoint": "http://127.0.0.1:1", "region": "us-east-1", "buckets": ["events", "media"]},
+        **dict.fromkeys(("postgres_password", "clickhouse_password", "s3_access_key", "s3_secret_key"), "x"),
+    }
+
+
+def test_a_check_of_a_fresh_project_is_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "containers", lambda _project: [])
+    result = compose_stores.prepare(given(tmp_path), check_mode=True)
+    assert (result["changed"], result["buckets"], result["migration"]["changed"]) == (True, ["events", "media"], True)
+
+
+def test_a_check_of_a_stopped_project_does_not_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".migration.json").write_text("{}")
+    monkeypatch.setattr(compose, "containers", lambda _project: [])
+    result = compose_stores.prepare(given(tmp_path), check_mode=True)
+    assert (result["changed"], result["buckets"], result["migration"]["changed"]) == (False, [], False)
+    assert result["unchecked"]

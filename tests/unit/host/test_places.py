@@ -36,7 +36,9 @@ FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
         pytest.param(NAMED, Seen((), "/old", OLD, True), (), ["data_elsewhere"], id="removed under data"),
         pytest.param(FOLDERS, Seen((), "/old", OLD, True), (), ["data_elsewhere"], id="changed under data"),
         pytest.param(FOLDERS, Seen(NEW, "/old", (), True), (), [], id="moved whole"),
-        pytest.param(FOLDERS, Seen(NEW, "/old", OLD, True), (), ["data_elsewhere"], id="copied, or an older copy of what is live"),
+        pytest.param(
+            FOLDERS, Seen(NEW, "/old", OLD, True), (), ["data_elsewhere"], id="copied, or an older copy of what is live"
+        ),
         pytest.param(NAMED, Seen((), "/old", OLD, True), VOLUMES, ["data_elsewhere"], id="back to older named volumes"),
         pytest.param(FOLDERS, Seen((), "/new", (), True), (), ["data_missing"], id="the disk is not mounted"),
         pytest.param(FOLDERS, Seen(NEW[:1], "/new", (), True), (), ["data_missing"], id="one store is empty"),

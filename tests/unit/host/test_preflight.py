@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,26 @@ def test_env_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     values = {"SALT": 'a"b\\c$d', "ENCRYPTION_KEY": "00"}
     (tmp_path / "web.env").write_text(to_env(values))
     assert host._env_file(str(tmp_path / "web.env")) == values
+
+
+def test_stores_that_were_started_from_an_older_project_do_not_count(tmp_path: Path) -> None:
+    """A run may have written the project and ended before it started anything."""
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    assert not host.started_as_written(str(tmp_path))
+    (tmp_path / host.STORES_RECORD).write_text(host.written(str(tmp_path)))
+    assert host.started_as_written(str(tmp_path))
+    (tmp_path / "compose.yaml").write_text("services: {postgres: {}}\n")
+    assert not host.started_as_written(str(tmp_path))
+
+
+def test_an_environment_of_another_python_is_not_ready(tmp_path: Path) -> None:
+    program = tmp_path / ".python" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    (tmp_path / ".python" / "lib" / "python3.6" / "site-packages").mkdir(parents=True)
+    assert not host._runs_here(str(tmp_path))
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    (tmp_path / ".python" / "lib" / version / "site-packages").mkdir(parents=True)
+    assert host._runs_here(str(tmp_path))
+    program.unlink()
+    assert not host._runs_here(str(tmp_path))

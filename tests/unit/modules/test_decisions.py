@@ -309,7 +309,7 @@ def test_a_hop_without_its_needs_is_skipped_and_says_for_whom() -> None:
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
         left = 10.0
-        settled = staticmethod(lambda: True)
+        patient = False
         params = {"skip": ["d"], "timeout": 10}  # noqa: RUF012
 
     def broken(_: Any) -> Finding:
@@ -335,7 +335,7 @@ def test_an_early_hop_begins_when_its_needs_are_met_and_is_told_in_its_place() -
     class Walk:
         evidence: dict[str, Any] = {}  # noqa: RUF012
         left = 10.0
-        settled = staticmethod(lambda: True)
+        patient = False
         params = {"skip": ["skipped"], "timeout": 10}  # noqa: RUF012
 
     order: list[str] = []
@@ -444,7 +444,7 @@ def test_a_hop_is_tried_again_while_containers_still_start() -> None:
     assert walking.walk(ctx, (walking.Hop("worker", worker),))[0]["status"] == "ok"
     broken = (walking.Hop("worker", lambda _: tries.append(1) or Finding("failed", "")),)
     assert walking.walk(ctx, broken)[0]["status"] == "failed"
-    assert len(tries) == 4, "nothing starts any more, so it is broken"
+    assert len(tries) == 5, "nothing starts any more, so it is broken after one more try"
 
 
 def test_an_interrupted_walk_ends() -> None:
