@@ -11,7 +11,6 @@ from tests.molecule.instance import (
     LIFE,
     PLATFORM,
     PROJECT_LABEL,
-    SECRETS_FILE,
     Instance,
     docker,
 )
@@ -30,6 +29,7 @@ def remove(instance: Instance) -> list[str]:
             docker(kind, "rm", *found, check=False)
             gone += [f"{len(found)} {kind}s"]
     shutil.rmtree(instance.temporary, ignore_errors=True)
+    instance.secrets_file.unlink(missing_ok=True)
     return gone
 
 
@@ -40,9 +40,6 @@ def main() -> None:
     if BASE.exists():
         shutil.rmtree(BASE)
         print(BASE)
-    if SECRETS_FILE.exists():
-        SECRETS_FILE.unlink()
-        print(SECRETS_FILE)
     for path in (*EPHEMERAL.glob("variables-*.json"), *EPHEMERAL.glob("given-*.json")):
         path.unlink()
 

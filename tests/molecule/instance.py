@@ -16,7 +16,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BASE = Path("/var/tmp/langfuse-molecule")
 EPHEMERAL = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY") or "/var/tmp/langfuse-molecule-ephemeral")
-SECRETS_FILE = EPHEMERAL / "secrets.yml"
 PROJECT_LABEL = "com.docker.compose.project"
 STORES = ("postgres", "clickhouse", "valkey", "seaweedfs")
 SERVICES = (*STORES, "langfuse-web", "langfuse-worker")
@@ -94,6 +93,11 @@ class Instance:
         return self.home / "project"
 
     @property
+    def secrets_file(self) -> Path:
+        """Of its own, so that the lanes do not see each other's changes."""
+        return EPHEMERAL / f"secrets-{self.host}.yml"
+
+    @property
     def temporary(self) -> Path:
         """Where its playbooks leave temporary files, if any."""
         return EPHEMERAL / f"tmp-{self.host}"
@@ -111,14 +115,14 @@ class Instance:
         return dict(json.loads(self.given_file.read_text())) if self.given_file.exists() else {}
 
     def secrets(self) -> dict[str, str]:
-        content = yaml.safe_load(SECRETS_FILE.read_text()) if SECRETS_FILE.exists() else {}
+        content = yaml.safe_load(self.secrets_file.read_text()) if self.secrets_file.exists() else {}
         return {**content.get(self.name, {}), **self.given()}
 
     def change_secret(self, name: str, value: str) -> None:
         """What a user does with an editor."""
-        content = yaml.safe_load(SECRETS_FILE.read_text())
+        content = yaml.safe_load(self.secrets_file.read_text())
         content[self.name][name] = value
-        SECRETS_FILE.write_text(yaml.safe_dump(content))
+        self.secrets_file.write_text(yaml.safe_dump(content))
 
     def containers(self) -> list[Container]:
         ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.name}").split()

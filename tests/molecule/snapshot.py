@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from tests.molecule.instance import PROJECT_LABEL, SECRETS_FILE, Instance, docker
+from tests.molecule.instance import PROJECT_LABEL, Instance, docker
 
 
 def files(*roots: Path) -> dict[str, tuple[Any, ...]]:
@@ -49,7 +49,7 @@ def docker_objects(instance: Instance) -> dict[str, Any]:
 def host(instance: Instance) -> dict[str, Any]:
     """The state that a refused or predicted run must leave as it is."""
     return {
-        "files": files(instance.home, SECRETS_FILE),
+        "files": files(instance.home, instance.secrets_file),
         "home": instance.home.exists(),
         "temporary": sorted(str(path) for path in instance.temporary.glob("*")),
         "docker": docker_objects(instance),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.molecule import playbook, snapshot
-from tests.molecule.instance import SECRETS_FILE, SERVICES, Instance
+from tests.molecule.instance import SERVICES, Instance
 
 
 def test_check_on_a_fresh_host_is_a_plan(life: Instance) -> None:
     before = snapshot.host(life)
     assert not life.home.exists()
-    assert not SECRETS_FILE.exists()
+    assert not life.secrets_file.exists()
     assert not before["docker"]["containers"]
 
     planned = playbook.check(life)
@@ -22,4 +22,4 @@ def test_check_on_a_fresh_host_is_a_plan(life: Instance) -> None:
     assert "Keep the generated secrets" in planned.changed_tasks
     snapshot.assert_same(before, snapshot.host(life))
     assert not life.home.exists()
-    assert not SECRETS_FILE.exists()
+    assert not life.secrets_file.exists()

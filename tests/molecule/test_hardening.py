@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.molecule import playbook
-from tests.molecule.instance import ROOT, SECRETS_FILE, SERVICES, STORES, Instance, docker
+from tests.molecule.instance import ROOT, SERVICES, STORES, Instance, docker
 from tests.molecule.traces import Traces
 
 USERS = {
@@ -126,11 +126,11 @@ def test_files_with_secrets_are_private(life: Instance) -> None:
     values = [value for name, value in life.secrets().items() if name != "langfuse_init_project_public_key"]
     assert len(values) >= 10
     seen = set()
-    for path in [SECRETS_FILE, *life.directory.rglob("*")]:
+    for path in [life.secrets_file, *life.directory.rglob("*")]:
         if not path.is_file() or ".python" in path.parts:
             continue
         if any(value in path.read_text() for value in values):
             seen.add(path.name)
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-    expected = {f"{store}.env" for store in STORES} | {"web.env", "worker.env", "migrate.env", SECRETS_FILE.name}
+    expected = {f"{store}.env" for store in STORES} | {"web.env", "worker.env", "migrate.env", life.secrets_file.name}
     assert seen == expected

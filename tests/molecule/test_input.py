@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.molecule import playbook, snapshot
-from tests.molecule.instance import LIFE, SECRETS_FILE, Instance
+from tests.molecule.instance import LIFE, Instance
 
 # Variable, what was written, what the message must say. Types are refused first, so there are two tables.
 TYPES: list[tuple[str, Any, str]] = [
@@ -96,7 +96,7 @@ def test_secrets_file_that_cannot_be_written_is_refused(life: Instance, tmp_path
     done = playbook.site(life, variables={"langfuse_secrets_file": f"{tmp_path}/file/secrets.yml"}, fails=True)
     done.mentions("langfuse_secrets_file", "cannot be", f"{tmp_path}/file/secrets.yml")
     snapshot.assert_same(before, snapshot.host(life))
-    assert SECRETS_FILE.exists()
+    assert LIFE.secrets_file.exists()
 
 
 def test_directory_that_cannot_be_made_is_refused(life: Instance, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_directory_that_cannot_be_made_is_refused(life: Instance, tmp_path: Path
         fails=True,
     )
     assert "Traceback" not in done.output
-    assert "elsewhere" not in SECRETS_FILE.read_text()
+    assert "elsewhere" not in LIFE.secrets_file.read_text()
     snapshot.assert_same(before, snapshot.host(life))
 
 

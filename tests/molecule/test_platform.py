@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.molecule import playbook, snapshot
-from tests.molecule.instance import BASE, EPHEMERAL, PLATFORM, SECRETS_FILE, SERVICES, STORES, docker
+from tests.molecule.instance import BASE, EPHEMERAL, PLATFORM, SERVICES, STORES, docker
 from tests.molecule.traces import Traces
 from tests.unit.settings.cases import CERTIFICATE
 
@@ -181,5 +181,5 @@ def test_teardown_with_the_name_removes_the_data_where_it_is() -> None:
 
     snapshot.everything_gone(PLATFORM)
     assert not (OTHER / PLATFORM.name).exists()
-    assert PLATFORM.name not in SECRETS_FILE.read_text()
+    assert PLATFORM.secrets() == PLATFORM.given()
     assert playbook.run(PLATFORM, TEARDOWN, variables=confirmed).changed == 0

@@ -7,21 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from tests.molecule import playbook, snapshot
-from tests.molecule.instance import SECRETS_FILE, Instance
+from tests.molecule.instance import LIFE, Instance
 
 
 @pytest.fixture
 def kept_file() -> Iterator[None]:
     """The secrets file comes back after the test."""
-    content, mode = SECRETS_FILE.read_bytes(), SECRETS_FILE.stat().st_mode
+    content, mode = LIFE.secrets_file.read_bytes(), LIFE.secrets_file.stat().st_mode
     yield
-    SECRETS_FILE.write_bytes(content)
-    SECRETS_FILE.chmod(mode)
+    LIFE.secrets_file.write_bytes(content)
+    LIFE.secrets_file.chmod(mode)
 
 
 @pytest.mark.usefixtures("kept_file")
 def test_data_without_its_keys_is_refused(life: Instance) -> None:
-    SECRETS_FILE.unlink()
+    LIFE.secrets_file.unlink()
     before = snapshot.host(life)
     refused = playbook.site(life, fails=True)
     refused.mentions("Nothing was changed", "langfuse_salt", "langfuse_encryption_key", f"{life.name}_postgres")
