@@ -49,7 +49,7 @@ def settled(found: States) -> bool:
 
 def lost(item: Mapping[str, Any]) -> bool:
     """Whether waiting for this container is in vain: it ended, starts again and again, or stays unhealthy."""
-    if item["oneoff"] or _done(item):
+    if item["oneoff"]:
         return False
     if item["state"] not in ("running", "restarting", "created"):
         return True
@@ -71,7 +71,9 @@ def containers(ctx: Context) -> Finding:
     if not found:
         return Finding(SKIPPED, "no containers of this project are seen here")
     if not settled(found):
-        ctx.wait(lambda: settled(ctx.states()), lambda: any(lost(item) for item in ctx.states()), 0.2)
+        ctx.wait(
+            lambda: settled(ctx.states()), lambda: any(lost(item) and not _done(item) for item in ctx.states()), 0.2
+        )
         found = ctx.states()
     told = ctx.evidence["unsound"] = unsound(found)
     if told:

@@ -399,6 +399,7 @@ def state(
         ([state(health="unhealthy", unhealthy=10)], False),
         ([state(health="unhealthy", unhealthy=31)], True),
         ([state(state="exited")], True),
+        ([{**state(state="exited"), "exit_code": 0, "restart_policy": "no"}], True),
         ([state(state="restarting", restarts=1)], False),
         ([state(restarts=3)], False),
         ([state(health="starting", restarts=3)], True),
