@@ -14,8 +14,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     bundled_postgresql,
     compose,
     document_files,
-    host,
     migration,
+    records,
     s3,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
@@ -33,7 +33,7 @@ _RESTARTS = 2
 def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The result of the module. The buckets are made while the schema is migrated. Raises one Failure for all."""
     stores = _Stores(given["project"], given["services"], 0 if check_mode else given["timeout"])
-    if check_mode and stores.fresh and not migration.recorded(given["directory"]):
+    if check_mode and stores.fresh and not records.migrated(given["directory"]):
         return {**_result(False, list(given["s3"]["buckets"]), dict(migration.FRESH)), "unchecked": []}
     failures: list[Failure] = []
     password_set, moved, made = False, dict(migration.UNSEEN), list[str]()
@@ -52,9 +52,9 @@ def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     in_the_way = [failure for failure in failures if not check_mode or failure.code.startswith("dirty_schema")]
     if in_the_way:
         raise joined(in_the_way)
-    if not check_mode and not host.started_as_written(given["directory"]):
-        record = {host.STORES_RECORD: host.written(given["directory"])}
-        document_files.Store(given["directory"]).write([{"path": host.STORES_RECORD, "mode": "0644"}], record)
+    if not check_mode and not records.stores_started(given["directory"]):
+        record = {records.STORES: records.digest(given["directory"])}
+        document_files.Store(given["directory"]).write([{"path": records.STORES, "mode": "0644"}], record)
     return {**_result(password_set, made, moved), "unchecked": [failure.message for failure in failures]}
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.util
 import json
 import os
@@ -19,14 +18,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, places
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, places, records
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import PROJECT
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
-
-# Written after the libraries were installed, so that a broken installation is repaired by the next run.
-PYTHON_RECORD = os.path.join(".python", "requirements.txt")
-# Written once the stores were started and prepared.
-STORES_RECORD = ".stores.sha256"
 
 
 @dataclass
@@ -81,14 +75,14 @@ def observe(
         clock_skew=time.time() - controller_time,
         memory_mib=_memory(),
         cpu_flags=_cpu_flags(),
-        overcommit=_read("/proc/sys/vm/overcommit_memory").strip(),
+        overcommit=records.read("/proc/sys/vm/overcommit_memory").strip(),
     )
-    host.distribution = _distribution(_read("/etc/os-release"))
+    host.distribution = _distribution(records.read("/etc/os-release"))
     host.root = os.geteuid() == 0
     # Debian keeps this part of the standard library in python3-venv.
     host.can_make_venv = importlib.util.find_spec("ensurepip") is not None
     host.unwritable = _unwritable(directory)
-    host.python_ready = _read(os.path.join(directory, PYTHON_RECORD)) == requirements and _runs_here(directory)
+    host.python_ready = records.read(directory, records.PYTHON) == requirements and _runs_here(directory)
     host.places = places.look(directory, wanted_places)
     host.missing_images = tuple(wanted_places.images)
     mine: list[compose.Container] = []
@@ -111,7 +105,7 @@ def observe(
     host.changed_secrets = tuple(
         sorted(n for n, value in frozen.items() if host.data and n in written and written[n] != value)
     )
-    match = re.search(r"image:\s*(\S*postgres:\S+)", _read(os.path.join(directory, "compose.yaml")))
+    match = re.search(r"image:\s*(\S*postgres:\S+)", records.read(directory, records.PROJECT))
     host.postgres_image = match.group(1) if match else ""
     return host
 
@@ -137,23 +131,13 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     host.compose_version = output.strip() if status == 0 else ""
     host.volumes = tuple(sorted(asked[2].result()[1].split()))
     mine = containers.result()
-    if started_as_written(directory):
+    if records.stores_started(directory):
         host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
     for container in mine:
         elsewhere = container.details["Config"]["Labels"].get("com.docker.compose.project.working_dir", "")
         if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(directory):
             host.other_directory = elsewhere
     return mine
-
-
-def written(directory: str) -> str:
-    """A digest of the project as it is written down; what mounted files hold is in its labels."""
-    return hashlib.sha256(_read(os.path.join(directory, "compose.yaml")).encode()).hexdigest() + "\n"
-
-
-def started_as_written(directory: str) -> bool:
-    """Whether the stores were started from the project as it is written down now. A run may have ended in between."""
-    return _read(os.path.join(directory, STORES_RECORD)) == written(directory)
 
 
 def _runs_here(directory: str) -> bool:
@@ -185,12 +169,12 @@ def _taken(address: str, port: int) -> bool:
 
 
 def _memory() -> int:
-    match = re.search(r"MemTotal:\s+(\d+) kB", _read("/proc/meminfo"))
+    match = re.search(r"MemTotal:\s+(\d+) kB", records.read("/proc/meminfo"))
     return int(match.group(1)) // 1024 if match else 0
 
 
 def _cpu_flags() -> tuple[str, ...]:
-    match = re.search(r"^flags\s*:\s*(.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    match = re.search(r"^flags\s*:\s*(.*)$", records.read("/proc/cpuinfo"), re.MULTILINE)
     return tuple(match.group(1).split()) if match else ()
 
 
@@ -213,18 +197,10 @@ def _distribution(os_release: str) -> str:
     return " ".join(value for key in ("ID", "VERSION_ID") if (value := values.get(key, "").strip("\"'")))
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
 def _env_file(path: str) -> dict[str, str]:
     """Values of an env file that this collection wrote, unescaped."""
     values = {}
-    for line in _read(path).splitlines():
+    for line in records.read(path).splitlines():
         match = re.fullmatch(r'([A-Z0-9_]+)="(.*)"', line)
         if match:
             values[match.group(1)] = re.sub(r'\\(["\\$])', r"\1", match.group(2))

@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose, schema_state
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, records, schema_state
 from ansible_collections.llmops.langfuse.plugins.module_utils.document_files import Store
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.schema_state import SchemaState
 
 SERVICE = "langfuse-migrate"
-RECORD = ".migration.json"
 # What a preview says of a project whose stores do not run.
 FRESH = {"changed": True, "reason": "the stores are not up yet"}
 # Nor can it be known while stores that have a schema do not run.
@@ -38,11 +36,6 @@ def reason(record: Mapping[str, Any] | None, wanted: Mapping[str, Any], state: S
         if record.get(name) != value:
             return f"the {name} changed"
     return ""
-
-
-def recorded(directory: str) -> bool:
-    """Whether a migration of this project has succeeded."""
-    return os.path.exists(os.path.join(directory, RECORD))
 
 
 def explain(output: str) -> list[str]:
@@ -111,7 +104,7 @@ class Migration:
                 "Check that the image is Langfuse's web image.",
             )
         store = Store(self._directory)
-        store.write([{"path": RECORD, "mode": "0644"}], {RECORD: json.dumps(self._wanted)})
+        store.write([{"path": records.MIGRATION, "mode": "0644"}], {records.MIGRATION: json.dumps(self._wanted)})
         return dict(
             changed=True,
             reason=why,
@@ -134,9 +127,8 @@ class Migration:
 
     def _record(self) -> Mapping[str, Any] | None:
         try:
-            with open(os.path.join(self._directory, RECORD), encoding="utf-8") as stream:
-                record = json.load(stream)
-        except (OSError, ValueError):
+            record = json.loads(records.read(self._directory, records.MIGRATION))
+        except ValueError:
             return None
         return record if isinstance(record, dict) else None
 

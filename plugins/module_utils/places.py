@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import records
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import finding
 
-# Written by the first migration, so the stores have held data since.
-MIGRATION_RECORD = ".migration.json"
 # The line of compose.yaml that says where the data is.
 _RECORDED = re.compile(r"^x-langfuse-data: (/\S+)$", re.MULTILINE)
 
@@ -50,7 +49,7 @@ class Seen:
 
 def look(directory: str, places: Places) -> Seen:
     """Look at the places; `directory` is the project's."""
-    match = _RECORDED.search(_read(os.path.join(directory, "compose.yaml")))
+    match = _RECORDED.search(records.read(directory, records.PROJECT))
     recorded = match.group(1) if match else ""
     there = [os.path.join(recorded, store) for store in places.stores] if recorded else []
     wanted = list(places.folders.values())
@@ -58,7 +57,7 @@ def look(directory: str, places: Places) -> Seen:
         folders=tuple(path for path in wanted if _holds_something(path)),
         recorded=recorded,
         recorded_folders=tuple(path for path in there if path not in wanted and _holds_something(path)),
-        migrated=os.path.exists(os.path.join(directory, MIGRATION_RECORD)),
+        migrated=records.migrated(directory),
         may_chown=os.geteuid() == 0,
         missing_sources=tuple(path for path in places.sources if not os.path.lexists(path)),
     )
@@ -133,11 +132,3 @@ def _holds_something(path: str) -> bool:
         return False
     except OSError:
         return True  # what cannot be read must not be taken for nothing
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -85,8 +85,8 @@ class Context:
         """Whether something may still be starting: the option ``wait`` is not over."""
         return time.monotonic() < self._patient_until
 
-    def settled(self) -> bool:
-        """Whether nothing is waited for any more."""
+    def nothing_starts(self) -> bool:
+        """Whether no container is on its way up any more, or nothing is waited for."""
         starting = (item["health"] == "starting" or item["state"] == "restarting" for item in self.states())
         return not self.patient or not any(starting)
 

@@ -171,14 +171,14 @@ def _run(ctx: Context, hop: Hop, roots: list[str]) -> Finding:
         first = "too_slow" not in ctx.evidence
         ctx.evidence.setdefault("too_slow", {"hop": hop.name, "timeout": ctx.params["timeout"]})
         return Finding(FAILED if first else SKIPPED, "no time left")
-    settled = not ctx.patient
+    last = not ctx.patient
     while True:
         started = time.monotonic()
         finding = _once(ctx, hop)
         # What has just been started may not be ready yet; a hop that fails once nothing starts any more is broken.
-        if finding.status != FAILED or settled or time.monotonic() - started > _SLOW:
+        if finding.status != FAILED or last or time.monotonic() - started > _SLOW:
             return finding
-        settled = ctx.settled()
+        last = ctx.nothing_starts()
         time.sleep(_PAUSE)
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import migration, places
+from ansible_collections.llmops.langfuse.plugins.module_utils import places, records
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.project import project
 
@@ -76,7 +76,7 @@ def test_what_the_last_run_recorded_is_read_back(tmp_path: Path) -> None:
     again = places.look(str(directory), Places(STORES, {"postgres": str(postgres)}))
     assert again.folders == (str(postgres),) and again.recorded_folders == ()
     assert not again.migrated
-    (directory / migration.RECORD).touch()
+    (directory / records.MIGRATION).touch()
     assert places.look(str(directory), NAMED).migrated
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import host, preflight
+from ansible_collections.llmops.langfuse.plugins.module_utils import host, preflight, records
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import Host
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Seen
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted
@@ -172,11 +172,11 @@ def test_env_files_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_stores_that_were_started_from_an_older_project_do_not_count(tmp_path: Path) -> None:
     """A run may have written the project and ended before it started anything."""
     (tmp_path / "compose.yaml").write_text("services: {}\n")
-    assert not host.started_as_written(str(tmp_path))
-    (tmp_path / host.STORES_RECORD).write_text(host.written(str(tmp_path)))
-    assert host.started_as_written(str(tmp_path))
+    assert not records.stores_started(str(tmp_path))
+    (tmp_path / records.STORES).write_text(records.digest(str(tmp_path)))
+    assert records.stores_started(str(tmp_path))
     (tmp_path / "compose.yaml").write_text("services: {postgres: {}}\n")
-    assert not host.started_as_written(str(tmp_path))
+    assert not records.stores_started(str(tmp_path))
 
 
 def test_an_environment_of_another_python_is_not_ready(tmp_path: Path) -> None:
