@@ -18,7 +18,7 @@ if [ -z "$python" ]; then
     echo "No Python 3.12 or newer with its venv module was found. Debian 13: apt-get install python3-venv" >&2
     exit 1
 fi
-echo "Making the Python environment with $("$python" --version) (about 20 s, once) ..."
+echo "Making the Python environment with $("$python" --version) (about half a minute, once) ..."
 rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9
