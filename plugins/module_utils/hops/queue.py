@@ -33,6 +33,8 @@ SCHEDULED = (
     "dead-letter-retry-queue",
 )
 NEGATIVE = "api-key-non-existent"
+# Seconds: a worker answers before it has registered them.
+_REGISTERING = 5.0
 
 
 def queue_key(prefix: str, queue: str, part: str) -> str:
@@ -147,7 +149,7 @@ def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> Non
     # The two kinds of keys of the application: BullMQ's, and the cache's, which take the prefix without a separator.
     client.get(f"{prefix}langfuse:verify")
     first = _depths(client, prefix)
-    record["schedules"] = [name for name in SCHEDULED if client.exists(queue_key(prefix, name, "repeat"))]
+    record["schedules"] = _schedules(client, prefix, min(_REGISTERING, ctx.left / 4))
     # The trace of this very walk may be under way.
     own = {QUEUES[0]: 1} if ctx.evidence.get("trace") else {}
     waiting = [name for name, row in first.items() if row["waiting"] > own.get(name, 0) and not row["active"]]
@@ -165,6 +167,16 @@ def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> Non
     fast_hash = ctx.evidence.get("private", {}).get("fast_hash")
     if fast_hash:
         record["negative_key"] = NEGATIVE in str(client.get(f"{prefix}api-key:{fast_hash}") or "")
+
+
+def _schedules(client: Any, prefix: str, patience: float) -> list[str]:
+    """The scheduled queues that have a schedule; none only when none came within ``patience`` seconds."""
+    until = time.monotonic() + patience
+    while True:
+        found = [name for name in SCHEDULED if client.exists(queue_key(prefix, name, "repeat"))]
+        if found or time.monotonic() > until:
+            return found
+        time.sleep(0.2)
 
 
 def _depths(client: Any, prefix: str) -> dict[str, dict[str, int]]:

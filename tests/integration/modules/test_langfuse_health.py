@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -224,11 +225,17 @@ def test_redis_that_may_forget(look: Any, stack: Stack) -> None:
 
 
 def test_redis_that_has_forgotten(look: Any, stack: Stack) -> None:
+    """A schedule that comes late is no loss: a worker answers before it has registered them."""
     stack.redis("flushall")
     result = look()
+    late = threading.Timer(1, stack.redis, ("zadd", "langfuse::event-propagation-queue:repeat", "1", "late"))
+    late.start()
+    registering = look()
+    late.join()
     stack.compose("restart", "-t", "1", "langfuse-web", "langfuse-worker")
     stack.start()
     assert (result["healthy"], codes(result)) == (True, ["redis_emptied"])
+    assert (registering["healthy"], codes(registering)) == (True, [])
     assert codes(look()) == []
 
 
