@@ -14,7 +14,15 @@ from ..plugin_utils.settings.derive import derive as derive_instance
 from ..plugin_utils.settings.plan import Placement
 
 
-def derive(given: Any, names: Any, hosts: Any, stored: Any = None, candidates: Any = None) -> dict[str, Any]:
+def derive(
+    given: Any,
+    names: Any,
+    hosts: Any,
+    stored: Any = None,
+    candidates: Any = None,
+    stack: Any = None,
+    dotenv: Any = None,
+) -> dict[str, Any]:
     """Variables of an instance → problems, warnings, plan, secrets, generated."""
     try:
         result = derive_instance(
@@ -23,7 +31,7 @@ def derive(given: Any, names: Any, hosts: Any, stored: Any = None, candidates: A
             native(list(names)),
             native(stored or {}),
             native(candidates or {}),
-            Placement(tuple(native(hosts))),
+            Placement(tuple(native(hosts)), native(stack or {}), native(dotenv or {})),
         )
     except Exception as error:
         # The message of the cause may hold a value, so only its type is told.

@@ -20,6 +20,24 @@ API_SPEC: dict[str, Any] = {
     "resolve": {"type": "list", "elements": "str", "default": []},
 }
 
+SSLMODE: dict[str, Any] = {
+    "type": "str",
+    "choices": ["disable", "prefer", "require", "verify-full"],
+    "default": "prefer",
+}
+# Redis as the application reaches it.
+REDIS_SPEC: dict[str, Any] = {
+    "mode": {"type": "str", "choices": ["single", "cluster", "sentinel"], "default": "single"},
+    "host": {"type": "str"},
+    "port": {"type": "int", "default": 6379},
+    "nodes": {"type": "list", "elements": "str", "default": []},
+    "sentinel_master": {"type": "str"},
+    "sentinel_username": {"type": "str"},
+    "username": {"type": "str"},
+    "prefix": {"type": "str", "default": ""},
+    "tls": {"type": "bool", "default": False},
+}
+
 
 def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http_client.Client:
     """A client for ``url`` with the TLS and name options of the API modules."""

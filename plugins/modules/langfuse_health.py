@@ -55,6 +55,11 @@ options:
         description: The application's role.
         type: str
         required: true
+      sslmode:
+        description: Encryption of the connection, and what it checks, in the words of libpq.
+        type: str
+        choices: [disable, prefer, require, verify-full]
+        default: prefer
   postgres_password:
     description: Password of the role.
     type: str
@@ -84,14 +89,29 @@ options:
     description: Where the application's Redis or Valkey is. Needs the Python package redis.
     type: dict
     suboptions:
-      host:
-        description: Host.
+      mode:
+        description: Form of the store.
         type: str
-        required: true
+        choices: [single, cluster, sentinel]
+        default: single
+      host:
+        description: Host of a single one.
+        type: str
       port:
-        description: Port.
+        description: Port of a single one.
         type: int
         default: 6379
+      nodes:
+        description: Nodes of a cluster, or sentinels, each C(host:port).
+        type: list
+        elements: str
+        default: []
+      sentinel_master:
+        description: Name of the master that the sentinels watch.
+        type: str
+      sentinel_username:
+        description: User at the sentinels.
+        type: str
       username:
         description: The application's user. Without it, the default user.
         type: str
@@ -105,6 +125,9 @@ options:
         default: false
   redis_password:
     description: Password of the Redis user.
+    type: str
+  redis_sentinel_password:
+    description: Password at the sentinels.
     type: str
   s3:
     description: Where the application's object store is. Needs botocore.
@@ -393,19 +416,14 @@ def argument_spec() -> dict[str, Any]:
         "project_id": text,
         "user_email": text,
         "user_password": secret,
-        "postgres": group(host=needed, port=port(5432), database=needed, user=needed),
+        "postgres": group(host=needed, port=port(5432), database=needed, user=needed, sslmode=args.SSLMODE),
         "postgres_password": secret,
         "clickhouse": group(
             url=needed, user=needed, database={"type": "str", "default": "default"}, migration_port={"type": "int"}
         ),
         "clickhouse_password": secret,
-        "redis": group(
-            host=needed,
-            port=port(6379),
-            username=text,
-            prefix={"type": "str", "default": ""},
-            tls={"type": "bool", "default": False},
-        ),
+        "redis": {"type": "dict", "options": args.REDIS_SPEC},
+        "redis_sentinel_password": secret,
         "redis_password": secret,
         "s3": group(
             endpoint=text,

@@ -70,7 +70,7 @@ def queue(ctx: Context) -> Finding:
     options = ctx.params["redis"]
     if not options:
         return Finding(SKIPPED, "no redis options given")
-    where = f"{options['host']}:{options['port']}"
+    where = ",".join(options["nodes"]) or f"{options['host']}:{options['port']}"
     record: dict[str, Any] = {"error": None, "where": where, "user": options["username"] or "default"}
     try:
         redis = library("redis")
@@ -91,21 +91,36 @@ def queue(ctx: Context) -> Finding:
 
 
 def _connect(ctx: Context) -> Any:
-    redis, retry, backoff = (library(name) for name in ("redis", "redis.retry", "redis.backoff"))
-    options = ctx.params["redis"]
-    return redis.Redis(
-        host=ctx.address(options["host"], options["port"]),
-        port=options["port"],
-        username=options["username"],
-        password=ctx.params["redis_password"] or None,
-        ssl=options["tls"],
-        ssl_ca_certs=ctx.params["ca_path"],
-        ssl_cert_reqs="required" if ctx.params["validate_certs"] else "none",
-        socket_connect_timeout=min(3.0, ctx.patience),
-        socket_timeout=ctx.patience,
-        retry=retry.Retry(backoff.NoBackoff(), 0),
-        decode_responses=True,
-    )
+    """A client of the server, of the master that sentinels name, or of a cluster."""
+    options, redis = ctx.params["redis"], library("redis")
+    backoff, retry = library("redis.backoff"), library("redis.retry")
+    common: dict[str, Any] = {
+        "ssl": options["tls"],
+        "socket_connect_timeout": min(3.0, ctx.patience),
+        "socket_timeout": ctx.patience,
+        "decode_responses": True,
+    }
+    if options["tls"]:
+        common["ssl_ca_certs"] = ctx.params["ca_path"]
+        common["ssl_cert_reqs"] = "required" if ctx.params["validate_certs"] else "none"
+    login = {"username": options["username"], "password": ctx.params["redis_password"] or None}
+    nodes = [(ctx.address(host, port), port) for host, port in map(node_address, options["nodes"])]
+    if options["mode"] == "cluster":
+        start = [library("redis.cluster").ClusterNode(*node) for node in nodes]
+        return redis.RedisCluster(startup_nodes=start, **common, **login)
+    common["retry"] = retry.Retry(backoff.NoBackoff(), 0)
+    if options["mode"] == "sentinel":
+        own = {"username": options["sentinel_username"], "password": ctx.params["redis_sentinel_password"] or None}
+        sentinel = library("redis.sentinel").Sentinel(nodes, sentinel_kwargs={**common, **own}, **common, **login)
+        return sentinel.master_for(options["sentinel_master"])
+    host, port = options["host"], options["port"]
+    return redis.Redis(host=ctx.address(host, port), port=port, **common, **login)
+
+
+def node_address(node: str) -> tuple[str, int]:
+    """``"host:port"`` in two."""
+    host, _colon, port = node.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def look_again(ctx: Context) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from .plan import Settings
+from .sources import bundled_services
 
-# Store → uid and gid of its image's own user.
+# Service of a store → uid and gid of its image's own user.
 USERS: Mapping[str, int] = {"postgres": 999, "clickhouse": 101, "valkey": 999, "seaweedfs": 1000}
 
 
@@ -26,6 +27,11 @@ def data_directory(settings: Settings) -> str | None:
 
 
 def folders(settings: Settings) -> dict[str, str]:
-    """Store → folder of its data; empty where named volumes hold it."""
+    """Service of a store → folder of its data; empty where named volumes hold it."""
     directory = data_directory(settings)
-    return {store: f"{directory}/{store}" for store in USERS} if directory else {}
+    return {service: f"{directory}/{service}" for service in bundled_services(settings)} if directory else {}
+
+
+def users(settings: Settings) -> dict[str, int]:
+    """Service of a bundled store → uid and gid that it runs as."""
+    return {service: USERS[service] for service in bundled_services(settings)}

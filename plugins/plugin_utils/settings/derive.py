@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sizes
 from .contract import Spec, near_misses, unknown, validate, without_effect
-from .data import USERS, data_directory, folders, project_directory
+from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .module_options import health, preparation, provision
 from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
+from .shared import from_dotenv, joined
+from .sources import bundled_services, drawn, is_bundled, places, used
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,21 @@ def derive(
     """
     names = list(names)
     given = {name: value for name, value in given.items() if value is not None}
+    read = from_dotenv(placement.dotenv, given)
+    given = {**given, **{name: value for name, (value, _line) in read.items()}}
     values, problems = validate(spec, given)
     problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
+    if not problems:
+        values, problems = joined(values, placement.stack)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
-        return Derived(tuple(problems), tuple(warnings))
+        return Derived(_located(problems, read), tuple(warnings))
 
     secrets, generated = _choose(spec, values, stored, candidates)
     settings = Settings(values, frozenset(given), secrets)
     if problems := broken_rules(settings):
-        return Derived(tuple(problems), tuple(warnings))
+        return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)
     return Derived(
         (),
@@ -72,6 +79,14 @@ def derive(
         _plan(settings, placement),
         {**secrets, **derived_secrets(settings, where)},
         generated,
+    )
+
+
+def _located(problems: Iterable[Problem], read: Mapping[str, tuple[str, str]]) -> tuple[Problem, ...]:
+    """Problems that say where the value was written."""
+    return tuple(
+        replace(one, wrong=f"({read[one.variable][1]} in langfuse_dotenv) {one.wrong}") if one.variable in read else one
+        for one in problems
     )
 
 
@@ -106,9 +121,11 @@ def _choose(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     secrets, generated = {}, []
     for name in kept.GENERATED:
+        if not used(values, name):
+            continue
         if value := values.get(name) or stored.get(name):
             secrets[name] = value
-        elif name in candidates:
+        elif name in candidates and drawn(values, name):
             secrets[name] = candidates[name]
             generated.append(name)
     for name, option in spec.items():
@@ -124,6 +141,8 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
 def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
     registry = settings["langfuse_image_registry"].rstrip("/")
+    kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
+    buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
         "instance": settings.instance,
         "target": settings["langfuse_target"],
@@ -136,16 +155,15 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "images": {
             service: f"{registry}/{repository}:{settings[variable]}"
             for service, (repository, variable) in IMAGES.items()
+            if service in ("web", "worker", *bundled_services(settings))
         },
         "env": {
             service: {name: _printable(value) for name, value in sorted(environment.items())}
             for service, environment in environments(settings, on, where, url).items()
         },
-        "buckets": {
-            "events": settings["langfuse_s3_events_bucket"],
-            "media": settings["langfuse_s3_media_bucket"],
-            **({"exports": settings["langfuse_s3_exports_bucket"]} if on["batch_export"].on else {}),
-        },
+        "buckets": buckets,
+        "provision": provision(settings, where, buckets),
+        "health": health(settings, where, buckets),
         "init": {
             "org_id": settings["langfuse_init_org_id"],
             "project_id": settings["langfuse_init_project_id"],
@@ -154,31 +172,19 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         },
         "versions": {
             "langfuse": settings["langfuse_version"],
-            "clickhouse": settings["langfuse_clickhouse_version"],
-            "postgres": settings["langfuse_postgres_version"],
+            # Of an existing store the store itself says it.
+            **{
+                store: settings[f"langfuse_{store}_version"] if is_bundled(settings, store) else ""
+                for store in ("clickhouse", "postgres")
+            },
         },
         "compose": {
             "directory": project_directory(settings),
             "bind_address": settings["langfuse_bind_address"],
             "web_port": settings["langfuse_web_port"],
             "s3_port": settings["langfuse_s3_port"],
-            # Published on loopback, so nobody else may reach them.
-            "closed_ports": [
-                *(
-                    []
-                    if settings["langfuse_bind_address"] != "127.0.0.1"
-                    else [{"service": "web", "port": settings["langfuse_web_port"]}]
-                ),
-                {"service": "seaweedfs", "port": settings["langfuse_s3_port"]},
-            ],
-            "ports": [
-                {
-                    "variable": "langfuse_web_port",
-                    "address": settings["langfuse_bind_address"],
-                    "port": settings["langfuse_web_port"],
-                },
-                {"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]},
-            ],
+            "closed_ports": _closed_ports(settings),
+            "ports": _ports(settings),
             "worker_replicas": settings["langfuse_worker_replicas"],
             "worker_stop_seconds": settings["langfuse_worker_stop_seconds"],
             "stuck_seconds": settings["langfuse_stuck_seconds"],
@@ -193,12 +199,16 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "extra_volumes": [asdict(mount) for mount in map(parse, settings["langfuse_extra_volumes"]) if mount],
             "data_directory": data_directory(settings),
             "data_folders": folders(settings),
-            "store_users": dict(USERS),
+            "store_users": users(settings),
             "minimum_disk": settings["langfuse_minimum_disk"],
             "install_docker": settings["langfuse_install_docker"],
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],
             "application": [where["web"]["host"], where["worker"]["host"]],
-            "stores": list(USERS),
+            "stores": list(bundled_services(settings)),
+            "networks": settings["langfuse_compose_networks"],
+            "preparation": preparation(settings, where, buckets),
+            "store_places": places(where),
+            "moved_stores": settings["langfuse_moved_stores"],
             "overrides": settings["langfuse_compose_overrides"],
         },
         "health_report": settings["langfuse_health_report"],
@@ -206,6 +216,25 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "ca_certificates": settings["langfuse_ca_certificates"],
         "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
     }
+
+
+def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
+    """Published on loopback, so nobody else may reach them."""
+    closed = []
+    if settings["langfuse_bind_address"] == "127.0.0.1":
+        closed.append({"service": "web", "port": settings["langfuse_web_port"]})
+    if is_bundled(settings, "s3"):
+        closed.append({"service": "seaweedfs", "port": settings["langfuse_s3_port"]})
+    return closed
+
+
+def _ports(settings: Settings) -> list[dict[str, Any]]:
+    """What the containers publish on the host."""
+    web = {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"]}
+    found = [{**web, "port": settings["langfuse_web_port"]}]
+    if is_bundled(settings, "s3"):
+        found.append({"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]})
+    return found
 
 
 # Service → (repository, variable with its version).

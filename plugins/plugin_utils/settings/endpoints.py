@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .plan import Settings
+from .sources import SERVICES, is_administered, is_bundled, source, without_keys
 
 # Service names and ports inside the Compose project, which are also its DNS names there.
 WEB, WORKER, MIGRATE = "langfuse-web", "langfuse-worker", "langfuse-migrate"
-POSTGRES, CLICKHOUSE, VALKEY, SEAWEEDFS = "postgres", "clickhouse", "valkey", "seaweedfs"
 WEB_PORT, WORKER_PORT = 3000, 3030
 POSTGRES_PORT, CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, REDIS_PORT, S3_PORT = 5432, 8123, 9000, 6379, 8333
+CLICKHOUSE_HTTPS_PORT, CLICKHOUSE_NATIVE_TLS_PORT = 8443, 9440
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -29,11 +30,12 @@ def public_url(settings: Settings) -> str:
     return f"http://localhost:{settings['langfuse_web_port']}"
 
 
-def public_s3_endpoint(settings: Settings) -> str:
-    """The address under which browsers and senders reach the object store."""
-    return str(settings["langfuse_s3_public_endpoint"] or f"http://localhost:{settings['langfuse_s3_port']}").rstrip(
-        "/"
-    )
+def public_s3_endpoint(settings: Settings) -> str | None:
+    """The address under which browsers and senders reach the object store; None for a cloud's own."""
+    own = f"http://localhost:{settings['langfuse_s3_port']}"
+    inside = own if is_bundled(settings, "s3") else settings["langfuse_s3_endpoint"]
+    given = settings["langfuse_s3_public_endpoint"] or inside
+    return str(given).rstrip("/") if given else None
 
 
 def is_local(url: str) -> bool:
@@ -41,30 +43,111 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in _LOCAL
 
 
+def redis_user(settings: Settings) -> str | None:
+    """The user at an existing Redis; one that the collection makes is called like the instance."""
+    given = settings["langfuse_redis_username"]
+    if not given and is_administered(settings, "redis"):
+        given = settings.instance
+    return str(given) if given else None
+
+
+def redis_prefix(settings: Settings) -> str:
+    """What the application puts before every key."""
+    given = settings["langfuse_redis_key_prefix"]
+    if given is not None:
+        return str(given)
+    return "" if is_bundled(settings, "redis") else f"{settings.instance}:"
+
+
 def endpoints(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     """Every store and service as the containers reach it. No secrets."""
     return {
         "web": {"host": WEB, "port": WEB_PORT, "published": settings["langfuse_web_port"]},
         "worker": {"host": WORKER, "port": WORKER_PORT},
-        "postgres": {
-            "host": POSTGRES,
-            "port": POSTGRES_PORT,
-            "database": settings["langfuse_postgres_database"],
-            "user": settings["langfuse_postgres_user"],
-        },
-        "clickhouse": {
-            "host": CLICKHOUSE,
-            "port": CLICKHOUSE_HTTP_PORT,
-            "native_port": CLICKHOUSE_NATIVE_PORT,
-            "database": settings["langfuse_clickhouse_database"],
-            "user": settings["langfuse_clickhouse_user"],
-        },
-        "redis": {"host": VALKEY, "port": REDIS_PORT},
-        "s3": {
-            "host": SEAWEEDFS,
-            "port": S3_PORT,
-            "published": settings["langfuse_s3_port"],
-            "region": settings["langfuse_s3_region"],
-            "public": public_s3_endpoint(settings),
-        },
+        "postgres": _postgres(settings),
+        "clickhouse": _clickhouse(settings),
+        "redis": _redis(settings),
+        "s3": _s3(settings),
     }
+
+
+def _postgres(settings: Settings) -> dict[str, Any]:
+    bundled = is_bundled(settings, "postgres")
+    host = SERVICES["postgres"] if bundled else settings["langfuse_postgres_host"]
+    port = POSTGRES_PORT if bundled else settings["langfuse_postgres_port"]
+    direct = None if bundled else settings["langfuse_postgres_direct_host"]
+    return {
+        "source": source(settings, "postgres"),
+        "host": host,
+        "port": port,
+        "direct_host": direct or host,
+        "direct_port": settings["langfuse_postgres_direct_port"] if direct else port,
+        "database": settings["langfuse_postgres_database"],
+        "user": settings["langfuse_postgres_user"],
+        "sslmode": "disable" if bundled else settings["langfuse_postgres_sslmode"],
+    }
+
+
+def _clickhouse(settings: Settings) -> dict[str, Any]:
+    bundled = is_bundled(settings, "clickhouse")
+    tls = not bundled and settings["langfuse_clickhouse_tls"]
+    http, native = (
+        (CLICKHOUSE_HTTPS_PORT, CLICKHOUSE_NATIVE_TLS_PORT) if tls else (CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT)
+    )
+    if not bundled:
+        http = settings["langfuse_clickhouse_port"] or http
+        native = settings["langfuse_clickhouse_native_port"] or native
+    return {
+        "source": source(settings, "clickhouse"),
+        "host": SERVICES["clickhouse"] if bundled else settings["langfuse_clickhouse_host"],
+        "port": http,
+        "native_port": native,
+        "tls": tls,
+        "cluster": not bundled and settings["langfuse_clickhouse_cluster_enabled"],
+        "database": settings["langfuse_clickhouse_database"],
+        "user": settings["langfuse_clickhouse_user"],
+    }
+
+
+def _redis(settings: Settings) -> dict[str, Any]:
+    bundled = is_bundled(settings, "redis")
+    return {
+        "source": source(settings, "redis"),
+        "mode": "single" if bundled else settings["langfuse_redis_mode"],
+        "host": SERVICES["redis"] if bundled else settings["langfuse_redis_host"],
+        "port": REDIS_PORT if bundled else settings["langfuse_redis_port"],
+        "nodes": [] if bundled else settings["langfuse_redis_nodes"],
+        "sentinel_master": None if bundled else settings["langfuse_redis_sentinel_master"],
+        "sentinel_username": None if bundled else settings["langfuse_redis_sentinel_username"],
+        "tls": not bundled and settings["langfuse_redis_tls"],
+        "username": None if bundled else redis_user(settings),
+        "prefix": redis_prefix(settings),
+    }
+
+
+def _s3(settings: Settings) -> dict[str, Any]:
+    bundled = is_bundled(settings, "s3")
+    endpoint = f"http://{SERVICES['s3']}:{S3_PORT}" if bundled else settings["langfuse_s3_endpoint"]
+    return {
+        "source": source(settings, "s3"),
+        "service": "s3" if bundled else settings["langfuse_s3_service"],
+        "endpoint": str(endpoint).rstrip("/") if endpoint else None,
+        "region": settings["langfuse_s3_region"],
+        # AWS serves new buckets by name only.
+        "path_style": bundled or bool(endpoint and settings["langfuse_s3_path_style"]),
+        "keys": not without_keys(settings),
+        "public": public_s3_endpoint(settings),
+    }
+
+
+def hosts(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of everything that the application talks to inside."""
+    found: list[str] = []
+    for endpoint in endpoints.values():
+        addresses = [urlsplit(f"//{node}").hostname for node in endpoint.get("nodes", ())]
+        found += [name for name in (endpoint.get("host"), *addresses, _host(endpoint.get("endpoint"))) if name]
+    return list(dict.fromkeys(found))
+
+
+def _host(url: str | None) -> str | None:
+    return urlsplit(url).hostname if url else None

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from . import environment_schema
+from .endpoints import hosts
 from .mounts import CA_FILE
 from .plan import Environment, EnvValue, Feature, Secretly, Settings
 
@@ -27,7 +28,7 @@ _MIGRATION = (
     "CLICKHOUSE_CLUSTER_ENABLED",
 )
 # Set only where they are asked for.
-_MIGRATION_TOO = ("NODE_EXTRA_CA_CERTS",)
+_MIGRATION_TOO = ("NODE_EXTRA_CA_CERTS", "DIRECT_URL", "CLICKHOUSE_MIGRATION_SSL")
 # Variable of the contract → services that its names go to. The later variable wins.
 EXTRA_READERS: Mapping[str, tuple[str, ...]] = {
     "langfuse_extra_env": APPLICATION,
@@ -56,8 +57,9 @@ def own_environments(
     everything = {
         **_core(settings, features, url),
         **_first_start(settings, features),
-        **_stores(endpoints),
-        **_storage(settings, features, endpoints),
+        **_databases(endpoints),
+        **_redis(settings, endpoints["redis"]),
+        **_storage(settings, features, endpoints["s3"]),
         **_observability(settings, features),
         **_network(settings, endpoints),
     }
@@ -66,13 +68,13 @@ def own_environments(
         "web": {
             "PORT": str(endpoints["web"]["port"]),
             # Presigned media addresses are for browsers and senders.
-            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": str(s3["public"]),
+            **({"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": s3["public"]} if s3["public"] else {}),
             "LANGFUSE_AUTO_POSTGRES_MIGRATION_DISABLED": "true",
             "LANGFUSE_AUTO_CLICKHOUSE_MIGRATION_DISABLED": "true",
         },
         "worker": {
             "PORT": str(endpoints["worker"]["port"]),
-            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": _address("http", s3),
+            **({"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": s3["endpoint"]} if s3["endpoint"] else {}),
         },
     }
     # A service gets only what it reads, so that a change restarts only who reads it.
@@ -95,13 +97,35 @@ def extra_environment(settings: Settings, service: str) -> dict[str, str]:
 def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
     """Secrets made of others, such as a URL with a password in it: name → value."""
     postgres = endpoints["postgres"]
+    parameters = {**_tls(settings, postgres), **settings["langfuse_postgres_parameters"]}
+    urls = {"database_url": _postgres_url(settings, postgres, "", parameters)}
+    if _has_pooler(postgres):
+        urls["direct_url"] = _postgres_url(settings, postgres, "direct_", _tls(settings, postgres))
+    return urls
+
+
+def _postgres_url(settings: Settings, postgres: Mapping[str, Any], direct: str, parameters: Mapping[str, str]) -> str:
     user, database = quote(postgres["user"], safe=""), quote(postgres["database"], safe="")
     password = quote(settings.secrets["langfuse_postgres_password"], safe="")
-    return {"database_url": f"postgresql://{user}:{password}@{postgres['host']}:{postgres['port']}/{database}"}
+    where = f"{postgres[f'{direct}host']}:{postgres[f'{direct}port']}"
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"postgresql://{user}:{password}@{where}/{database}{query}"
 
 
-def _address(scheme: str, endpoint: Mapping[str, Any], port: str = "port") -> str:
-    return f"{scheme}://{endpoint['host']}:{endpoint[port]}"
+def _has_pooler(postgres: Mapping[str, Any]) -> bool:
+    return (postgres["direct_host"], postgres["direct_port"]) != (postgres["host"], postgres["port"])
+
+
+def _tls(settings: Settings, postgres: Mapping[str, Any]) -> dict[str, str]:
+    """Prisma's own words: its sslmode only encrypts, and sslaccept checks; it does not read Node's authorities."""
+    if postgres["sslmode"] == "disable":
+        return {}
+    parameters = {"sslmode": "require"}
+    if postgres["sslmode"] == "verify-full":
+        parameters["sslaccept"] = "strict"
+        if settings["langfuse_ca_certificates"]:
+            parameters["sslcert"] = CA_FILE
+    return parameters
 
 
 def _flag(value: object) -> str:
@@ -151,40 +175,80 @@ def _first_start(settings: Settings, features: Mapping[str, Feature]) -> dict[st
     return environment
 
 
-def _stores(endpoints: Endpoints) -> dict[str, EnvValue]:
-    clickhouse, redis = endpoints["clickhouse"], endpoints["redis"]
-    return {
+def _databases(endpoints: Endpoints) -> dict[str, EnvValue]:
+    postgres, clickhouse = endpoints["postgres"], endpoints["clickhouse"]
+    environment: dict[str, EnvValue] = {
         "DATABASE_URL": Secretly("database_url"),
-        "CLICKHOUSE_URL": _address("http", clickhouse),
-        "CLICKHOUSE_MIGRATION_URL": _address("clickhouse", clickhouse, "native_port"),
+        "CLICKHOUSE_URL": f"{'https' if clickhouse['tls'] else 'http'}://{clickhouse['host']}:{clickhouse['port']}",
+        "CLICKHOUSE_MIGRATION_URL": f"clickhouse://{clickhouse['host']}:{clickhouse['native_port']}",
         "CLICKHOUSE_USER": clickhouse["user"],
         "CLICKHOUSE_PASSWORD": Secretly("langfuse_clickhouse_password"),
         "CLICKHOUSE_DB": clickhouse["database"],
-        "CLICKHOUSE_CLUSTER_ENABLED": "false",  # anything else, also unset, means a cluster
-        "REDIS_HOST": redis["host"],
-        "REDIS_PORT": str(redis["port"]),
-        "REDIS_AUTH": Secretly("langfuse_redis_password"),
+        "CLICKHOUSE_CLUSTER_ENABLED": _flag(clickhouse["cluster"]),  # unset means a cluster
     }
+    if _has_pooler(postgres):
+        environment["DIRECT_URL"] = Secretly("direct_url")
+    if clickhouse["tls"]:
+        environment["CLICKHOUSE_MIGRATION_SSL"] = "true"
+    return environment
 
 
-def _storage(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, EnvValue]:
+def _redis(settings: Settings, redis: Mapping[str, Any]) -> dict[str, EnvValue]:
+    """Cluster comes before sentinel, and sentinel before a single host (facts 8)."""
+    environment: dict[str, EnvValue] = {}
+    nodes = ",".join(redis["nodes"])
+    if redis["mode"] == "cluster":
+        environment |= {"REDIS_CLUSTER_ENABLED": "true", "REDIS_CLUSTER_NODES": nodes}
+    elif redis["mode"] == "sentinel":
+        environment |= {
+            "REDIS_SENTINEL_ENABLED": "true",
+            "REDIS_SENTINEL_NODES": nodes,
+            "REDIS_SENTINEL_MASTER_NAME": redis["sentinel_master"],
+        }
+        if redis["sentinel_username"]:
+            environment["REDIS_SENTINEL_USERNAME"] = redis["sentinel_username"]
+        if settings.secrets.get("langfuse_redis_sentinel_password"):
+            environment["REDIS_SENTINEL_PASSWORD"] = Secretly("langfuse_redis_sentinel_password")
+        if redis["tls"]:
+            environment["REDIS_SENTINEL_TLS_ENABLED"] = "true"
+    else:
+        environment |= {"REDIS_HOST": redis["host"], "REDIS_PORT": str(redis["port"])}
+    if redis["username"]:
+        environment["REDIS_USERNAME"] = redis["username"]
+    if settings.secrets.get("langfuse_redis_password"):
+        environment["REDIS_AUTH"] = Secretly("langfuse_redis_password")
+    if redis["prefix"]:
+        environment["REDIS_KEY_PREFIX"] = redis["prefix"]
+    if redis["tls"]:
+        environment["REDIS_TLS_ENABLED"] = "true"
+    return environment
+
+
+def _storage(settings: Settings, features: Mapping[str, Feature], s3: Mapping[str, Any]) -> dict[str, EnvValue]:
     """The three groups have no fallback to each other: each needs the whole set."""
-    s3 = endpoints["s3"]
     environment: dict[str, EnvValue] = {"LANGFUSE_S3_BATCH_EXPORT_ENABLED": _flag(features["batch_export"].on)}
+    if s3["service"] == "azure":
+        environment["LANGFUSE_USE_AZURE_BLOB"] = "true"
+    if s3["service"] == "gcs":
+        environment["LANGFUSE_USE_GOOGLE_CLOUD_STORAGE"] = "true"
+        if settings.secrets.get("langfuse_gcs_credentials"):
+            environment["LANGFUSE_GOOGLE_CLOUD_STORAGE_CREDENTIALS"] = Secretly("langfuse_gcs_credentials")
     groups = {"EVENT_UPLOAD": "events", "MEDIA_UPLOAD": "media"}
     if features["batch_export"].on:
         groups["BATCH_EXPORT"] = "exports"
-        environment["LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT"] = str(s3["public"])
+        if s3["public"]:
+            environment["LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT"] = s3["public"]
     for group, bucket in groups.items():
         name = f"LANGFUSE_S3_{group}"
-        environment |= {
-            f"{name}_BUCKET": settings[f"langfuse_s3_{bucket}_bucket"],
-            f"{name}_REGION": s3["region"],
-            f"{name}_ENDPOINT": _address("http", s3),
-            f"{name}_ACCESS_KEY_ID": Secretly("langfuse_s3_access_key"),
-            f"{name}_SECRET_ACCESS_KEY": Secretly("langfuse_s3_secret_key"),
-            f"{name}_FORCE_PATH_STYLE": "true",
-        }
+        environment[f"{name}_BUCKET"] = settings[f"langfuse_s3_{bucket}_bucket"]
+        if s3["service"] == "s3":
+            environment[f"{name}_REGION"] = s3["region"]
+            environment[f"{name}_FORCE_PATH_STYLE"] = _flag(s3["path_style"])
+        if s3["endpoint"]:
+            environment[f"{name}_ENDPOINT"] = s3["endpoint"]
+        if s3["keys"]:
+            environment[f"{name}_ACCESS_KEY_ID"] = Secretly("langfuse_s3_access_key")
+            environment[f"{name}_SECRET_ACCESS_KEY"] = Secretly("langfuse_s3_secret_key")
         # Events have no prefix: the application replays traces only from the root of their bucket.
         if bucket != "events" and (prefix := settings[f"langfuse_s3_{bucket}_prefix"]):
             environment[f"{name}_PREFIX"] = prefix
@@ -198,7 +262,7 @@ def _network(settings: Settings, endpoints: Endpoints) -> dict[str, EnvValue]:
         environment["NODE_EXTRA_CA_CERTS"] = CA_FILE
     if settings["langfuse_https_proxy"]:
         environment["HTTPS_PROXY"] = Secretly("langfuse_https_proxy")
-        own = [*(endpoint["host"] for endpoint in endpoints.values()), "localhost", "127.0.0.1"]
+        own = [*hosts(endpoints), "localhost", "127.0.0.1"]
         # The application reads both, and the lower case wins.
         direct = ",".join(dict.fromkeys([*own, *settings["langfuse_no_proxy"]]))
         environment |= {"NO_PROXY": direct, "no_proxy": direct}

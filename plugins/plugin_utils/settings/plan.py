@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -43,9 +43,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the instance runs: the hosts of its group, in inventory order."""
+    """Where the instance runs: the hosts of its group, in inventory order, and what is there already.
+
+    `stack` is what `compose_stack_info` found of the project to join, `dotenv` the lines of its `.env`.
+    """
 
     hosts: tuple[str, ...]
+    stack: Mapping[str, Any] = field(default_factory=dict)
+    dotenv: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from .plan import Settings
+from .sources import bundled_services
 
 MIB = 1024**2
 _UNITS = {"m": MIB, "g": 1024 * MIB}
@@ -42,6 +43,7 @@ def memory(settings: Settings) -> dict[str, int]:
     return {
         service: (mebibytes(str(settings[f"langfuse_{service}_memory"] or "")) or limit)
         for service, limit in limits.items()
+        if service in ("web", "worker", *bundled_services(settings))
     }
 
 

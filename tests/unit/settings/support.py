@@ -9,6 +9,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract 
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived, derive
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement, Settings
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.secrets import GENERATED
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.sources import drawn, used
 
 CANDIDATES = {
     **{name: f"canary{number:02d}" + "x" * 26 for number, name in enumerate(GENERATED)},
@@ -28,6 +29,10 @@ def settings(given: Mapping[str, Any]) -> Settings:
 
     values, problems = validate(contract(), given)
     assert not problems, problems
-    kept = {name: values.get(name) or CANDIDATES[name] for name in GENERATED}
+    kept = {
+        name: values.get(name) or CANDIDATES[name]
+        for name in GENERATED
+        if used(values, name) and (values.get(name) or drawn(values, name))
+    }
     more = {name: values[name] for name, option in contract().items() if option.get("no_log") and values.get(name)}
     return Settings(values, frozenset(given), {**kept, **more})

@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive im
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
+from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
 
 
@@ -105,6 +106,8 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
     elsewhere = {
         "langfuse_target",  # one choice so far
         "langfuse_group",  # chooses the hosts of the play
+        "langfuse_shared_project",
+        "langfuse_dotenv",  # both act in the module compose_stack_info
         "langfuse_secrets_file",
         "langfuse_secrets_format",  # both act in the action secrets_file
     }
@@ -112,6 +115,8 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         GOOD,
         {**GOOD, "cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"},
     )
+    existing = {**POSTGRES, **CLICKHOUSE, **S3}
+    bases = (*bases, {**GOOD, **existing, **REDIS}, {**GOOD, **existing, **SENTINEL}, {**GOOD, **GCS})
     for name, option in contract().items():
         if name in elsewhere:
             continue
@@ -128,7 +133,7 @@ def _other(name: str, option: Any) -> Any:
         case "bool":
             return not option["default"]
         case "int" | "float":
-            return option["default"] + 1 if name != "langfuse_trace_sampling_ratio" else 0
+            return (option.get("default") or 1) + 1 if name != "langfuse_trace_sampling_ratio" else 0
         case "dict":
             return {"NOBODY_READS_THIS": "x"}
     others = [choice for choice in option.get("choices", []) if choice != option.get("default")]

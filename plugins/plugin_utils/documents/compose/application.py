@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from ...settings.module_options import CA_DOCUMENT
 from ...settings.mounts import CA_FILE
 from ..document import Document, secret
 from .mounts import bind
@@ -18,12 +19,11 @@ Plan = Mapping[str, Any]
 # Web waits 110 s after SIGTERM before it closes (facts 1.5).
 WEB_GRACE = "125s"
 _MIGRATE = "langfuse-migrate"
-_CA_DOCUMENT = "certificates/ca.pem"
 
 
 def documents(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
     """An env file for each service of the application, and the authorities that all of them trust."""
-    authorities = [Document(_CA_DOCUMENT, "pem", plan["ca_certificates"])] if plan["ca_certificates"] else []
+    authorities = [Document(CA_DOCUMENT, "pem", plan["ca_certificates"])] if plan["ca_certificates"] else []
     return authorities + [
         secret(
             f"env/{service}.env",
@@ -42,16 +42,22 @@ def mounted(plan: Plan) -> dict[str, tuple[str, ...]]:
     if not plan["ca_certificates"]:
         return {}
     return dict.fromkeys(
-        (plan["endpoints"]["web"]["host"], plan["endpoints"]["worker"]["host"], _MIGRATE), (_CA_DOCUMENT,)
+        (plan["endpoints"]["web"]["host"], plan["endpoints"]["worker"]["host"], _MIGRATE), (CA_DOCUMENT,)
     )
 
 
 def _volumes(plan: Plan, extra: bool = True) -> dict[str, Any]:
     """What the service sees of the host. The folder of the certificates, because a file would stay the old one."""
-    source, target = f"{plan['compose']['directory']}/{posixpath.dirname(_CA_DOCUMENT)}", posixpath.dirname(CA_FILE)
+    source, target = f"{plan['compose']['directory']}/{posixpath.dirname(CA_DOCUMENT)}", posixpath.dirname(CA_FILE)
     volumes = [bind(source, target, read_only=True)] if plan["ca_certificates"] else []
     volumes += [bind(**mount) for mount in plan["compose"]["extra_volumes"]] if extra else []
     return {"volumes": volumes} if volumes else {}
+
+
+def _networks(plan: Plan) -> dict[str, Any]:
+    """The project's own network, and those of others that it joins."""
+    joined = plan["compose"]["networks"]
+    return {"networks": ["default", *joined]} if joined else {}
 
 
 def services(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -73,6 +79,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 _WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]
             ),
             **_volumes(plan),
+            **_networks(plan),
         },
         worker["host"]: {
             "env_file": ["env/worker.env"],
@@ -84,6 +91,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
                 _WORKER_CHECK, f"http://127.0.0.1:{worker['port']}/api/health", compose["stuck_seconds"]
             ),
             **_volumes(plan),
+            **_networks(plan),
         },
         _MIGRATE: {
             "env_file": ["env/migrate.env"],
@@ -94,6 +102,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "command": ["true"],
             "restart": "no",
             **_volumes(plan, extra=False),
+            **_networks(plan),
         },
     }
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...settings.secrets import fingerprint, fingerprint_key
+from ...settings.sources import BUNDLED
 from ..document import Document, merge_patch
 from . import application, stores
 from .mounts import literal
 
 FILE = "compose.yaml"
 # Where the data is, for the run that is told another place.
-DATA_KEY = "x-langfuse-data"
+DATA_KEY, STORES_KEY = "x-langfuse-data", "x-langfuse-stores"
 FILES_LABEL = "llmops.langfuse.files"
 
 # Service of the project → its entry in the Plan's images and memory.
@@ -27,7 +28,7 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
     files = [*stores.documents(plan, secrets), *application.documents(plan, secrets)]
     key = fingerprint_key(secrets["langfuse_encryption_key"])
     content = {document.path: document.content().encode() for document in files}
-    mounted = {**stores.MOUNTED, **application.mounted(plan)}
+    mounted = {**stores.mounted(plan), **application.mounted(plan)}
     labels = {
         # Compose recreates a container when a label changes, and never looks into mounted files.
         name: {FILES_LABEL: fingerprint(key, *(content[path] for path in paths))}
@@ -38,12 +39,15 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
         for name, particular in {**stores.services(plan), **application.services(plan)}.items()
     }
     data = plan["compose"]["data_directory"]
+    elsewhere = {store: place for store, place in plan["compose"]["store_places"].items() if place != BUNDLED}
+    volumes: dict[str, Any] = {} if data else {name: {} for name in stores.services(plan)}
     compose = {
         "name": plan["instance"],
         **({DATA_KEY: data} if data else {}),
+        **({STORES_KEY: elsewhere} if elsewhere else {}),
         "services": services,
-        **({} if data else {"volumes": {name: {} for name in stores.services(plan)}}),
-        "networks": {"default": {}},
+        **({"volumes": volumes} if volumes else {}),
+        "networks": {"default": {}, **{name: {"name": name, "external": True} for name in plan["compose"]["networks"]}},
     }
     return [Document(FILE, "yaml", merge_patch(compose, plan["compose"]["overrides"])), *files]
 

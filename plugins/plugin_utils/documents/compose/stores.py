@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...settings import versions
 from ...settings.data import USERS
+from ...settings.endpoints import S3_PORT
 from ..document import Document, secret
 from .mounts import bind
 
@@ -39,45 +40,61 @@ _ENDLESS_LOGS = (
 
 
 def documents(plan: Plan, secrets: Secrets) -> list[Document]:
-    """Files of the stores: environment with their secrets, and configuration without."""
-    postgres, clickhouse = plan["endpoints"]["postgres"], plan["endpoints"]["clickhouse"]
+    """Files of the bundled stores: environment with their secrets, and configuration without."""
+    return [document for service in plan["compose"]["stores"] for document in _DOCUMENTS[service](plan, secrets)]
+
+
+def _postgres_documents(plan: Plan, secrets: Secrets) -> list[Document]:
+    postgres = plan["endpoints"]["postgres"]
+    environment = {
+        "POSTGRES_USER": postgres["user"],
+        "POSTGRES_PASSWORD": secrets["langfuse_postgres_password"],
+        "POSTGRES_DB": postgres["database"],
+        "TZ": "UTC",
+        "PGTZ": "UTC",
+    }
+    return [secret("env/postgres.env", "env", environment)]
+
+
+def _clickhouse_documents(plan: Plan, secrets: Secrets) -> list[Document]:
+    clickhouse = plan["endpoints"]["clickhouse"]
+    environment = {
+        "CLICKHOUSE_USER": clickhouse["user"],
+        "CLICKHOUSE_PASSWORD": secrets["langfuse_clickhouse_password"],
+        "CLICKHOUSE_DB": clickhouse["database"],
+        "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "0",
+        "TZ": "UTC",
+    }
     return [
-        secret(
-            "env/postgres.env",
-            "env",
-            {
-                "POSTGRES_USER": postgres["user"],
-                "POSTGRES_PASSWORD": secrets["langfuse_postgres_password"],
-                "POSTGRES_DB": postgres["database"],
-                "TZ": "UTC",
-                "PGTZ": "UTC",
-            },
-        ),
-        secret(
-            "env/clickhouse.env",
-            "env",
-            {
-                "CLICKHOUSE_USER": clickhouse["user"],
-                "CLICKHOUSE_PASSWORD": secrets["langfuse_clickhouse_password"],
-                "CLICKHOUSE_DB": clickhouse["database"],
-                "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "0",
-                "TZ": "UTC",
-            },
-        ),
-        secret("env/valkey.env", "env", {"REDISCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}),
-        secret(
-            "env/seaweedfs.env",
-            "env",
-            {
-                "AWS_ACCESS_KEY_ID": secrets["langfuse_s3_access_key"],
-                "AWS_SECRET_ACCESS_KEY": secrets["langfuse_s3_secret_key"],
-                "TZ": "UTC",
-            },
-        ),
+        secret("env/clickhouse.env", "env", environment),
         Document("clickhouse/config.xml", "xml", _clickhouse_config()),
         Document("clickhouse/users.xml", "xml", _clickhouse_users(plan["versions"]["clickhouse"])),
+    ]
+
+
+def _valkey_documents(plan: Plan, secrets: Secrets) -> list[Document]:
+    environment = {"REDISCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}
+    return [
+        secret("env/valkey.env", "env", environment),
         Document("valkey/valkey.conf", "conf", _valkey_config(plan["compose"]["memory"]["valkey"])),
     ]
+
+
+def _seaweedfs_documents(plan: Plan, secrets: Secrets) -> list[Document]:
+    environment = {
+        "AWS_ACCESS_KEY_ID": secrets["langfuse_s3_access_key"],
+        "AWS_SECRET_ACCESS_KEY": secrets["langfuse_s3_secret_key"],
+        "TZ": "UTC",
+    }
+    return [secret("env/seaweedfs.env", "env", environment)]
+
+
+_DOCUMENTS: Mapping[str, Callable[[Plan, Secrets], list[Document]]] = {
+    "postgres": _postgres_documents,
+    "clickhouse": _clickhouse_documents,
+    "valkey": _valkey_documents,
+    "seaweedfs": _seaweedfs_documents,
+}
 
 
 def _clickhouse_config() -> dict[str, Any]:
@@ -118,77 +135,96 @@ def _valkey_config(memory: int) -> dict[str, str]:
 
 
 def services(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Service name → what is particular to each store."""
-    directory = plan["compose"]["directory"]
-    s3 = plan["endpoints"]["s3"]
+    """Service name → what is particular to each bundled store."""
+    return {service: _SERVICES[service](plan) for service in plan["compose"]["stores"]}
+
+
+def _postgres(plan: Plan) -> dict[str, Any]:
     postgres = plan["endpoints"]["postgres"]
     return {
-        "postgres": {
-            "command": ["postgres", "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "max_connections=200"],
-            "env_file": ["env/postgres.env"],
-            "user": _user("postgres"),
-            "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999,mode=0775"],
-            "volumes": [_data(plan, "postgres", _postgres_data(plan["versions"]["postgres"]))],
-            "shm_size": "128m",
-            "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
-            "stop_grace_period": "60s",
-            "healthcheck": _health(
-                ["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgres["user"], "-d", postgres["database"]]
-            ),
-        },
-        "clickhouse": {
-            "env_file": ["env/clickhouse.env"],
-            "user": _user("clickhouse"),
-            # The image writes its user there at each start.
-            "tmpfs": [
-                "/tmp",
-                "/etc/clickhouse-server/users.d:uid=101,gid=101,mode=0750",
-                "/var/log/clickhouse-server:uid=101,gid=101,mode=0750",
-            ],
-            "volumes": [
-                _data(plan, "clickhouse", "/var/lib/clickhouse"),
-                f"{directory}/clickhouse/config.xml:/etc/clickhouse-server/config.d/langfuse.xml:ro",
-                f"{directory}/clickhouse/users.xml:/etc/clickhouse-server/users.d/langfuse.xml:ro",
-            ],
-            "stop_grace_period": "60s",
-            "healthcheck": _health(["CMD", "wget", "-q", "-T", "4", "-O", "/dev/null", "http://127.0.0.1:8123/ping"]),
-        },
-        "valkey": {
-            # The password comes by the environment and reaches the server by its standard input:
-            # not on a command line, not in a file.
-            "command": [
-                "sh",
-                "-c",
-                'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$REDISCLI_AUTH"\nEND\n',
-            ],
-            "env_file": ["env/valkey.env"],
-            "user": _user("valkey"),
-            "tmpfs": ["/tmp"],
-            "volumes": [_data(plan, "valkey", "/data"), f"{directory}/valkey/valkey.conf:/etc/valkey/langfuse.conf:ro"],
-            "stop_grace_period": "60s",
-            "healthcheck": _health(["CMD-SHELL", "valkey-cli ping | grep -q PONG"]),
-        },
-        "seaweedfs": {
-            "command": [
-                "server",
-                "-dir=/data",
-                "-ip=seaweedfs",
-                "-ip.bind=0.0.0.0",
-                "-master.volumeSizeLimitMB=1024",
-                "-master.volumePreallocate=false",  # otherwise 28 GiB are taken before the first object
-                "-volume.max=0",
-                "-s3",
-                f"-s3.port={s3['port']}",
-            ],
-            "env_file": ["env/seaweedfs.env"],
-            "user": _user("seaweedfs"),
-            "tmpfs": ["/tmp"],
-            "volumes": [_data(plan, "seaweedfs", "/data")],
-            "ports": [f"127.0.0.1:{plan['compose']['s3_port']}:{s3['port']}"],
-            "stop_grace_period": "60s",
-            "healthcheck": _health(["CMD-SHELL", f"wget -q -T 4 -O /dev/null http://127.0.0.1:{s3['port']}/status"]),
-        },
+        "command": ["postgres", "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "max_connections=200"],
+        "env_file": ["env/postgres.env"],
+        "user": _user("postgres"),
+        "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999,mode=0775"],
+        "volumes": [_data(plan, "postgres", _postgres_data(plan["versions"]["postgres"]))],
+        "shm_size": "128m",
+        "stop_signal": "SIGINT",  # fast shutdown: the default waits for every client
+        "stop_grace_period": "60s",
+        "healthcheck": _health(
+            ["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgres["user"], "-d", postgres["database"]]
+        ),
     }
+
+
+def _clickhouse(plan: Plan) -> dict[str, Any]:
+    directory = plan["compose"]["directory"]
+    return {
+        "env_file": ["env/clickhouse.env"],
+        "user": _user("clickhouse"),
+        # The image writes its user there at each start.
+        "tmpfs": [
+            "/tmp",
+            "/etc/clickhouse-server/users.d:uid=101,gid=101,mode=0750",
+            "/var/log/clickhouse-server:uid=101,gid=101,mode=0750",
+        ],
+        "volumes": [
+            _data(plan, "clickhouse", "/var/lib/clickhouse"),
+            f"{directory}/clickhouse/config.xml:/etc/clickhouse-server/config.d/langfuse.xml:ro",
+            f"{directory}/clickhouse/users.xml:/etc/clickhouse-server/users.d/langfuse.xml:ro",
+        ],
+        "stop_grace_period": "60s",
+        "healthcheck": _health(["CMD", "wget", "-q", "-T", "4", "-O", "/dev/null", "http://127.0.0.1:8123/ping"]),
+    }
+
+
+def _valkey(plan: Plan) -> dict[str, Any]:
+    directory = plan["compose"]["directory"]
+    return {
+        # The password comes by the environment and reaches the server by its standard input:
+        # not on a command line, not in a file.
+        "command": [
+            "sh",
+            "-c",
+            'exec valkey-server - <<END\ninclude /etc/valkey/langfuse.conf\nrequirepass "$$REDISCLI_AUTH"\nEND\n',
+        ],
+        "env_file": ["env/valkey.env"],
+        "user": _user("valkey"),
+        "tmpfs": ["/tmp"],
+        "volumes": [_data(plan, "valkey", "/data"), f"{directory}/valkey/valkey.conf:/etc/valkey/langfuse.conf:ro"],
+        "stop_grace_period": "60s",
+        "healthcheck": _health(["CMD-SHELL", "valkey-cli ping | grep -q PONG"]),
+    }
+
+
+def _seaweedfs(plan: Plan) -> dict[str, Any]:
+    return {
+        "command": [
+            "server",
+            "-dir=/data",
+            "-ip=seaweedfs",
+            "-ip.bind=0.0.0.0",
+            "-master.volumeSizeLimitMB=1024",
+            "-master.volumePreallocate=false",  # otherwise 28 GiB are taken before the first object
+            "-volume.max=0",
+            "-s3",
+            f"-s3.port={S3_PORT}",
+        ],
+        "env_file": ["env/seaweedfs.env"],
+        "user": _user("seaweedfs"),
+        "tmpfs": ["/tmp"],
+        "volumes": [_data(plan, "seaweedfs", "/data")],
+        "ports": [f"127.0.0.1:{plan['compose']['s3_port']}:{S3_PORT}"],
+        "stop_grace_period": "60s",
+        "healthcheck": _health(["CMD-SHELL", f"wget -q -T 4 -O /dev/null http://127.0.0.1:{S3_PORT}/status"]),
+    }
+
+
+_SERVICES: Mapping[str, Callable[[Plan], dict[str, Any]]] = {
+    "postgres": _postgres,
+    "clickhouse": _clickhouse,
+    "valkey": _valkey,
+    "seaweedfs": _seaweedfs,
+}
 
 
 def _user(store: str) -> str:
@@ -201,8 +237,12 @@ def _data(plan: Plan, store: str, target: str) -> str | dict[str, Any]:
     return bind(folders[store], target) if folders else f"{store}:{target}"
 
 
-# Files that a service reads by a mount; Compose does not see their content change.
-MOUNTED = {"clickhouse": ("clickhouse/config.xml", "clickhouse/users.xml"), "valkey": ("valkey/valkey.conf",)}
+_MOUNTED = {"clickhouse": ("clickhouse/config.xml", "clickhouse/users.xml"), "valkey": ("valkey/valkey.conf",)}
+
+
+def mounted(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Service → documents that it reads by a mount; Compose does not see their content change."""
+    return {service: paths for service, paths in _MOUNTED.items() if service in plan["compose"]["stores"]}
 
 
 def _health(test: list[str]) -> dict[str, Any]:

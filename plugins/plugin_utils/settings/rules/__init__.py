@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, credentials, first_start, operation, platform, stores
+from . import addresses, credentials, first_start, operation, platform, sources, stores
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     *credentials.RULES,
     *first_start.RULES,
     *stores.RULES,
+    *sources.RULES,
     *operation.RULES,
     *platform.RULES,
 )

@@ -25,7 +25,12 @@ def instance_name(settings: Settings) -> Iterator[Problem]:
 
 
 def urls(settings: Settings) -> Iterator[Problem]:
-    for name in ("langfuse_public_url", "langfuse_s3_public_endpoint", "langfuse_otlp_endpoint"):
+    for name in (
+        "langfuse_public_url",
+        "langfuse_s3_public_endpoint",
+        "langfuse_s3_endpoint",
+        "langfuse_otlp_endpoint",
+    ):
         if not settings[name]:
             continue
         parts = urlsplit(settings[name])
@@ -73,8 +78,8 @@ def bind_address(settings: Settings) -> Iterator[Problem]:
 
 def media_reachable(settings: Settings) -> Iterator[Problem]:
     """A browser elsewhere cannot follow a link to localhost, nor leave the page's own origin (facts 1.4)."""
-    address = public_url(settings)
-    if not urlsplit(address).hostname or is_local(address) or not is_local(public_s3_endpoint(settings)):
+    address, store = public_url(settings), public_s3_endpoint(settings)
+    if not urlsplit(address).hostname or is_local(address) or store is None or not is_local(store):
         return
     yield Problem(
         "langfuse_s3_public_endpoint",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ..plan import Settings
 from ..problems import Problem
+from ..sources import drawn, is_bundled
 
 _DRAW = "Remove the variable to have one generated"
 
@@ -26,7 +27,8 @@ def short_secrets(settings: Settings) -> Iterator[Problem]:
         "langfuse_s3_secret_key": 12,
     }
     for name, length in minimum.items():
-        if len(settings.secrets.get(name, "")) < length:
+        # What an existing store takes is its owner's business; what is missing is another rule's.
+        if name in settings.secrets and drawn(settings.values, name) and len(settings.secrets[name]) < length:
             yield Problem(name, f"is shorter than {length} characters", f"Write a longer one. {_DRAW}")
 
 
@@ -60,7 +62,7 @@ def project_key_pair(settings: Settings) -> Iterator[Problem]:
 
 def clickhouse_password(settings: Settings) -> Iterator[Problem]:
     """The migration tool puts it into a URL as it is, the application uses it raw (facts 1.7)."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", settings.secrets["langfuse_clickhouse_password"]):
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", settings.secrets.get("langfuse_clickhouse_password", "")):
         yield Problem(
             "langfuse_clickhouse_password",
             "holds characters that break the migration's URL",
@@ -69,8 +71,8 @@ def clickhouse_password(settings: Settings) -> Iterator[Problem]:
 
 
 def postgres_password(settings: Settings) -> Iterator[Problem]:
-    """Its verifier is computed without SASLprep, which only printable ASCII does not need."""
-    if not re.fullmatch(r"[ -~]+", settings.secrets["langfuse_postgres_password"]):
+    """The bundled one's verifier is computed without SASLprep, which only printable ASCII does not need."""
+    if is_bundled(settings, "postgres") and not re.fullmatch(r"[ -~]+", settings.secrets["langfuse_postgres_password"]):
         yield Problem(
             "langfuse_postgres_password",
             "holds other characters than printable ASCII",
@@ -79,7 +81,9 @@ def postgres_password(settings: Settings) -> Iterator[Problem]:
 
 
 def object_store_keys(settings: Settings) -> Iterator[Problem]:
-    if not re.fullmatch(r"[A-Za-z0-9]{3,128}", settings.secrets["langfuse_s3_access_key"]):
+    if is_bundled(settings, "s3") and not re.fullmatch(
+        r"[A-Za-z0-9]{3,128}", settings.secrets["langfuse_s3_access_key"]
+    ):
         yield Problem("langfuse_s3_access_key", "is not 3 to 128 letters and digits", _DRAW)
 
 

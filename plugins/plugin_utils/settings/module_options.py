@@ -1,0 +1,116 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules on the target are told of the stores. No secrets, and no logic left for the roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .data import project_directory
+from .plan import Settings
+from .sources import is_bundled
+
+Endpoint = Mapping[str, Any]
+Endpoints = Mapping[str, Endpoint]
+# Where the host keeps the authorities of `langfuse_ca_certificates`, below the project directory.
+CA_DOCUMENT = "certificates/ca.pem"
+
+
+def ca_path(settings: Settings) -> str | None:
+    """File of the private authorities on the host."""
+    return f"{project_directory(settings)}/{CA_DOCUMENT}" if settings["langfuse_ca_certificates"] else None
+
+
+def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
+    """Options of `langfuse_health`: every store as the application reaches it."""
+    clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
+    return {
+        "ca_path": ca_path(settings),
+        "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
+        "postgres": _some(endpoints["postgres"], "host", "port", "database", "user", "sslmode"),
+        "clickhouse": {
+            "url": clickhouse_url(clickhouse),
+            **_some(clickhouse, "user", "database"),
+            "migration_port": clickhouse["native_port"],
+        },
+        "redis": _some(endpoints["redis"], *_REDIS),
+        # What is not S3 is proved by the media and the trace.
+        "s3": {**_some(s3, "endpoint", "region", "path_style"), "buckets": dict(buckets)}
+        if s3["service"] == "s3"
+        else None,
+    }
+
+
+def preparation(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
+    """Options of `compose_stores`."""
+    names = ("source", "host", "port", "database", "user")
+    postgres, clickhouse = endpoints["postgres"], endpoints["clickhouse"]
+    return {
+        "postgres": {
+            **_some(postgres, *names, "sslmode"),
+            "host": postgres["direct_host"],
+            "port": postgres["direct_port"],
+        },
+        "clickhouse": _some(clickhouse, *names, "tls"),
+        "s3": {
+            "endpoint": f"http://127.0.0.1:{settings['langfuse_s3_port']}",
+            "region": endpoints["s3"]["region"],
+            "buckets": list(dict.fromkeys(buckets.values())),
+        }
+        if is_bundled(settings, "s3")
+        else None,
+    }
+
+
+_REDIS = ("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username", "tls", "username", "prefix")
+
+
+def _some(endpoint: Endpoint, *names: str) -> dict[str, Any]:
+    return {name: endpoint[name] for name in names}
+
+
+def clickhouse_url(endpoint: Endpoint) -> str:
+    return f"{'https' if endpoint['tls'] else 'http'}://{endpoint['host']}:{endpoint['port']}"
+
+
+def provision(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
+    """Options of `existing_stores`: store → options, for each that the instance does not bring itself."""
+    wanted = {
+        "postgres": _postgres(settings, endpoints["postgres"]),
+        "clickhouse": _clickhouse(settings, endpoints["clickhouse"]),
+        "redis": _redis(settings, endpoints["redis"]),
+        "s3": _s3(endpoints["s3"], buckets),
+    }
+    return {store: options for store, options in wanted.items() if not is_bundled(settings, store)}
+
+
+def _postgres(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        # A pooler takes no part in making roles.
+        "host": endpoint["direct_host"],
+        "port": endpoint["direct_port"],
+        **_some(endpoint, "database", "user", "sslmode"),
+        "admin_user": settings["langfuse_postgres_admin_user"],
+        "admin_database": settings["langfuse_postgres_admin_database"],
+    }
+
+
+def _clickhouse(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "url": clickhouse_url(endpoint),
+        **_some(endpoint, "cluster", "database", "user"),
+        "admin_user": settings["langfuse_clickhouse_admin_user"],
+    }
+
+
+def _redis(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
+    return {**_some(endpoint, *_REDIS), "admin_user": settings["langfuse_redis_admin_user"]}
+
+
+def _s3(endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **_some(endpoint, "service", "endpoint", "region", "path_style", "keys"),
+        "buckets": list(dict.fromkeys(buckets.values())),
+    }

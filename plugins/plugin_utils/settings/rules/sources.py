@@ -1,0 +1,229 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stores that the instance does not bring itself: what they need, and what does not fit together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from ..endpoints import redis_prefix
+from ..plan import Settings
+from ..problems import Problem
+from ..sources import is_administered, is_bundled
+
+# Variables that act on an existing store only, by store.
+_EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("host", "port", "sslmode", "direct_host", "direct_port", "parameters", "admin_user", "admin_password"),
+    "clickhouse": ("host", "port", "native_port", "tls", "cluster_enabled", "admin_user", "admin_password"),
+    "redis": (
+        *("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username", "sentinel_password"),
+        *("tls", "username", "admin_user", "admin_password"),
+    ),
+    "s3": ("service", "endpoint", "path_style", "use_role", "admin_access_key", "admin_secret_key"),
+}
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
+_PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]*:")
+
+
+def not_existing(settings: Settings) -> Iterator[Problem]:
+    """An address beside a bundled store means that somebody believes it is used."""
+    for store, names in _EXISTING_ONLY.items():
+        if not is_bundled(settings, store):
+            continue
+        for name in (f"langfuse_{store}_{name}" for name in names):
+            if name in settings.given and settings[name] not in (None, "", [], {}):
+                yield Problem(
+                    name,
+                    f"is set while langfuse_{store}_source is bundled",
+                    f"Set langfuse_{store}_source: existing, or remove it",
+                )
+    if settings["langfuse_gcs_credentials"] and (
+        is_bundled(settings, "s3") or settings["langfuse_s3_service"] != "gcs"
+    ):
+        yield Problem(
+            "langfuse_gcs_credentials",
+            "is set while the object store is not Google's",
+            "Set langfuse_s3_source: existing and langfuse_s3_service: gcs, or remove it",
+        )
+
+
+def store_hosts(settings: Settings) -> Iterator[Problem]:
+    for store in ("postgres", "clickhouse", "redis"):
+        if is_bundled(settings, store) or (store == "redis" and settings["langfuse_redis_mode"] != "single"):
+            continue
+        name = f"langfuse_{store}_host"
+        if not settings[name]:
+            yield Problem(name, f"is missing while langfuse_{store}_source is existing", "Name the host of the store")
+        elif not _HOST.fullmatch(settings[name]):
+            yield Problem(name, "is not the name or address of a host", "Write it like db.example.com, its port apart")
+    direct = settings["langfuse_postgres_direct_host"]
+    if direct and not _HOST.fullmatch(direct):
+        yield Problem(
+            "langfuse_postgres_direct_host", "is not the name or address of a host", "Write it like db.example.com"
+        )
+
+
+def store_ports(settings: Settings) -> Iterator[Problem]:
+    for name in (
+        *("langfuse_postgres_port", "langfuse_postgres_direct_port", "langfuse_redis_port"),
+        *("langfuse_clickhouse_port", "langfuse_clickhouse_native_port"),
+    ):
+        if settings[name] is not None and not 1 <= settings[name] <= 65535:
+            yield Problem(name, "is not a port", "Write a number from 1 to 65535")
+
+
+def redis_nodes(settings: Settings) -> Iterator[Problem]:
+    if is_bundled(settings, "redis"):
+        return
+    mode, nodes = settings["langfuse_redis_mode"], settings["langfuse_redis_nodes"]
+    if mode == "single":
+        for name in ("nodes", "sentinel_master", "sentinel_username", "sentinel_password"):
+            if settings[f"langfuse_redis_{name}"]:
+                yield Problem(
+                    f"langfuse_redis_{name}",
+                    "is set while langfuse_redis_mode is single",
+                    "Choose cluster or sentinel, or remove it",
+                )
+        return
+    if settings["langfuse_redis_host"]:
+        yield Problem(
+            "langfuse_redis_host",
+            f"is set while langfuse_redis_mode is {mode}",
+            "Write its address into langfuse_redis_nodes",
+        )
+    if not nodes:
+        yield Problem(
+            "langfuse_redis_nodes", f"is empty while langfuse_redis_mode is {mode}", "Name one or more as host:port"
+        )
+    for node in nodes:
+        host, _colon, port = node.rpartition(":")
+        if not _HOST.fullmatch(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
+            yield Problem("langfuse_redis_nodes", f"has {node}, which is not host:port", "Write it like redis-1:6379")
+    if mode == "sentinel" and not settings["langfuse_redis_sentinel_master"]:
+        yield Problem(
+            "langfuse_redis_sentinel_master",
+            "is missing while langfuse_redis_mode is sentinel",
+            "Write the name that the sentinels give to the master, often mymaster",
+        )
+
+
+def key_prefix(settings: Settings) -> Iterator[Problem]:
+    """Cache keys follow it without a separator, so that an ACL pattern needs the colon in it (facts 8)."""
+    prefix = redis_prefix(settings)
+    if prefix and not _PREFIX.fullmatch(prefix):
+        yield Problem(
+            "langfuse_redis_key_prefix",
+            "is not lower-case letters, digits, - and _ with one colon at the end",
+            "Write it like langfuse:",
+        )
+    if not prefix and is_administered(settings, "redis"):
+        yield Problem(
+            "langfuse_redis_key_prefix",
+            "is empty while langfuse_redis_admin_user makes a user for it",
+            "Remove the variable, or write it like langfuse:",
+        )
+
+
+def store_credentials(settings: Settings) -> Iterator[Problem]:
+    """Passwords of users that somebody else made, and administrators without a name."""
+    for store in ("postgres", "clickhouse", "redis"):
+        if settings[f"langfuse_{store}_admin_password"] and not settings[f"langfuse_{store}_admin_user"]:
+            yield Problem(
+                f"langfuse_{store}_admin_user",
+                f"is missing while langfuse_{store}_admin_password is set",
+                "Name the user that it belongs to",
+            )
+    for store in ("postgres", "clickhouse"):
+        if not settings.secrets.get(f"langfuse_{store}_password"):
+            yield Problem(
+                f"langfuse_{store}_password",
+                f"is missing, and the user of an existing {store} was made by somebody else",
+                f"Write it, or set langfuse_{store}_admin_user to have the user made",
+            )
+
+
+def object_store(settings: Settings) -> Iterator[Problem]:
+    if is_bundled(settings, "s3"):
+        return
+    service, role = settings["langfuse_s3_service"], settings["langfuse_s3_use_role"]
+    keys = [name for name in ("access_key", "secret_key") if settings[f"langfuse_s3_{name}"]]
+    if role or service == "gcs":
+        why = "langfuse_s3_use_role is on" if role else "Google takes langfuse_gcs_credentials"
+        for name in keys:
+            yield Problem(f"langfuse_s3_{name}", f"is set while {why}", "Remove it")
+    else:
+        for name in ("access_key", "secret_key"):
+            if not settings.secrets.get(f"langfuse_s3_{name}"):
+                yield Problem(
+                    f"langfuse_s3_{name}",
+                    "is missing for the existing object store",
+                    "Write it, or set langfuse_s3_use_role: true where the machine has the right",
+                )
+    if service == "azure" and not settings["langfuse_s3_endpoint"]:
+        yield Problem(
+            "langfuse_s3_endpoint", "is missing for Azure", "Write it like https://account.blob.core.windows.net"
+        )
+    if service == "azure" and role:
+        yield Problem("langfuse_s3_use_role", "is on, and Langfuse needs an account and a key at Azure", "Write both")
+    if service == "gcs":
+        yield from _google(settings)
+    pair = [name for name in ("admin_access_key", "admin_secret_key") if settings[f"langfuse_s3_{name}"]]
+    if len(pair) == 1:
+        other = "langfuse_s3_admin_secret_key" if pair[0] == "admin_access_key" else "langfuse_s3_admin_access_key"
+        yield Problem(other, f"is missing while langfuse_s3_{pair[0]} is set", "Write both, or none")
+
+
+def _google(settings: Settings) -> Iterator[Problem]:
+    credentials = settings["langfuse_gcs_credentials"]
+    if bool(credentials) == bool(settings["langfuse_s3_use_role"]):
+        yield Problem(
+            "langfuse_gcs_credentials",
+            "is set beside langfuse_s3_use_role" if credentials else "is missing",
+            "Write the JSON of a service account's key, or set langfuse_s3_use_role: true, one of both",
+        )
+    elif credentials:
+        try:
+            good = json.loads(credentials).get("type") == "service_account"
+        except (ValueError, AttributeError):
+            good = False
+        if not good:
+            yield Problem(
+                "langfuse_gcs_credentials", "is not the JSON of a service account's key", "Copy the whole file into it"
+            )
+
+
+def media_address(settings: Settings) -> Iterator[Problem]:
+    """Browsers and senders are not inside the network that a store's short name is from."""
+    if is_bundled(settings, "s3") or settings["langfuse_s3_public_endpoint"] or not settings["langfuse_s3_endpoint"]:
+        return
+    host = urlsplit(settings["langfuse_s3_endpoint"]).hostname or ""
+    if "." not in host:
+        yield Problem(
+            "langfuse_s3_public_endpoint",
+            f"is missing, and browsers do not know {host or 'the store'}",
+            "Write the address under which browsers and senders reach the object store",
+        )
+
+
+def shared_services(settings: Settings) -> Iterator[Problem]:
+    for store in ("postgres", "redis", "s3"):
+        name = f"langfuse_shared_{store}_service"
+        if settings[name] and not settings["langfuse_shared_project"]:
+            yield Problem(name, "is set without langfuse_shared_project", "Name the Compose project that it is part of")
+
+
+RULES = (
+    shared_services,
+    not_existing,
+    store_hosts,
+    store_ports,
+    redis_nodes,
+    key_prefix,
+    store_credentials,
+    object_store,
+    media_address,
+)

@@ -1,0 +1,140 @@
+"""An instance in a stack that is there already: addresses, networks, and the values of its `.env`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived, derive
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
+
+from .cases import GOOD
+from .support import CANDIDATES
+
+NETWORK = "shop_default"
+STACK: dict[str, Any] = {
+    "project": "shop",
+    "networks": [NETWORK],
+    "names": ["app", "pgsql", "redis", "shop-pgsql-1"],
+    "stores": {
+        "postgres": {"service": "pgsql", "host": "pgsql", "port": 5432, "network": NETWORK},
+        "redis": {"service": "redis", "host": "redis", "port": 6379, "network": NETWORK},
+        "s3": {"service": "minio", "host": "minio", "port": 9000, "network": "shop_storage"},
+    },
+    "ambiguous": {},
+}
+JOINED = {
+    **GOOD,
+    "langfuse_shared_project": "shop",
+    "langfuse_postgres_source": "existing",
+    "langfuse_postgres_admin_user": "root",
+    "langfuse_redis_source": "existing",
+    "langfuse_redis_admin_user": "default",
+}
+S3 = {
+    "langfuse_s3_source": "existing",
+    "langfuse_s3_access_key": "canary-key",
+    "langfuse_s3_secret_key": "canary-secret",
+    "langfuse_s3_public_endpoint": "http://localhost:9000",
+}
+
+
+def _run(given: dict[str, Any], stack: dict[str, Any] | None = None, dotenv: dict[str, str] | None = None) -> Derived:
+    return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack or {}, dotenv or {}))
+
+
+def test_stores_and_network_come_from_the_stack() -> None:
+    plan = _run(JOINED, STACK).plan
+    assert plan["endpoints"]["postgres"]["host"] == "pgsql"
+    assert plan["endpoints"]["redis"]["host"] == "redis"
+    assert plan["compose"]["networks"] == [NETWORK]
+    assert set(plan["compose"]["stores"]) == {"clickhouse", "seaweedfs"}
+
+
+def test_an_object_store_of_the_stack_adds_its_network() -> None:
+    plan = _run({**JOINED, **S3}, STACK).plan
+    assert plan["endpoints"]["s3"]["endpoint"] == "http://minio:9000"
+    assert plan["compose"]["networks"] == [NETWORK, "shop_storage"]
+
+
+def test_what_the_user_wrote_wins() -> None:
+    given = {**JOINED, "langfuse_postgres_host": "db.example.com", "langfuse_compose_networks": ["other"]}
+    plan = _run(given, STACK).plan
+    assert plan["endpoints"]["postgres"]["host"] == "db.example.com"
+    assert plan["compose"]["networks"] == ["other", NETWORK]
+
+
+def test_a_stack_whose_stores_are_not_used_is_joined_for_its_senders() -> None:
+    plan = _run({**GOOD, "langfuse_shared_project": "shop"}, {**STACK, "names": ["app", "db"]}).plan
+    assert plan["compose"]["networks"] == [NETWORK]
+    assert plan["endpoints"]["postgres"]["host"] == "postgres"
+
+
+@pytest.mark.parametrize(
+    ("stack", "variable", "said"),
+    [
+        ({"stores": {}, "ambiguous": {"postgres": ["a", "b"]}}, "langfuse_shared_postgres_service", "a, b"),
+        ({"stores": {}}, "langfuse_postgres_host", "is missing"),
+        ({"names": ["clickhouse"]}, "langfuse_shared_project", "clickhouse"),
+        ({"names": ["langfuse-web"]}, "langfuse_shared_project", "langfuse-web"),
+    ],
+)
+def test_a_stack_that_cannot_be_joined(stack: dict[str, Any], variable: str, said: str) -> None:
+    problem = _run(JOINED, {**STACK, **stack}).problems[0]
+    assert problem.variable == variable
+    assert said in str(problem)
+
+
+def test_a_name_that_the_stack_has_is_no_clash_where_it_is_used() -> None:
+    assert not _run(JOINED, {**STACK, "names": ["postgres", "valkey"]}).problems
+
+
+DOTENV = {
+    "LANGFUSE_NEXTAUTH_SECRET": "canary-nextauth-of-the-guide-32-chars",
+    "LANGFUSE_SALT": "canary-salt-of-the-guide",
+    "LANGFUSE_ENCRYPTION_KEY": "0123456789abcdef" * 4,
+    "CLICKHOUSE_USER": "clickhouse",
+    "CLICKHOUSE_PASSWORD": "canary-clickhouse",
+    "MINIO_ROOT_USER": "minio",
+    "MINIO_ROOT_PASSWORD": "canary-minio-password",
+    "LANGFUSE_INIT_USER_EMAIL": "boss@example.com",
+    "LANGFUSE_INIT_PROJECT_NAME": "Samsara Alerts",
+    "DB_USERNAME": "sail",
+    "DB_PASSWORD": "canary-db",
+    "REDIS_PASSWORD": "null",
+    "APP_KEY": "canary-of-the-application",
+}
+
+
+def test_the_env_of_the_guide_is_read() -> None:
+    result = _run({"langfuse_dotenv": "/srv/shop/.env"}, dotenv=DOTENV)
+    assert not result.problems
+    assert result.secrets["langfuse_salt"] == DOTENV["LANGFUSE_SALT"]
+    assert result.secrets["langfuse_clickhouse_password"] == "canary-clickhouse"
+    assert result.secrets["langfuse_s3_access_key"] == "minio"
+    assert result.plan["init"]["user_email"] == "boss@example.com"
+    assert result.plan["env"]["web"]["LANGFUSE_INIT_PROJECT_NAME"] == "Samsara Alerts"
+    assert "canary-of-the-application" not in str(result)
+
+
+def test_in_a_shared_stack_its_users_are_administrators() -> None:
+    given = {name: value for name, value in JOINED.items() if "admin" not in name}
+    result = _run({**given, "langfuse_redis_admin_user": "default"}, STACK, DOTENV)
+    assert not result.problems, result.problems
+    assert result.plan["provision"]["postgres"]["admin_user"] == "sail"
+    assert result.secrets["langfuse_postgres_admin_password"] == "canary-db"
+    assert "langfuse_redis_admin_password" not in result.secrets
+
+
+def test_a_variable_wins_over_the_file() -> None:
+    result = _run({**GOOD, "langfuse_salt": "given-by-the-user-1"}, dotenv=DOTENV)
+    assert result.secrets["langfuse_salt"] == "given-by-the-user-1"
+    assert result.plan["init"]["user_email"] == GOOD["langfuse_init_user_email"]
+
+
+def test_a_problem_names_the_line_of_the_file() -> None:
+    (problem,) = _run(GOOD, dotenv={"LANGFUSE_ENCRYPTION_KEY": "canary-short"}).problems
+    assert problem.variable == "langfuse_encryption_key"
+    assert "LANGFUSE_ENCRYPTION_KEY in langfuse_dotenv" in str(problem)
+    assert "canary-short" not in str(problem)

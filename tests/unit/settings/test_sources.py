@@ -1,0 +1,261 @@
+"""Stores of one's own: what is asked for, what is drawn, and what each managed service gets as environment."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
+
+from .cases import CERTIFICATE, GOOD
+from .source_cases import AWS, AZURE, CLICKHOUSE, GCS, NODES, POSTGRES, REDIS, S3, SENTINEL
+from .support import CANDIDATES, run
+
+ONE_OF_EACH = ({}, POSTGRES), ({}, CLICKHOUSE), ({}, REDIS, NODES, SENTINEL), ({}, S3, AWS, AZURE, GCS)
+COMBINATIONS = [
+    dict(itertools.chain.from_iterable(map(dict.items, parts))) for parts in itertools.product(*ONE_OF_EACH)
+]
+OF_ONES_OWN = {"postgres": POSTGRES, "clickhouse": CLICKHOUSE, "redis": REDIS, "s3": S3}
+
+
+def _environment(given: dict[str, Any], service: str) -> dict[str, str]:
+    result = run({**GOOD, **given})
+    assert not result.problems, list(map(str, result.problems))
+    return {
+        name: value if isinstance(value, str) else result.secrets[value["secret"]]
+        for name, value in result.plan["env"][service].items()
+    }
+
+
+@pytest.mark.parametrize("given", COMBINATIONS, ids=lambda given: "-".join(given) or "bundled")
+def test_every_combination_gives_an_environment_that_the_application_takes(given: dict[str, Any]) -> None:
+    for service in ("web", "worker"):
+        environment = _environment(given, service)
+        for name, value in environment.items():
+            assert schema.reads(service, name) and value != "", name
+            assert schema.unfit(name, value) is None, (name, schema.unfit(name, value))
+        required = {name for name, option in schema.schema().items() if service in option.get("required", ())}
+        assert required <= set(environment)
+
+
+@pytest.mark.parametrize("given", COMBINATIONS, ids=lambda given: "-".join(given) or "bundled")
+def test_only_what_is_bundled_runs_beside_the_application(given: dict[str, Any]) -> None:
+    plan = run({**GOOD, **given}).plan
+    services = {"postgres": "postgres", "clickhouse": "clickhouse", "redis": "valkey", "s3": "seaweedfs"}
+    bundled = {service for store, service in services.items() if f"langfuse_{store}_source" not in given}
+    assert set(plan["compose"]["stores"]) == bundled
+    assert set(plan["images"]) == {"web", "worker", *bundled}
+    assert set(plan["compose"]["memory"]) == {"web", "worker", *bundled}
+    assert set(plan["provision"]) == {store for store, service in services.items() if service not in bundled}
+    assert [port["variable"] for port in plan["compose"]["ports"]] == [
+        "langfuse_web_port",
+        *(["langfuse_s3_port"] if "seaweedfs" in bundled else []),
+    ]
+
+
+@pytest.mark.parametrize("store", ["postgres", "clickhouse", "redis"])
+def test_a_password_is_drawn_only_for_a_user_that_is_made(store: str) -> None:
+    name = f"langfuse_{store}_password"
+    theirs = {key: value for key, value in OF_ONES_OWN[store].items() if key != name}
+    made = run({**GOOD, **theirs, f"langfuse_{store}_admin_user": "root"})
+    assert (made.secrets[name], name in made.generated) == (CANDIDATES[name], True)
+    assert name not in run({**GOOD, **theirs}).generated
+    # Who takes the administrator away later keeps the password that was made.
+    assert run({**GOOD, **theirs}, {name: "made-earlier"}).secrets[name] == "made-earlier"
+
+
+def test_no_keys_are_drawn_for_a_store_of_ones_own() -> None:
+    for given in (S3, AWS, AZURE, GCS):
+        result = run({**GOOD, **given})
+        assert not [name for name in result.generated if "_s3_" in name]
+    assert "langfuse_s3_access_key" not in run({**GOOD, **AWS}).secrets
+
+
+ADMINS = {
+    **{f"langfuse_{store}_admin_user": "canary-admin" for store in ("postgres", "clickhouse", "redis")},
+    **{f"langfuse_{store}_admin_password": "canary-admin-password" for store in ("postgres", "clickhouse", "redis")},
+    "langfuse_s3_admin_access_key": "canary-admin-key",
+    "langfuse_s3_admin_secret_key": "canary-admin-secret",
+}
+
+
+def test_an_administrator_never_reaches_the_instance() -> None:
+    given = {**POSTGRES, **CLICKHOUSE, **REDIS, **S3, **ADMINS}
+    for service in ("web", "worker", "migrate"):
+        assert not [value for value in _environment(given, service).values() if "canary-admin" in value]
+
+
+DATABASE_URLS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("RDS", {"langfuse_postgres_sslmode": "require"}, "?sslmode=require"),
+    (
+        "RDS with its authority",
+        {"langfuse_postgres_sslmode": "verify-full", "langfuse_ca_certificates": CERTIFICATE},
+        "?sslmode=require&sslaccept=strict&sslcert=%2Fetc%2Flangfuse%2Fcertificates%2Fca.pem",
+    ),
+    ("Azure", {"langfuse_postgres_sslmode": "verify-full"}, "?sslmode=require&sslaccept=strict"),
+    (
+        "behind PgBouncer",
+        {"langfuse_postgres_parameters": {"pgbouncer": "true", "connection_limit": "10"}},
+        "?pgbouncer=true&connection_limit=10",
+    ),
+    ("Cloud SQL through its proxy", {}, ""),
+)
+
+
+@pytest.mark.parametrize(("given", "query"), [row[1:] for row in DATABASE_URLS], ids=[row[0] for row in DATABASE_URLS])
+def test_database_url(given: dict[str, Any], query: str) -> None:
+    url = _environment({**POSTGRES, **given}, "worker")["DATABASE_URL"]
+    assert url == f"postgresql://langfuse:of-their-own-role@db.example.com:5432/langfuse{query}"
+
+
+def test_migrations_and_provisioning_go_past_a_pooler() -> None:
+    given = {
+        **POSTGRES,
+        "langfuse_postgres_sslmode": "require",
+        "langfuse_postgres_direct_host": "primary.example.com",
+        "langfuse_postgres_direct_port": 6432,
+        "langfuse_postgres_parameters": {"pgbouncer": "true"},
+    }
+    direct = "postgresql://langfuse:of-their-own-role@primary.example.com:6432/langfuse?sslmode=require"
+    assert _environment(given, "migrate")["DIRECT_URL"] == direct
+    provision = run({**GOOD, **given}).plan["provision"]["postgres"]
+    assert (provision["host"], provision["port"]) == ("primary.example.com", 6432)
+    assert "DIRECT_URL" not in _environment(POSTGRES, "migrate")
+
+
+ENVIRONMENTS: tuple[tuple[str, dict[str, Any], dict[str, str | None]], ...] = (
+    (
+        "ClickHouse Cloud",
+        {**CLICKHOUSE, "langfuse_clickhouse_tls": True},
+        {
+            "CLICKHOUSE_URL": "https://ch.example.com:8443",
+            "CLICKHOUSE_MIGRATION_URL": "clickhouse://ch.example.com:9440",
+            "CLICKHOUSE_MIGRATION_SSL": "true",
+            "CLICKHOUSE_CLUSTER_ENABLED": "false",
+        },
+    ),
+    (
+        "a cluster of ClickHouse",
+        {**CLICKHOUSE, "langfuse_clickhouse_cluster_enabled": True, "langfuse_clickhouse_port": 18123},
+        {"CLICKHOUSE_URL": "http://ch.example.com:18123", "CLICKHOUSE_CLUSTER_ENABLED": "true"},
+    ),
+    (
+        "a shared Redis without passwords",
+        REDIS,
+        {
+            "REDIS_HOST": "redis.example.com",
+            "REDIS_PORT": "6379",
+            "REDIS_AUTH": None,
+            "REDIS_USERNAME": None,
+            "REDIS_KEY_PREFIX": "langfuse:",
+            "REDIS_TLS_ENABLED": None,
+        },
+    ),
+    (
+        "a shared Redis with its administrator",
+        {**REDIS, "langfuse_redis_admin_user": "default"},
+        {"REDIS_USERNAME": "langfuse", "REDIS_AUTH": CANDIDATES["langfuse_redis_password"]},
+    ),
+    (
+        "ElastiCache with an authentication token",
+        {**REDIS, "langfuse_redis_tls": True, "langfuse_redis_password": "token"},
+        {"REDIS_TLS_ENABLED": "true", "REDIS_AUTH": "token", "REDIS_USERNAME": None},
+    ),
+    (
+        "Memorystore cluster",
+        {**NODES, "langfuse_redis_tls": True},
+        {
+            "REDIS_CLUSTER_ENABLED": "true",
+            "REDIS_CLUSTER_NODES": "redis-1:6379,redis-2:6379",
+            "REDIS_TLS_ENABLED": "true",
+            "REDIS_HOST": None,
+        },
+    ),
+    (
+        "sentinels",
+        {**SENTINEL, "langfuse_redis_sentinel_password": "watch", "langfuse_redis_tls": True},
+        {
+            "REDIS_SENTINEL_ENABLED": "true",
+            "REDIS_SENTINEL_NODES": "redis-1:6379,redis-2:6379",
+            "REDIS_SENTINEL_MASTER_NAME": "mymaster",
+            "REDIS_SENTINEL_PASSWORD": "watch",
+            "REDIS_SENTINEL_TLS_ENABLED": "true",
+            "REDIS_CLUSTER_ENABLED": None,
+        },
+    ),
+    (
+        "AWS by role",
+        AWS,
+        {
+            "LANGFUSE_S3_EVENT_UPLOAD_BUCKET": "langfuse-events",
+            "LANGFUSE_S3_EVENT_UPLOAD_REGION": "eu-west-1",
+            "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": None,
+            "LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID": None,
+            "LANGFUSE_S3_EVENT_UPLOAD_FORCE_PATH_STYLE": "false",
+            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": None,
+            "LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT": None,
+        },
+    ),
+    (
+        "MinIO",
+        {**S3, "langfuse_s3_public_endpoint": "https://files.example.com"},
+        {
+            "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "https://minio.example.com:9000",
+            "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": "https://files.example.com",
+            "LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT": "https://files.example.com",
+            "LANGFUSE_S3_EVENT_UPLOAD_FORCE_PATH_STYLE": "true",
+            "LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID": "AKIA/of+their=own",
+        },
+    ),
+    (
+        "Azure Blob",
+        AZURE,
+        {
+            "LANGFUSE_USE_AZURE_BLOB": "true",
+            "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "https://account.blob.core.windows.net",
+            "LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID": "canaryaccount",
+            "LANGFUSE_S3_EVENT_UPLOAD_FORCE_PATH_STYLE": None,
+        },
+    ),
+    (
+        "Google Cloud Storage",
+        GCS,
+        {
+            "LANGFUSE_USE_GOOGLE_CLOUD_STORAGE": "true",
+            "LANGFUSE_GOOGLE_CLOUD_STORAGE_CREDENTIALS": GCS["langfuse_gcs_credentials"],
+            "LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID": None,
+        },
+    ),
+    (
+        "Google Cloud Storage by role",
+        {"langfuse_s3_source": "existing", "langfuse_s3_service": "gcs", "langfuse_s3_use_role": True},
+        {"LANGFUSE_USE_GOOGLE_CLOUD_STORAGE": "true", "LANGFUSE_GOOGLE_CLOUD_STORAGE_CREDENTIALS": None},
+    ),
+)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [row[1:] for row in ENVIRONMENTS], ids=[row[0] for row in ENVIRONMENTS])
+def test_environment_of_a_service(given: dict[str, Any], wanted: dict[str, str | None]) -> None:
+    for service in ("web", "worker"):
+        environment = _environment(given, service)
+        for name, value in wanted.items():
+            if service == "worker" and name in ("LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT", "CLICKHOUSE_MIGRATION_URL"):
+                continue
+            if value is None or schema.reads(service, name):
+                assert environment.get(name) == value, (service, name)
+
+
+def test_the_bundled_redis_has_no_prefix() -> None:
+    assert "REDIS_KEY_PREFIX" not in _environment({}, "web")
+
+
+def test_where_the_data_is_stays_on_record() -> None:
+    places = run({**GOOD, **POSTGRES, **NODES, **S3}).plan["compose"]["store_places"]
+    assert places == {
+        "postgres": "db.example.com:5432/langfuse",
+        "clickhouse": "bundled",
+        "redis": "redis-1:6379,redis-2:6379 langfuse:",
+        "s3": "s3 https://minio.example.com:9000",
+    }
+    assert set(run(GOOD).plan["compose"]["store_places"].values()) == {"bundled"}
