@@ -53,8 +53,9 @@ class Host:
 
     @property
     def data(self) -> tuple[str, ...]:
-        """Where data of the instance is: named volumes, and folders that hold something."""
-        return (*self.volumes, *self.places.folders, *self.places.recorded_folders)
+        """Where data of the instance is: named volumes, folders that hold something, and stores of others."""
+        places = self.places
+        return (*self.volumes, *places.folders, *places.recorded_folders, *places.data_outside)
 
 
 def observe(

@@ -15,6 +15,9 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.finding import fin
 
 # The line of compose.yaml that says where the data is.
 _RECORDED = re.compile(r"^x-langfuse-data: (/\S+)$", re.MULTILINE)
+# Its lines that say which stores the instance does not run itself, and where they are.
+_STORES = re.compile(r"^x-langfuse-stores:\n((?:  .+\n)+)", re.MULTILINE)
+BUNDLED = "bundled"
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,16 @@ class Places:
 
     stores: names of the stores. folders: store → folder of its data, empty with named volumes.
     sources: paths that containers will mount. images: images that an archive has to bring.
+    store_places: kind of store → where it is, `bundled` for one of the project's own. moved: kinds whose
+    data the user has moved.
     """
 
     stores: Sequence[str] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
     sources: Sequence[str] = ()
     images: Sequence[str] = ()
+    store_places: Mapping[str, str] = field(default_factory=dict)
+    moved: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class Seen:
     """What was found.
 
     folders: those of the wanted ones that hold something. recorded: where the last run put the data,
-    empty for named volumes, and recorded_folders: what is there, unless it is wanted too.
+    empty for named volumes, and recorded_folders: what is there, unless it is wanted too. store_places: kind
+    of store → where the last run had it, for those that it did not run itself.
     """
 
     folders: tuple[str, ...] = ()
@@ -45,11 +53,18 @@ class Seen:
     migrated: bool = False
     may_chown: bool = True
     missing_sources: tuple[str, ...] = ()
+    store_places: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data_outside(self) -> tuple[str, ...]:
+        """Stores of others that hold data of the instance."""
+        return tuple(f"{store} at {place}" for store, place in self.store_places.items() if self.migrated)
 
 
 def look(directory: str, places: Places) -> Seen:
     """Look at the places; `directory` is the project's."""
-    match = _RECORDED.search(records.read(directory, records.PROJECT))
+    written = records.read(directory, records.PROJECT)
+    match, stores = _RECORDED.search(written), _STORES.search(written)
     recorded = match.group(1) if match else ""
     there = [os.path.join(recorded, store) for store in places.stores] if recorded else []
     wanted = list(places.folders.values())
@@ -60,7 +75,14 @@ def look(directory: str, places: Places) -> Seen:
         migrated=records.migrated(directory),
         may_chown=os.geteuid() == 0,
         missing_sources=tuple(path for path in places.sources if not os.path.lexists(path)),
+        store_places=_pairs(stores.group(1)) if stores else {},
     )
+
+
+def _pairs(lines: str) -> dict[str, str]:
+    """Lines ``name: text`` of a YAML file that this collection wrote."""
+    pairs = [line.strip().partition(": ")[::2] for line in lines.splitlines()]
+    return {name: value.strip("'\"") for name, value in pairs}
 
 
 def findings(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -> list[dict[str, str]]:
@@ -77,7 +99,22 @@ def findings(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -
                 "Let Ansible become root (-b)",
             )
         )
-    return [*found, *_data(places, seen, project, volumes)]
+    return [*found, *_moved(places, seen), *_data(places, seen, project, volumes)]
+
+
+def _moved(places: Places, seen: Seen) -> list[dict[str, str]]:
+    """Another store starts from nothing, and the instance with it."""
+    if not seen.migrated:
+        return []
+    return [
+        finding(
+            "store_moved",
+            f"The data of {store} is at {before}, and langfuse_{store}_source and its variables say {now}",
+            f"Put them back; or move the data as docs/guides/existing-stack.md says, then set langfuse_moved_stores: [{store}]",
+        )
+        for store, now in places.store_places.items()
+        if (before := seen.store_places.get(store, BUNDLED)) != now and store not in places.moved
+    ]
 
 
 def _data(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -> list[dict[str, str]]:

@@ -86,6 +86,15 @@ options:
     description: Folder of each store's data by its name. Empty where named volumes hold it.
     type: dict
     default: {}
+  store_places:
+    description: Where each kind of store is, C(bundled) for one of the project's own.
+    type: dict
+    default: {}
+  moved_stores:
+    description: Kinds of stores whose data has been moved to where O(store_places) says.
+    type: list
+    elements: str
+    default: []
   sources:
     description: Paths of the host that containers mount.
     type: list
@@ -212,6 +221,8 @@ def main() -> None:
             requirements=dict(type="str", required=True),
             stores=dict(type="list", elements="str", default=[]),
             folders=dict(type="dict", default={}),
+            store_places=dict(type="dict", default={}),
+            moved_stores=dict(type="list", elements="str", default=[]),
             sources=dict(type="list", elements="str", default=[]),
             images=dict(type="list", elements="str", default=[]),
             controller_time=dict(type="float", required=True),
@@ -219,7 +230,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    places = Places(given["stores"], given["folders"], given["sources"], given["images"])
+    places = Places(
+        *(given[name] for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores"))
+    )
     try:
         host = observe(
             given["project"],

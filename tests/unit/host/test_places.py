@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.places import Plac
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.project import project
 
 from ..settings.cases import GOOD
+from ..settings.source_cases import POSTGRES, REDIS, S3
 from ..settings.support import run
 
 STORES = ("postgres", "valkey")
@@ -45,6 +46,34 @@ FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
         pytest.param(NAMED, Seen((), "/old", (), True), (), ["data_missing"], id="removed while the disk is away"),
         pytest.param(FOLDERS, Seen(may_chown=False), (), ["rights_data"], id="not root"),
         pytest.param(NAMED, Seen(may_chown=False), (), [], id="not root, named volumes"),
+        pytest.param(
+            Places(store_places={"postgres": "db:5432/langfuse"}),
+            Seen(migrated=True),
+            (),
+            ["store_moved"],
+            id="taken out",
+        ),
+        pytest.param(
+            Places(store_places={"redis": "bundled"}),
+            Seen(store_places={"redis": "cache:6379 langfuse:"}, migrated=True),
+            (),
+            ["store_moved"],
+            id="taken in",
+        ),
+        pytest.param(
+            Places(store_places={"s3": "s3 https://new"}, moved=("s3",)),
+            Seen(store_places={"s3": "s3 https://old"}, migrated=True),
+            (),
+            [],
+            id="moved to another place, and said so",
+        ),
+        pytest.param(
+            Places(store_places={"s3": "s3 https://new"}),
+            Seen(store_places={"s3": "s3 https://old"}),
+            (),
+            [],
+            id="never used",
+        ),
         pytest.param(NAMED, Seen(missing_sources=("/srv/models",)), (), ["source_missing"], id="extra volume"),
     ],
 )
@@ -94,3 +123,14 @@ def test_what_cannot_be_listed_counts_as_data(tmp_path: Path) -> None:
 def test_free_space_is_that_of_the_nearest_directory(tmp_path: Path) -> None:
     assert places.nearest(f"{tmp_path}/not/yet") == str(tmp_path)
     assert places.nearest(os.sep) == os.sep
+
+
+def test_places_of_stores_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    given = {**GOOD, **POSTGRES, **REDIS, **S3}
+    result = run({**given, "langfuse_redis_key_prefix": "shop:"})
+    (tmp_path / records.PROJECT).write_text(project(result.plan, result.secrets)[0].content())
+    (tmp_path / records.MIGRATION).write_text("{}")
+    wanted = {name: place for name, place in result.plan["compose"]["store_places"].items() if place != "bundled"}
+    seen = places.look(str(tmp_path), Places())
+    assert seen.store_places == wanted
+    assert seen.data_outside == tuple(f"{store} at {place}" for store, place in wanted.items())
