@@ -130,7 +130,7 @@ class _Run:
             "catalog": "open" if server.catalog_open else "closed",
             "password": self._told_password(role, plan),
             "login": login,
-            "warnings": plan.warnings,
+            "notices": plan.notices,
             "diff": planner.told(self._wanted, role, database, plan) if plan.steps else {"before": {}, "after": {}},
         }
 
@@ -256,7 +256,7 @@ class _Run:
                 problem = postgresql_client.usable(connection)
         except postgresql.Refused as refused:
             if refused.kind in (postgresql.DENIED, postgresql.FULL):
-                plan.warnings.append(f"Could not sign in as {self._wanted.role} from this host: {refused.text}.")
+                plan.notices.append(f"Could not sign in as {self._wanted.role} from this host: {refused.text}.")
                 return "unchecked"
             raise Failure(
                 "database_login",

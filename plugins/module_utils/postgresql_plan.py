@@ -36,7 +36,7 @@ class Plan:
 
     steps: list[tuple[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def step(self, name: str, detail: Any = None) -> None:
         self.steps.append((name, detail))
@@ -98,6 +98,10 @@ def present(
         _database(plan, wanted, server, role, database)
         if inside is not None:
             look_inside(plan, wanted, database, inside)
+        elif plan.steps:
+            plan.notices.append(
+                f"Database {wanted.database} could not be looked into yet; a run does so after the other steps."
+            )
     if database is None or database.connection_limit < 0:
         _connections(plan, wanted, server, role)
     else:
@@ -134,7 +138,7 @@ def absent(wanted: Wanted, server: Server, role: Role | None, database: Database
         elif role.elsewhere:
             kept = f"things of it are in {', '.join(role.elsewhere)}"
         if kept:
-            plan.warnings.append(f"Role {wanted.role} is kept, because {kept}.")
+            plan.notices.append(f"Role {wanted.role} is kept, because {kept}.")
         else:
             plan.step("drop_role")
     if plan.steps:
@@ -172,11 +176,11 @@ def _role(plan: Plan, wanted: Wanted, server: Server, role: Role | None) -> None
     if changes:
         plan.step("alter_role", changes)
     if role.superuser and wanted.role != server.admin:
-        plan.warnings.append(f"Role {wanted.role} is a superuser. Langfuse needs no more than its own database.")
+        plan.notices.append(f"Role {wanted.role} is a superuser. Langfuse needs no more than its own database.")
     if role.expires and not role.expired:
-        plan.warnings.append(f"The password of role {wanted.role} expires at {role.expires}; Langfuse stops then.")
+        plan.notices.append(f"The password of role {wanted.role} expires at {role.expires}; Langfuse stops then.")
     if wanted.password and role.password == UNKNOWN and role.login and not role.expired:
-        plan.warnings.append(
+        plan.notices.append(
             f"The password of role {wanted.role} was left as it is: it could not be compared, because {server.admin} may not read "
             "stored passwords and the server lets the role in here with any password (trust), or not at all. Under trust whoever "
             f"reaches the server is {wanted.role}. Sign in as a superuser, or set the password by ALTER ROLE."
@@ -241,7 +245,7 @@ def look_inside(plan: Plan, wanted: Wanted, database: Database, inside: Inside) 
             "Set force: true to take them over, or ALTER ... OWNER by hand.",
         )
     else:
-        plan.warnings.append(f"{what}. Set force: true to take them over.")
+        plan.notices.append(f"{what}. Set force: true to take them over.")
 
 
 def _foreign_owner(plan: Plan, wanted: Wanted, database: Database) -> None:
@@ -267,7 +271,7 @@ def _connections(plan: Plan, wanted: Wanted, server: Server, role: Role | None, 
             return
     free = room - server.in_use + (role.sessions if role else 0)
     if free < needed:
-        plan.warnings.append(f"Only {free} of {room} connections are free for Langfuse, which needs up to {needed}.")
+        plan.notices.append(f"Only {free} of {room} connections are free for Langfuse, which needs up to {needed}.")
 
 
 def _rights(plan: Plan, wanted: Wanted, server: Server, role: Role | None, database: Database | None) -> None:

@@ -157,6 +157,11 @@ login:
   description: V(ok) when the role signed in and may use the database; V(unchecked) where a check, or a rule of the server, kept it from trying.
   type: str
   returned: success
+notices:
+  description: What Langfuse runs with, but somebody should know. Each is a warning of the task as well.
+  type: list
+  elements: str
+  returned: success
 code:
   description:
     - Stable name of what is wrong. One of V(psycopg_missing), V(missing_library), V(bad_option), V(database_unreachable), V(database_full),
@@ -207,6 +212,8 @@ def main() -> None:
         result = postgresql_database.ensure(module.params, module.check_mode)
     except Failure as failure:
         module.fail_json(**failure.as_result())
+    for notice in result["notices"]:
+        module.warn(notice)
     module.exit_json(**result)
 
 

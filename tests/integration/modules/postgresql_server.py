@@ -45,9 +45,11 @@ ssl_cert_file = 'server.pem'
 log_statement = all
 log_line_prefix = ''
 fsync = off
-max_connections = 40
 EOF
 """
+FEW_CONNECTIONS = """echo 'max_connections = 40' >> "$PGDATA/postgresql.conf"\n"""
+# A standby may not have less of anything than its primary, which here is what it was itself.
+STANDBY = """touch "$PGDATA/standby.signal"\n"""
 
 
 def _reference(major: int) -> str:
@@ -74,7 +76,9 @@ class Server:
         self.name = f"it-pg-{major}{'-standby' if standby else ''}"
         self.ca = str(directory / "ca.pem")
         certificates.write(directory, "localhost")
-        (directory / "setup.sh").write_text(SETUP + ('touch "$PGDATA/standby.signal"\n' if standby else ""))
+        setup = SETUP + (STANDBY if standby else FEW_CONNECTIONS)
+        # Before 14 passwords were stored as MD5; the rule md5 takes both.
+        (directory / "setup.sh").write_text(setup.replace("scram-sha-256", "md5") if major < 14 else setup)
         reference = _reference(major)
         self.remove()
         docker(
