@@ -5,27 +5,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose, postgresql
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, postgresql, scram
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
-_ITERATIONS = 4096
 _CURE = "See: docker compose logs postgres"
-
-
-def scram_verifier(password: str, salt: bytes, iterations: int = _ITERATIONS) -> str:
-    """What PostgreSQL stores for a password of printable ASCII (RFC 5802, 7677)."""
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
-    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
-    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
-    words = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256${iterations}:{words[0]}${words[1]}:{words[2]}"
 
 
 class Server:
@@ -51,7 +38,7 @@ class Server:
         """Set it through the socket inside the container, where the superuser needs no password."""
         container = next(c.name for c in self._found if c.service == self._service)
         user = self._login["user"].replace('"', '""')
-        statement = f"ALTER ROLE \"{user}\" PASSWORD '{scram_verifier(password, os.urandom(16))}';\n"
+        statement = f"ALTER ROLE \"{user}\" PASSWORD '{scram.verifier(password, os.urandom(16))}';\n"
         command = [
             "psql",
             "-X",

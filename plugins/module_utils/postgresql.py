@@ -1,7 +1,7 @@
 # Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A connection to PostgreSQL, or the failure that says why not."""
+"""A connection to PostgreSQL, or what is in the way of one."""
 
 from __future__ import annotations
 
@@ -9,29 +9,88 @@ from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
+UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "missing", "disk", "full", "other"
+# DENIED: the server has no rule for this client. FORBIDDEN: the password was right, but the role may not go on.
+DENIED, FORBIDDEN, TLS = "denied", "forbidden", "tls"
 
-def connect(host: str, port: int, user: str, password: str, database: str) -> Any:
-    """An open psycopg connection. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+# libpq gives no error code for a connection that fails. The first text found decides: with sslmode=prefer libpq tries twice
+# and says both reasons.
+_TEXTS = (
+    ("password authentication failed", PASSWORD),
+    ("no password supplied", PASSWORD),
+    ("no pg_hba.conf entry", DENIED),
+    ("pg_hba.conf rejects connection", DENIED),
+    ("permission denied for database", FORBIDDEN),
+    ("is not permitted to log in", FORBIDDEN),
+    ("is not currently accepting connections", FORBIDDEN),
+    ('role "', PASSWORD),
+    ("SSL SYSCALL", UNREACHABLE),
+    ("SSL connection has been closed", UNREACHABLE),
+    ("SSL", TLS),
+    ("root certificate", TLS),
+    ("server certificate", TLS),
+    ("does not exist", MISSING),
+    ("No space left", DISK),
+    ("too many connections", FULL),
+    ("too many clients", FULL),
+    ("remaining connection slots", FULL),
+    ("Connection refused", UNREACHABLE),
+    ("timeout", UNREACHABLE),
+    ("timed out", UNREACHABLE),
+    ("could not translate host name", UNREACHABLE),
+    ("failed to resolve host", UNREACHABLE),
+    ("Name or service not known", UNREACHABLE),
+    ("No route to host", UNREACHABLE),
+    ("server closed the connection", UNREACHABLE),
+    ("starting up", UNREACHABLE),
+    ("shutting down", UNREACHABLE),
+)
+
+
+class Refused(Exception):
+    """No connection: ``kind`` of the reason, and ``text`` as libpq or the server said it, on one line."""
+
+    def __init__(self, text: str) -> None:
+        lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
+        self.text = lines[-1]
+        self.kind = error_kind(text)
+        super().__init__(self.text)
+
+
+def error_kind(text: str) -> str:
+    """What a failed connection to PostgreSQL means, by the server's and libpq's texts."""
+    return next((kind for part, kind in _TEXTS if part in text), OTHER)
+
+
+def open_connection(**options: Any) -> Any:
+    """A psycopg connection. Raises Refused, and Failure psycopg_missing."""
     try:
-        import psycopg
+        import psycopg  # pylint: disable=import-outside-toplevel
     except ImportError:
         raise Failure(
             "psycopg_missing",
             "The Python library psycopg is missing on this host.",
-            "Run the role llmops.langfuse.host.",
+            "Run the role llmops.langfuse.host, or install psycopg[binary] for the Python that runs the modules.",
         ) from None
     try:
-        return psycopg.connect(host=host, port=port, user=user, password=password, dbname=database, connect_timeout=10)
-    except psycopg.OperationalError as error:
-        if "password authentication failed" in str(error):
+        return psycopg.connect(connect_timeout=10, **options)
+    except (psycopg.Error, OSError) as error:
+        raise Refused(str(error)) from None
+
+
+def connect(host: str, port: int, user: str, password: str, database: str) -> Any:
+    """A connection to the bundled server. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+    try:
+        return open_connection(host=host, port=port, user=user, password=password, dbname=database)
+    except Refused as refused:
+        if refused.kind == PASSWORD:
             raise Failure(
                 "database_password",
                 f"PostgreSQL on {host}:{port} refuses the password of {user}.",
                 "Check langfuse_postgres_password.",
             ) from None
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
         raise Failure(
             "database_unreachable",
-            f"PostgreSQL on {host}:{port} does not answer: {lines[-1]}.",
+            f"PostgreSQL on {host}:{port} does not answer: {refused.text}.",
             "See: docker compose logs postgres",
         ) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, postgresql
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -23,33 +23,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.web import HEALTH
 
-UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "missing", "disk", "full", "other"
-
-_TEXTS = (
-    ("password authentication failed", PASSWORD),
-    ("no pg_hba.conf entry", PASSWORD),
-    ("no password supplied", PASSWORD),
-    ('role "', PASSWORD),
-    ("does not exist", MISSING),
-    ("No space left", DISK),
-    ("too many clients", FULL),
-    ("remaining connection slots", FULL),
-    ("Connection refused", UNREACHABLE),
-    ("timeout", UNREACHABLE),
-    ("timed out", UNREACHABLE),
-    ("could not translate host name", UNREACHABLE),
-    ("failed to resolve host", UNREACHABLE),
-    ("Name or service not known", UNREACHABLE),
-    ("No route to host", UNREACHABLE),
-    ("server closed the connection", UNREACHABLE),
-    ("starting up", UNREACHABLE),
-    ("shutting down", UNREACHABLE),
-)
-
 
 def error_kind(text: str) -> str:
-    """What a failed connection to PostgreSQL means, by the server's and libpq's texts."""
-    return next((kind for part, kind in _TEXTS if part in text), OTHER)
+    """What a failed connection means to the causes: for them a rule of the server is as good as a wrong password."""
+    kind = postgresql.error_kind(text)
+    if kind == postgresql.DENIED:
+        return postgresql.PASSWORD
+    return postgresql.OTHER if kind in (postgresql.FORBIDDEN, postgresql.TLS) else kind
 
 
 def database(ctx: Context) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, compose_stores
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 
 FRESH = {"changed": True, "reason": "PostgreSQL has no schema yet"}
 DONE = {"changed": False, "reason": "the schema is up to date"}
@@ -94,7 +94,7 @@ def test_patience_ends_with_the_store(project: list[compose.Container]) -> None:
 
 def test_two_failures_are_told_as_one() -> None:
     first, second = Failure("database_password", "Refused.", "Check it."), Failure("s3_denied", "Denied.", "Give it.")
-    both = compose_stores.joined([first, second]).as_result()
+    both = joined([first, second]).as_result()
     assert (both["code"], both["cure"]) == ("database_password", "Check it.")
     assert both["msg"] == "Refused. Check it. Denied. Give it."
 

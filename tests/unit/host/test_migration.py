@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
-    bundled_postgresql,
     compose,
     containers,
     schema_state,
@@ -53,18 +52,6 @@ def test_a_dirty_schema_is_named_with_table_and_version(state: SchemaState, code
 def test_the_last_lines_explain() -> None:
     assert explain("\n".join(f"line {number}" for number in range(20)))[-1] == "line 19"
     assert len(explain("x\n" * 20)) == 8
-
-
-def test_the_verifier_is_the_one_of_the_rfc() -> None:
-    """RFC 7677's example: password `pencil`, its salt and iteration count."""
-    import base64
-
-    salt = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
-    verifier = bundled_postgresql.scram_verifier("pencil", salt, 4096)
-    assert verifier == (
-        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
-        ":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-    )
 
 
 def test_a_container_is_read_from_inspect() -> None:
