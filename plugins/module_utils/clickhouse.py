@@ -20,6 +20,7 @@ RAW_VALUE = "input_format_read_datetime_number_as_raw_value"
 # No such user, wrong password, no password, authentication failed, address not allowed.
 REFUSES_LOGIN = (192, 193, 194, 195, 516)
 DENIED, READ_ONLY_ACCOUNT, UNKNOWN_DATABASE, UNKNOWN_SETTING = 497, 495, 81, 115
+NO_DISTRIBUTED_DDL = (139, 225, 392, 999)
 _SILENT = (
     http_client.NAME,
     http_client.REFUSED,
@@ -149,6 +150,9 @@ def explain(error: QueryError | http_client.Unreachable, server: Server) -> Fail
     if error.code == READ_ONLY_ACCOUNT:
         cure = "Change it where it is defined (users.xml or users.d of the server), or choose another name."
         return Failure("clickhouse_fixed_user", f"ClickHouse at {server.url}: {said}.", cure, **details)
+    if error.code in NO_DISTRIBUTED_DDL:
+        cure = "Statements ON CLUSTER need ClickHouse Keeper and distributed_ddl in the server's configuration."
+        return Failure("clickhouse_cluster", f"ClickHouse at {server.url}: {said}.", cure, **details)
     if error.code == 0:
         cure = "Correct login_url: it must be ClickHouse's HTTP port (8123, or 8443 with TLS)."
         return Failure("clickhouse_error", f"{server.url} does not answer like ClickHouse: {said}.", cure, **details)

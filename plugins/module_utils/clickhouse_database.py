@@ -122,13 +122,14 @@ def _administrator(admin: Server | None) -> Server:
 
 
 def _present(admin: Server, own: Server, wanted: Wanted, password: str, check_mode: bool) -> dict[str, Any]:
-    facts, rights, account, refused = _look(admin, own, wanted)
+    facts, rights, account = _look(admin, own, wanted)
     _refuse(clickhouse_plan.unfit(facts, wanted))
     wanted = _on_this_version(admin, wanted, facts)
     account = account._replace(settings=_own_settings(admin, wanted, account))
     what = clickhouse_plan.mode(admin.user, rights, wanted.user, account.storage)
     if what != MANAGE:
-        return _looked_at(admin, own, wanted, facts, rights, refused, check_mode)
+        may_create = account.accepts and rights.holds(Right("CREATE DATABASE", Name(wanted.database)))
+        return _looked_at(admin, own, wanted, facts, may_create, check_mode)
     identified = _verifier(password)
     todo = clickhouse_plan.steps(wanted, facts, account, identified)
     lacking = clickhouse_plan.not_permitted(rights, wanted, facts, account)
@@ -146,23 +147,23 @@ def _present(admin: Server, own: Server, wanted: Wanted, password: str, check_mo
     return _result(what, wanted, facts, account, todo)
 
 
-def _look(admin: Server, own: Server, wanted: Wanted) -> tuple[Facts, Holdings, Account, QueryError | None]:
+def _look(admin: Server, own: Server, wanted: Wanted) -> tuple[Facts, Holdings, Account]:
     facts = _facts(admin, wanted)
     rights = clickhouse_grants.read(admin.texts("SHOW GRANTS FINAL"))
     cluster = facts.cluster
     if cluster and cluster.shards:
         facts = facts._replace(cluster=_everywhere(admin, wanted, cluster))
-    user, refused = quote_name(wanted.user), _refusal(own)
+    user, accepts = quote_name(wanted.user), _accepts(own)
     try:
         storage = admin.texts(_STORAGE, user=_escaped(wanted.user))
         if storage:
             own_rights = clickhouse_grants.read(admin.texts(f"SHOW GRANTS FOR {user}"))
             held = clickhouse_grants.read(admin.texts(f"SHOW GRANTS FOR {user} FINAL"))
-            return facts, rights, Account(storage[0], own_rights, held, {}, refused is None), refused
+            return facts, rights, Account(storage[0], own_rights, held, {}, accepts)
     except QueryError as error:
         if error.code != clickhouse.DENIED:
             raise
-    return facts, rights, Account("", Holdings(), Holdings(), {}, refused is None), refused
+    return facts, rights, Account("", Holdings(), Holdings(), {}, accepts)
 
 
 def _facts(server: Server, wanted: Wanted) -> Facts:
@@ -183,14 +184,14 @@ def _everywhere(admin: Server, wanted: Wanted, cluster: Cluster) -> Cluster:
     return cluster._replace(lacks_database="0" in databases, lacks_user="0" in users)
 
 
-def _refusal(own: Server) -> QueryError | None:
+def _accepts(own: Server) -> bool:
     try:
         own.rows("SELECT 1")
     except QueryError as error:
         if error.code not in clickhouse.REFUSES_LOGIN:
             raise
-        return error
-    return None
+        return False
+    return True
 
 
 def _on_this_version(server: Server, wanted: Wanted, facts: Facts) -> Wanted:
@@ -267,21 +268,14 @@ def _verified(own: Server, wanted: Wanted) -> dict[str, Any]:
 
 
 def _looked_at(
-    admin: Server,
-    own: Server,
-    wanted: Wanted,
-    facts: Facts,
-    rights: Holdings,
-    refused: QueryError | None,
-    check_mode: bool,
+    admin: Server, own: Server, wanted: Wanted, facts: Facts, may_create: bool, check_mode: bool
 ) -> dict[str, Any]:
     """The account is not the administrator's to change: make the database if it may, and judge the rest."""
-    todo = []
-    if refused is None and not facts.engine and rights.holds(Right("CREATE DATABASE", Name(wanted.database))):
-        _, _, wrong = _found_by(own, wanted)
-        _refuse([failure for failure in wrong if failure.code != "clickhouse_no_database"])
-        nothing_else = Account("fixed", Holdings(), Holdings(wanted.rights), wanted.settings, True)
-        todo = clickhouse_plan.steps(wanted._replace(exclusive=False), facts, nothing_else, "")
+    todo: list[Step] = []
+    if may_create and not facts.engine:
+        _refuse([failure for failure in _found_by(own, wanted)[2] if failure.code != "clickhouse_no_database"])
+        complete = Account("fixed", Holdings(), Holdings(wanted.rights), wanted.settings, True)
+        todo = clickhouse_plan.steps(wanted._replace(exclusive=False), facts, complete, "-")
         if not check_mode:
             _apply(admin, todo, "-")
     if not todo or not check_mode:

@@ -113,7 +113,7 @@ class Access:
         account = self._accounts.users.get(statement.name)
         if account is not None and account.settings:
             profile = quote_name(account.own_profile)
-            settings = self._engine.admin(f"SHOW CREATE SETTINGS PROFILE {profile}").partition(" SETTINGS ")[2]
+            settings = self._engine.admin(f"SHOW CREATE SETTINGS PROFILE {profile}").rpartition(" SETTINGS ")[2]
             text = re.sub(r"PROFILE `?" + re.escape(account.own_profile) + "`?", lambda _: settings, text)
         return f"SELECT {quote(text.strip())} AS {quote_name('CREATE USER ' + statement.name)}"
 
