@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
+from ansible_collections.llmops.langfuse.plugins.module_utils.clickhouse import (
+    RAW_VALUE,
+    UTC,
+    QueryError,
+    loses_rows,
+)
+from ansible_collections.llmops.langfuse.plugins.module_utils.clickhouse import query as clickhouse_query
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -22,29 +27,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     seen,
 )
 
-UTC = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
-RAW_VALUE = "input_format_read_datetime_number_as_raw_value"
 RAW_VALUE_QUERY = "SELECT value FROM system.settings WHERE name = 'input_format_read_datetime_number_as_raw_value'"
-
-
-class QueryError(Exception):
-    """ClickHouse's own error code and text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
-def version_pair(version: str) -> tuple[int, int]:
-    """``"26.9.2.1"`` -> ``(26, 9)``; ``(0, 0)`` where it cannot be read."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def loses_rows(version: str, raw_value: str | None) -> bool:
-    """Whether Langfuse up to 4.16 loses every trace there: the setting's default went from 1 to 0 in 26.8."""
-    return version_pair(version) >= (26, 8) and raw_value == "0"
 
 
 def clickhouse(ctx: Context) -> Finding:
@@ -97,7 +80,7 @@ def _judge(record: dict[str, Any]) -> Finding:
 
 def _read(ctx: Context, client: http_client.Client, database: str, record: dict[str, Any]) -> None:
     def query(sql: str, where: str = "") -> list[list[Any]]:
-        return _query(client, sql, where, ctx.patience)
+        return clickhouse_query(client, sql, where, ctx.patience)
 
     version, zone = query("SELECT version(), timezone()")[0]
     record.update(version=version, timezone=zone, raw_value=None, schema=None, disks=[])
@@ -120,18 +103,3 @@ def _optional(query: Any, sql: str, database: str = "") -> list[list[Any]]:
         if error.code in (47, 60, 497, 519):  # unknown identifier, unknown table, no grant
             return []
         raise
-
-
-def _query(client: http_client.Client, sql: str, database: str, timeout: float) -> list[list[Any]]:
-    options = {"default_format": "JSONCompact", "output_format_json_quote_64bit_integers": "1"}
-    if database:
-        options["database"] = database
-    answer = client.request("POST", f"/?{urlencode(options, quote_via=quote)}", sql.encode(), timeout=timeout)
-    body = answer.json()
-    if answer.status == 200 and isinstance(body, dict):
-        data: list[list[Any]] = body.get("data", [])
-        return data
-    text = " ".join(answer.text(400).split())
-    found = re.search(r"Code: (\d+)", text)
-    code = answer.headers.get("x-clickhouse-exception-code") or (found[1] if found else "0")
-    raise QueryError(int(code), text[:300] or f"HTTP {answer.status}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.llmops.langfuse.plugins.module_utils.hops import clickhouse as ch
+from ansible_collections.llmops.langfuse.plugins.module_utils import clickhouse as ch
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
 
 AUTHENTICATION = (516, 192, 193, 194)

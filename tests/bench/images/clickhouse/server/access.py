@@ -7,16 +7,17 @@ it has nowhere to write (codes 514 and 495) the bench makes the change in its ow
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .access_statements import EntityChange, GrantChange, SetRole, ShowGrants, parse
-from .engine import Engine
+from .access_statements import EntityChange, GrantChange, SetRole, ShowCreateUser, ShowGrants, parse
+from .engine import Answer, Engine
 from .errors import EngineError, ServerError, authentication_failed
-from .statements import quote_name, single_statement, tokens
+from .statements import output_format, quote, quote_name, single_statement, tokens
 from .users import Accounts, User
 
 _NOWHERE_TO_WRITE = (495, 514)
@@ -42,6 +43,8 @@ class AccountStore:
                     tuple(entry["grants"]),
                     tuple(entry["networks"]),
                     entry["profile"],
+                    entry.get("salt", ""),
+                    tuple((name, value) for name, value in entry.get("settings", ())),
                 )
             accounts.roles = {name: tuple(grants) for name, grants in content["roles"].items()}
         accounts.users.update(self.fixed)
@@ -71,8 +74,8 @@ class Access:
             raise authentication_failed(name)
         return user
 
-    def handle(self, user: User, statement: bytes) -> bytes | None:
-        """The answer of a statement about access; None for every other one."""
+    def handle(self, user: User, statement: bytes, form: str) -> tuple[Answer, str] | None:
+        """The answer of a statement about access, and its format; None for every other one."""
         text = statement[:_LONGEST_STATEMENT].decode(errors="replace")
         first = next(tokens(text), None)
         if first is None or first.word not in _FIRST_WORDS:
@@ -81,14 +84,38 @@ class Access:
         if change is None:
             return None
         if isinstance(change, SetRole):
-            return self._set_role(user, change)
-        if isinstance(change, ShowGrants):
-            holder = quote_name(user.role if user.name == "default" else user.name)
-            return (self._engine.admin(f"SHOW GRANTS FOR {holder}") + "\n").encode()
+            return Answer(self._set_role(user, change)), form
+        if isinstance(change, ShowGrants | ShowCreateUser):
+            used = output_format(text) or form
+            shown = self._own_grants(user, change) if isinstance(change, ShowGrants) else self._created(user, change)
+            return self._engine.admin_answer(shown, used), used
         with self._lock:
             if self._is_wanted(user, single_statement(text)) and not self._exists(change):
                 self._make(change)
-        return b""
+        return Answer(b""), form
+
+    def shown(self, text: str) -> str:
+        """`system.users` as a server tells it, where users made by statements are not in the users file."""
+        made = ", ".join(quote(name) for name in self._accounts.users if name not in self._store.fixed)
+        if not made or "system.users" not in text:
+            return text
+        row = f"SELECT * REPLACE (if(name IN ({made}), 'local_directory', storage) AS storage) FROM system.users"
+        return re.sub(r"\b(FROM|JOIN)\s+system\.users\b", rf"\1 ({row})", text, flags=re.IGNORECASE)
+
+    def _own_grants(self, user: User, statement: ShowGrants) -> str:
+        holder = quote_name(user.role if user.name == "default" else user.name)
+        return f"SHOW GRANTS FOR {holder} {statement.options}"
+
+    def _created(self, user: User, statement: ShowCreateUser) -> str:
+        """The engine's own text, with the settings where it has the profile that carries them."""
+        with self._engine.session(user, "") as session:
+            text = session.query(f"SHOW CREATE USER {quote_name(statement.name)}", "TabSeparatedRaw").data.decode()
+        account = self._accounts.users.get(statement.name)
+        if account is not None and account.settings:
+            profile = quote_name(account.own_profile)
+            settings = self._engine.admin(f"SHOW CREATE SETTINGS PROFILE {profile}").rpartition(" SETTINGS ")[2]
+            text = re.sub(r"PROFILE `?" + re.escape(account.own_profile) + "`?", lambda _: settings, text)
+        return f"SELECT {quote(text.strip())} AS {quote_name('CREATE USER ' + statement.name)}"
 
     def _is_wanted(self, user: User, text: str) -> bool:
         """Ask the engine; False when there is nothing to do, as with IF NOT EXISTS."""
@@ -167,9 +194,21 @@ def _change_users(accounts: Accounts, change: EntityChange) -> None:
         accounts.users[name] = replace(
             user,
             digest=change.digest or user.digest,
+            salt=user.salt if change.digest is None else change.salt,
+            settings=_settings(user, change),
             networks=user.networks if change.networks is None else change.networks,
             profile=change.profile or user.profile,
         )
+
+
+def _settings(user: User, change: EntityChange) -> tuple[tuple[str, str], ...]:
+    if change.settings is None:
+        return user.settings
+    if change.how == "":
+        return change.settings
+    names = [name for name, _ in change.settings]
+    kept = tuple(pair for pair in user.settings if pair[0] not in names)
+    return kept if change.how == "DROP" else (*kept, *change.settings)
 
 
 def _change_roles(accounts: Accounts, change: EntityChange) -> None:

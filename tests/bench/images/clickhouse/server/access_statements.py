@@ -14,7 +14,11 @@ from .users import ANY_NETWORK, sha256
 
 @dataclass(frozen=True)
 class EntityChange:
-    """CREATE, ALTER or DROP of users or roles. None: the statement does not mention it."""
+    """CREATE, ALTER or DROP of users or roles. None: the statement does not mention it.
+
+    `settings` are pairs of name and value as written; `how` they meet those that are there: '' replaces them all,
+    else ADD, MODIFY or DROP.
+    """
 
     action: str
     kind: str
@@ -23,6 +27,9 @@ class EntityChange:
     digest: tuple[str, str] | None = None
     networks: tuple[str, ...] | None = None
     profile: str | None = None
+    salt: str = ""
+    settings: tuple[tuple[str, str], ...] | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,16 @@ class GrantChange:
 
 @dataclass(frozen=True)
 class ShowGrants:
-    """SHOW GRANTS without FOR: those of the caller."""
+    """SHOW GRANTS without FOR: those of the caller. `options`: WITH IMPLICIT, FINAL."""
+
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class ShowCreateUser:
+    """SHOW CREATE USER of one user."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class SetRole:
     names: tuple[str, ...]
 
 
-AccessStatement = EntityChange | GrantChange | ShowGrants | SetRole
+AccessStatement = EntityChange | GrantChange | ShowGrants | ShowCreateUser | SetRole
 
 
 def parse(text: str) -> AccessStatement | None:
@@ -56,12 +72,14 @@ def parse(text: str) -> AccessStatement | None:
     if start[:1] in (["GRANT"], ["REVOKE"]):
         return _parse_grant(text, words)
     if start == ["SHOW", "GRANTS"] and not any(token.word == "FOR" for token in words):
-        return ShowGrants()
+        return ShowGrants(" ".join(token.word for token in words[2:] if token.word in ("WITH", "IMPLICIT", "FINAL")))
+    if [token.word for token in words[:3]] == ["SHOW", "CREATE", "USER"] and len(words) == 4:
+        return ShowCreateUser(_unquote(words[3]))
     if start == ["SET", "ROLE"]:
         names = _names(words[2:])
         return SetRole(tuple(name for name in names if name.upper() not in ("ALL", "DEFAULT", "NONE")))
     if len(start) == 2 and start[0] in ("CREATE", "ALTER", "DROP") and start[1] in ("USER", "ROLE"):
-        return _parse_entity(start[0], start[1], words[2:])
+        return _parse_entity(text, start[0], start[1], words[2:])
     return None
 
 
@@ -98,20 +116,44 @@ def _take_option(words: list[Token]) -> tuple[str, list[Token]]:
     return "", words
 
 
-def _parse_entity(action: str, kind: str, words: list[Token]) -> EntityChange:
+def _parse_entity(text: str, action: str, kind: str, words: list[Token]) -> EntityChange:
     option, words = _take_option(words)
     names = _names(words)
-    digest = networks = profile = None
+    digest = networks = profile = settings = None
+    salt = how = ""
     for position, token in enumerate(words):
         following = words[position + 1 :]
         if token.word == "IDENTIFIED":
             previous = words[position - 1].word if position else ""
             digest = ("none", "") if previous == "NOT" else _digest(following)
+        elif token.word == "SALT" and following:
+            salt = _unquote(following[0])
         elif token.word == "HOST":
             networks = _networks(following)
         elif token.word == "PROFILE" and following:
             profile = _unquote(following[0])
-    return EntityChange(action, kind, names, option, digest, networks, profile)
+        elif token.word == "SETTINGS":
+            settings = _settings(text, following)
+            before = words[position - 1].word if position else ""
+            how = before if before in ("ADD", "MODIFY", "DROP") else ""
+    return EntityChange(action, kind, names, option, digest, networks, profile, salt, settings, how)
+
+
+def _settings(text: str, words: list[Token]) -> tuple[tuple[str, str], ...]:
+    """The `name = value` of a list, profiles aside; the value is empty where only the name stands."""
+    groups: list[list[Token]] = [[]]
+    for token in words:
+        if token.kind == "other" and token.text == ",":
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    found = []
+    for group in groups:
+        if not group or group[0].word in ("PROFILE", "NONE"):
+            continue
+        value = text[group[0].end : group[-1].end].strip().removeprefix("=").strip()
+        found.append((group[0].text, value))
+    return tuple(found)
 
 
 def _digest(words: list[Token]) -> tuple[str, str]:

@@ -81,10 +81,13 @@ def text_of(root: ET.Element, path: str, default: str = "") -> str:
 
 
 def engine_configuration(root: ET.Element, users_file: Path) -> str:
-    """What the engine gets: all but the listeners' own, and the users file that the server writes."""
+    """What the engine gets: all but the listeners' own, and the users file that the server writes.
+
+    Of the ports it gets the native one, by which it knows itself among the nodes of a cluster.
+    """
     engine = ET.Element("clickhouse")
     for child in root:
-        if child.tag not in _NOT_FOR_ENGINE and not child.tag.endswith("_port"):
+        if child.tag not in _NOT_FOR_ENGINE and (child.tag == "tcp_port" or not child.tag.endswith("_port")):
             engine.append(child)
     ET.SubElement(engine, "users_config").text = str(users_file)
     return ET.tostring(engine, encoding="unicode")

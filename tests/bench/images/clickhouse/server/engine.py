@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .errors import EngineError, ServerError, unknown_database
 from .statements import quote, quote_name
-from .users import ADMIN_ROLE, Settings, User
+from .users import ADMIN_ROLE, Settings, User, plain
 
 _REOPEN_WAIT_SECONDS = 60
 SESSION_NOT_FOUND = ServerError(372, "Session not found.", "SESSION_NOT_FOUND")
@@ -134,11 +134,16 @@ class Engine:
 
     def _open(self, user: User) -> Session:
         settings = () if user.profile == "default" else self._profiles.get(user.profile, ())
-        return Session(self._connect(self._source), user, settings)
+        own = tuple((name, plain(value)) for name, value in user.settings)
+        return Session(self._connect(self._source), user, (*settings, *own))
 
     def admin(self, sql: str) -> str:
         """With all rights; the answer as text without the last line's end."""
-        return self._root.query(sql, "TabSeparatedRaw").data.decode().removesuffix("\n")
+        return self.admin_answer(sql, "TabSeparatedRaw").data.decode().removesuffix("\n")
+
+    def admin_answer(self, sql: str, form: str) -> Answer:
+        with self._using():
+            return self._root.query(sql, form)
 
     def has_database(self, name: str) -> bool:
         return self.admin(f"SELECT count() FROM system.databases WHERE name = {quote(name)}") == "1"

@@ -7,7 +7,7 @@ import binascii
 import json
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,8 +101,8 @@ def apply_settings(session: Session, request: Request) -> None:
         session.query(f"SET {name} = {quote(value)}")
 
 
-def execute(session: Session, request: Request, form: str) -> tuple[Answer, str]:
-    """Run the statement; returns the answer and the format it is in."""
+def execute(session: Session, request: Request, form: str, shown: Callable[[str], str]) -> tuple[Answer, str]:
+    """Run the statement; returns the answer and the format it is in. `shown` may put another text in its place."""
     query, data = request.statement()
     apply_settings(session, request)
     insert = split_insert(query)
@@ -113,7 +113,7 @@ def execute(session: Session, request: Request, form: str) -> tuple[Answer, str]
         text = single_statement(text)
     except ValueError as error:
         raise ServerError(62, f"Syntax error: {error}", "SYNTAX_ERROR") from error
-    return session.query(text, form), output_format(text) or form
+    return session.query(shown(text), form), output_format(text) or form
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -169,12 +169,12 @@ class Handler(BaseHTTPRequestHandler):
     def _run(self, request: Request, identifier: str) -> None:
         user = self._log_in(request)
         form = self.headers.get("X-ClickHouse-Format") or request.get("default_format") or "TabSeparated"
-        changed = self.server.access.handle(user, b"\n".join(part for part in request.statement() if part))
-        if changed is not None:
-            answer, used = Answer(changed), "TabSeparated"
+        about_access = self.server.access.handle(user, b"\n".join(part for part in request.statement() if part), form)
+        if about_access is not None:
+            answer, used = about_access
         else:
             with self._session(request, user) as session:
-                answer, used = execute(session, request, form)
+                answer, used = execute(session, request, form, self.server.access.shown)
             if request.get("close_session") == "1" and request.get("session_id"):
                 self.server.engine.forget_session(user, request.get("session_id"))
         headers = {

@@ -32,13 +32,23 @@ _HASHES = {"sha256": sha256, "double_sha1": _double_sha1}
 
 @dataclass(frozen=True)
 class User:
-    """`digest` is ('sha256' | 'double_sha1' | 'none', hex); `grants` are the statements that make the rights up."""
+    """`digest` is ('sha256' | 'double_sha1' | 'none', hex); `grants` are the statements that make the rights up.
+
+    `settings` are the user's own, over those of its profile, with values as they were written.
+    """
 
     name: str
     digest: tuple[str, str]
     grants: tuple[str, ...] = ()
     networks: tuple[str, ...] = ANY_NETWORK
     profile: str = "default"
+    salt: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def own_profile(self) -> str:
+        """The profile that shows its settings to the engine."""
+        return self.role if self.settings else self.profile
 
     @property
     def role(self) -> str:
@@ -49,7 +59,7 @@ class User:
 
     def _is_password(self, password: str) -> bool:
         kind, wanted = self.digest
-        return kind == "none" or hmac.compare_digest(_HASHES[kind](password), wanted)
+        return kind == "none" or hmac.compare_digest(_HASHES[kind](password + self.salt), wanted)
 
 
 @dataclass
@@ -115,6 +125,13 @@ def read_users(root: ET.Element) -> dict[str, User]:
 Settings = tuple[tuple[str, str], ...]
 
 
+def plain(value: str) -> str:
+    """A setting's value without the quotes of a statement."""
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        return value[1:-1].replace("\\'", "'").replace("\\\\", "\\")
+    return value
+
+
 def read_profiles(root: ET.Element) -> dict[str, Settings]:
     """Each profile's settings, those it takes from other profiles first."""
 
@@ -147,6 +164,12 @@ def engine_users(root: ET.Element, accounts: Accounts) -> str:
     for child in root:
         if child.tag not in ("users", "roles"):
             engine.append(child)
+    profiles = engine.find("profiles")
+    for user in accounts.users.values():
+        if user.settings and profiles is not None:
+            own = ET.SubElement(profiles, user.role)
+            for name, value in user.settings:
+                ET.SubElement(own, name).text = plain(value)
     listed = ET.SubElement(engine, "users")
     roles = ET.SubElement(engine, "roles")
     roles.append(_entry(ADMIN_ROLE, _ALL_GRANTS, {}))
@@ -158,9 +181,9 @@ def engine_users(root: ET.Element, accounts: Accounts) -> str:
         granted.append(f"GRANT `{user.role}`")
         if user.name != "default":
             listed.append(_shown(user))
-    own = _entry("default", granted, {"password": "", "profile": "default", "quota": "default"})
-    ET.SubElement(ET.SubElement(own, "networks"), "ip").text = ANY_NETWORK[0]
-    listed.append(own)
+    default = _entry("default", granted, {"password": "", "profile": "default", "quota": "default"})
+    ET.SubElement(ET.SubElement(default, "networks"), "ip").text = ANY_NETWORK[0]
+    listed.append(default)
     return ET.tostring(engine, encoding="unicode")
 
 
@@ -168,7 +191,7 @@ def _shown(user: User) -> ET.Element:
     """The entry that `system.users` and `SHOW GRANTS FOR` read; nobody logs in to the engine by it."""
     kind, value = user.digest
     children = {} if kind == "none" else {f"password_{kind}_hex": value}
-    element = _entry(user.name, user.grants, {**children, "profile": user.profile, "quota": "default"})
+    element = _entry(user.name, user.grants, {**children, "profile": user.own_profile, "quota": "default"})
     if kind == "none":
         ET.SubElement(element, "no_password")
     networks = ET.SubElement(element, "networks")
