@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
-PASSWORD, DENIED, UNKNOWN, LOADING, BUSY, OTHER = "password", "denied", "unknown", "loading", "busy", "other"
+PASSWORD, DENIED, UNKNOWN, LOADING, BUSY, FULL = "password", "denied", "unknown", "loading", "busy", "full"
+ELSEWHERE, OTHER = "elsewhere", "other"
 _SILENT = (http_client.NAME, http_client.REFUSED, http_client.TIMEOUT, http_client.CLOSED, http_client.UNREACHABLE)
 _KINDS = (
     (PASSWORD, ("WRONGPASS", "NOAUTH", "invalid username-password", "invalid password", "without any password")),
@@ -27,6 +28,8 @@ _KINDS = (
     (UNKNOWN, ("unknown command", "unknown subcommand", "Unknown subcommand")),
     (LOADING, ("LOADING", "Redis is loading", "MASTERDOWN")),
     (BUSY, ("max number of clients", "BUSY ")),
+    (FULL, ("MISCONF", "OOM", "command not allowed when used memory", "No space left")),
+    (ELSEWHERE, ("MOVED", "ASK ", "CROSSSLOT", "Keys in request don't hash")),
     (http_client.TLS, ("SSL", "CERTIFICATE", "certificate")),
     (http_client.TIMEOUT, ("timed out", "Timeout")),
     (http_client.REFUSED, ("Connection refused", "Error 111")),
@@ -103,6 +106,9 @@ def explain(error: ServerError, where: Where) -> Failure:
     if error.kind == BUSY:
         cure = "Raise maxclients (web and worker take some 150 connections), or end the script that runs (SCRIPT KILL)."
         return Failure("redis_busy", f"Redis at {where.label} takes no commands now: {said}.", cure)
+    if error.kind == FULL:
+        cure = "Free its memory or disk, or give it more (maxmemory); its log says which."
+        return Failure("redis_full", f"Redis at {where.label} takes no data: {said}.", cure)
     return Failure("redis_error", f"Redis at {where.label} said: {said}.", "Look at the server's log.")
 
 
@@ -198,14 +204,21 @@ def connect(where: Where, seconds: float, sleep: Callable[[float], None] = time.
         sleep(0.2)
 
 
+# Exceptions of which the library takes the server's own code from the text.
+_NAMED = {
+    "NoPermissionError": DENIED,
+    "AuthenticationError": PASSWORD,
+    "AuthenticationWrongNumberOfArgsError": PASSWORD,
+    "BusyLoadingError": LOADING,
+    "OutOfMemoryError": FULL,
+    "MovedError": ELSEWHERE,
+    "AskError": ELSEWHERE,
+    "ClusterCrossSlotError": ELSEWHERE,
+}
+
+
 def _as_error(error: BaseException) -> ServerError:
     text = " ".join(str(error).split())
     name = type(error).__name__
-    if name == "NoPermissionError":
-        return ServerError(DENIED, text)
-    if name in ("AuthenticationError", "AuthenticationWrongNumberOfArgsError"):
-        return ServerError(PASSWORD, text)
-    if name == "BusyLoadingError":
-        return ServerError(LOADING, text)
-    found = kind(text)
+    found = _NAMED.get(name) or kind(text)
     return ServerError(http_client.TIMEOUT if name == "TimeoutError" and found == OTHER else found, text or name)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import DENIED, Client, ServerError
+from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import DENIED, ELSEWHERE, Client, ServerError
 
 # Seconds after which a key of an interrupted probe is gone.
 _EXPIRES = 60
@@ -47,16 +47,10 @@ def denied(sent: Sequence[Sequence[str]], answers: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys("|".join(words[:2]) if words[0] == "client" else words[0] for words in refused))
 
 
-def broken(answers: Sequence[Any]) -> str:
+def broken(answers: Sequence[Any]) -> ServerError | None:
     """What else the server said: full memory, a full disk. Keys of another node of a cluster are none of it."""
-    for one in answers:
-        if (
-            isinstance(one, ServerError)
-            and one.kind != DENIED
-            and not one.message.startswith(("MOVED", "ASK", "CROSSSLOT"))
-        ):
-            return one.message
-    return ""
+    said = (one for one in answers if isinstance(one, ServerError) and one.kind not in (DENIED, ELSEWHERE))
+    return next(said, None)
 
 
 def reads(client: Client, prefix: str, cluster: bool) -> list[dict[str, Any]]:
@@ -71,7 +65,7 @@ def reads(client: Client, prefix: str, cluster: bool) -> list[dict[str, Any]]:
         try:
             client.call(*words)
         except ServerError as error:
-            if not error.message.startswith(("MOVED", "ASK")):
+            if error.kind != ELSEWHERE:
                 raise
 
     return _run([
@@ -112,7 +106,7 @@ def writes(client: Client, prefix: str, cluster: bool) -> list[dict[str, Any]]:
             raise ServerError(DENIED, f"not allowed: {', '.join(missing)}")
         said = broken([*answers, *cleaned])
         if said:
-            raise ServerError("other", said)
+            raise said
 
     return _run([("commands", all_of_them)])
 

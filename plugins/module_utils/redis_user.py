@@ -159,14 +159,12 @@ class _Administrator:
         dialect = self._server.dialect
         changes = redis_acl.differences(user, self._want, known, dialect)
         kept_in = self._server.kept_in
+        # Dragonfly does not say whether it has a file for its users before it is asked to write it.
+        known_place = self._server.product != "Dragonfly"
         if changes and not self._check_mode:
             self._client.call("ACL", "SETUSER", self._want.name, *redis_acl.rules(self._want, dialect))
-            kept_in = self._keep(redis_acl.restoring(user, dialect))
-        elif (
-            kept_in == redis_server.NOWHERE
-            and self._server.product != "Dragonfly"
-            and self._params["persist"] == "auto"
-        ):
+            kept_in, known_place = self._keep(redis_acl.restoring(user, dialect)), True
+        if known_place and kept_in == redis_server.NOWHERE and self._params["persist"] != "never":
             self._warnings.append(redis_server.not_kept(self._server, self._label))
         proof = self._prove() if not (changes and self._check_mode) else []
         result = self._result(bool(changes), kept_in)
@@ -197,8 +195,6 @@ class _Administrator:
         except ServerError as error:
             if "not configured" not in error.message:
                 raise self._taken_back(error, restoring) from None
-        if self._params["persist"] == "auto":
-            self._warnings.append(redis_server.not_kept(self._server, self._label))
         return redis_server.NOWHERE
 
     def _taken_back(self, error: ServerError, restoring: list[str] | None) -> Failure:
