@@ -19,9 +19,11 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 PASSWORD, DENIED, UNKNOWN, LOADING, BUSY, FULL = "password", "denied", "unknown", "loading", "busy", "full"
-ELSEWHERE, OTHER = "elsewhere", "other"
+PROTECTED, ELSEWHERE, OTHER = "protected", "elsewhere", "other"
 _SILENT = (http_client.NAME, http_client.REFUSED, http_client.TIMEOUT, http_client.CLOSED, http_client.UNREACHABLE)
+# In this order: the sentence on the protected mode names about everything.
 _KINDS = (
+    (PROTECTED, ("protected mode",)),
     (PASSWORD, ("WRONGPASS", "NOAUTH", "invalid username-password", "invalid password", "without any password")),
     (PASSWORD, ("but no password is set", "Authentication required", "AUTH failed")),
     (DENIED, ("NOPERM", "has no permissions", "No permissions")),
@@ -30,7 +32,7 @@ _KINDS = (
     (BUSY, ("max number of clients", "BUSY ")),
     (FULL, ("MISCONF", "OOM", "command not allowed when used memory", "No space left")),
     (ELSEWHERE, ("MOVED", "ASK ", "CROSSSLOT", "Keys in request don't hash")),
-    (http_client.TLS, ("SSL", "CERTIFICATE", "certificate")),
+    (http_client.TLS, ("SSL", "_ssl.c", "CERTIFICATE", "certificate")),
     (http_client.TIMEOUT, ("timed out", "Timeout")),
     (http_client.REFUSED, ("Connection refused", "Error 111")),
     (http_client.NAME, ("Name or service not known", "name resolution", "Error -", "nodename nor servname")),
@@ -75,15 +77,20 @@ def explain(error: ServerError, where: Where) -> Failure:
     """The cause and the cure of an error of the connection or of a refused command. Pure."""
     user = where.user or "default"
     said = error.message.rstrip(".")
-    if error.kind in _SILENT:
-        hint = " Or it expects TLS (tls: true)." if error.kind == http_client.CLOSED and not where.tls else ""
+    # A server that asks for a certificate of the client hangs up on one without.
+    hung_up = where.tls and error.kind == http_client.CLOSED
+    if error.kind in _SILENT and not hung_up:
+        hint = ""
+        if error.kind in (http_client.CLOSED, http_client.TIMEOUT):
+            hint = " Or it speaks no TLS (tls: false)." if where.tls else " Or it expects TLS (tls: true)."
         cure = (
             f"Start the server, or correct login_host and login_port; it must be reachable from where this runs.{hint}"
         )
         return Failure("redis_down", f"Redis at {where.label} does not answer: {said}.", cure, kind=error.kind)
-    if error.kind == http_client.TLS:
+    if error.kind == http_client.TLS or hung_up:
         cure = (
-            "Name the CA of the server's certificate in ca_path, or correct tls, login_host or the client certificate."
+            "Name the CA of the server's certificate in ca_path, and a certificate of the client (client_cert) where it asks "
+            "for one; or correct login_host or tls."
         )
         return Failure("redis_tls", f"TLS with Redis at {where.label} failed: {said}.", cure, kind=error.kind)
     if error.kind == PASSWORD:
@@ -91,6 +98,10 @@ def explain(error: ServerError, where: Where) -> Failure:
         return Failure(
             "redis_wrong_password", f"Redis at {where.label} refuses the login of user {user}: {said}.", cure
         )
+    if error.kind == PROTECTED:
+        cure = "Give its default user a password (requirepass), and name it in login_password."
+        told = f"Redis at {where.label} has no password and answers on its own host only (protected mode)."
+        return Failure("redis_protected", told, cure)
     if error.kind == DENIED:
         cure = "Log in with an administrator (login_user), or let one make the user and take state: verified."
         return Failure("redis_denied", f"User {user} of Redis at {where.label} may not do this: {said}.", cure)
@@ -138,7 +149,8 @@ class Client:
         self._client: Any = redis.Redis(
             host=where.host,
             port=where.port,
-            username=where.user,
+            # By name, because an open default user takes any password so, and none without.
+            username=where.user or ("default" if where.password else None),
             password=where.password,
             protocol=2,
             socket_connect_timeout=min(3.0, timeout),

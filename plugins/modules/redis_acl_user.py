@@ -219,7 +219,7 @@ code:
   description:
     - Stable name of what is wrong. One of V(missing_library), V(bad_option), V(redis_down), V(redis_tls),
       V(redis_wrong_password), V(redis_denied), V(redis_no_acl), V(redis_loading), V(redis_busy), V(redis_too_old),
-      V(redis_replica), V(redis_evicting), V(redis_foreign_user), V(redis_not_kept), V(redis_rights), V(redis_scripts),
+      V(redis_replica), V(redis_evicting), V(redis_foreign_user), V(redis_not_kept), V(redis_rights), V(redis_full), V(redis_protected), V(redis_scripts),
       V(redis_error).
   type: str
   returned: failure
@@ -263,7 +263,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**redis_user.ensure(module.params, module.check_mode))
+        result = redis_user.ensure(module.params, module.check_mode)
+        for warning in result.pop("warnings"):
+            module.warn(warning)
+        module.exit_json(**result)
     except ImportError:
         module.fail_json(
             msg=missing_required_lib("redis"),
