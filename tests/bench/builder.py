@@ -142,7 +142,7 @@ def build(paths: Paths, image: Image, context: str, times: dict[str, float]) -> 
     candidate = f"{catalogue.REGISTRY}/candidate/{image.name}:{context}"
     with step(f"build {image.repository}", times, f"{image.name} image"):
         words: list[str | Path] = ["docker", "build", "--progress=plain", "-t", candidate, "-f", image.dockerfile]
-        words += ["--build-arg", f"BASE={catalogue.base_reference()}", "--label", f"{HASH_LABEL}={context}"]
+        words += ["--build-arg", f"BASE={catalogue.base_reference(image.suite)}", "--label", f"{HASH_LABEL}={context}"]
         if image.requirements.exists():
             words += ["--build-context", f"wheels={wheels}"]
         if image.target:
@@ -200,6 +200,18 @@ def ensure_images(paths: Paths, tarball: Path, times: dict[str, float]) -> list[
             write_report(paths, list(present.values()), times, {})
             raise failures[0]
     return [present[image.name] for image in catalogue.wanted_images()]
+
+
+def ensure_other(paths: Paths, image: Image) -> str:
+    """The reference of an image that `up` does not build; built when it is missing."""
+    context = catalogue.hash_context(image)
+    form = ["--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={HASH_LABEL}={context}"]
+    found = run(["docker", "images", *form, f"{catalogue.REGISTRY}/{image.repository}"]).split()
+    if found:
+        return found[0]
+    times: dict[str, float] = {}
+    ensure_base_image(paths, ensure_base_tarball(paths, times, image.suite), times, image.suite)
+    return build(paths, image, context, times).reference
 
 
 def write_report(paths: Paths, images: list[Built], times: dict[str, float], facts: dict[str, object]) -> None:

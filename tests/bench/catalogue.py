@@ -26,6 +26,7 @@ class Image:
 
     `probe` runs in the built image and `version` finds the tag in its output; a fixed `tag` needs neither.
     `sources` is everything its Dockerfile copies; `variable` is the collection variable that takes the tag.
+    `suite` is the Debian release of its base.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Image:
     version: str = ""
     tag: str = ""
     target: str = ""
+    suite: str = SUITE
 
     @property
     def requirements(self) -> Path:
@@ -53,7 +55,7 @@ class Image:
         return match[1]
 
 
-def _store(name: str, repository: str, probe: tuple[str, ...], version: str) -> Image:
+def _store(name: str, repository: str, probe: tuple[str, ...], version: str, suite: str = SUITE) -> Image:
     directory = IMAGE_SOURCES / name
     return Image(
         name=name,
@@ -64,6 +66,7 @@ def _store(name: str, repository: str, probe: tuple[str, ...], version: str) -> 
         variable=f"langfuse_{name}_version",
         probe=probe,
         version=version,
+        suite=suite,
     )
 
 
@@ -87,6 +90,10 @@ STORES = (
     _store("seaweedfs", "chrislusf/seaweedfs", ("weed", "version"), r"\b(\d+\.\d+)\b"),
     _store("clickhouse", "clickhouse/clickhouse-server", ("clickhouse-server", "--version"), r"(\d+(?:\.\d+){3})"),
 )
+# Other versions than the bundled ones. `up` does not build them: the first test that needs one does.
+OTHERS = {
+    "redis": _store("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
+}
 STANDINS = (_standin("langfuse", "web"), _standin("langfuse-worker", "worker"))
 
 
@@ -105,7 +112,7 @@ def _files(roots: Iterable[Path]) -> Iterable[tuple[str, Path]]:
 
 def hash_context(image: Image) -> str:
     """Changes with the content, name or execute bit of any file the image is made of, and with its base."""
-    digest = hashlib.sha256(repr((SUITE, BASE_PACKAGES, image.target)).encode())
+    digest = hashlib.sha256(repr((image.suite, BASE_PACKAGES, image.target)).encode())
     for name, path in _files(image.sources):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"\n{name} {bool(path.stat().st_mode & 0o100)} {content}".encode())

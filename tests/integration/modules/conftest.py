@@ -59,6 +59,7 @@ def run(collections: None) -> Run:
     def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
         main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
+        forget_warnings()
         with patch_module_args(arguments), io.StringIO() as out:
             with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
                 main()
@@ -70,6 +71,13 @@ def run(collections: None) -> Run:
         return result
 
     return call
+
+
+def forget_warnings() -> None:
+    """A process of Ansible runs one module, so that all warnings in it are that module's."""
+    from ansible.module_utils.common import warnings
+
+    warnings._global_warnings.clear()
 
 
 def docker(*words: str, check: bool = True) -> str:
