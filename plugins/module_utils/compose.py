@@ -116,6 +116,30 @@ def address(found: Sequence[Container], service: str) -> str:
     )
 
 
+def names_on(networks: Sequence[str]) -> dict[str, str]:
+    """Names that running containers have on these networks -> addresses, reachable from this host. Raises Failure."""
+    if not networks:
+        return {}
+    status, output, errors = docker("network", "inspect", *networks)
+    if status:
+        raise Failure(
+            "network_missing",
+            f"A network to join is not there: {_last(errors)}.",
+            "Start the stack that it is part of, or correct langfuse_compose_networks.",
+        )
+    identifiers = [identifier for network in json.loads(output) for identifier in network.get("Containers") or {}]
+    if not identifiers:
+        return {}
+    _status, output, _errors = docker("inspect", *dict.fromkeys(identifiers))
+    table: dict[str, str] = {}
+    for details in json.loads(output or "[]"):
+        for network, settings in (details["NetworkSettings"]["Networks"] or {}).items():
+            if network in networks and settings.get("IPAddress"):
+                for name in (details["Name"].lstrip("/"), *(settings.get("Aliases") or [])):
+                    table.setdefault(name, settings["IPAddress"])
+    return table
+
+
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"

@@ -20,6 +20,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 
+BUNDLED = "bundled"
 # Codes of a store that may only need another moment.
 _PASSING = ("database_unreachable", "clickhouse_down", "s3_down", "s3_not_ready", "container_missing")
 # Seconds between two tries, and between two looks at the containers.
@@ -34,7 +35,7 @@ def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The result of the module. The buckets are made while the schema is migrated. Raises one Failure for all."""
     stores = _Stores(given["project"], given["services"], 0 if check_mode else given["timeout"])
     if check_mode and stores.fresh and not records.migrated(given["directory"]):
-        return {**_result(False, list(given["s3"]["buckets"]), dict(migration.FRESH)), "unchecked": []}
+        return {**_result(False, _buckets(given), dict(migration.FRESH)), "unchecked": []}
     failures: list[Failure] = []
     password_set, moved, made = False, dict(migration.UNSEEN), list[str]()
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -69,8 +70,8 @@ class _Stores:
 
     @property
     def fresh(self) -> bool:
-        """Whether none of the stores has a container."""
-        return not any(one.service in self._services for one in self._found)
+        """Whether the project has stores, and none of them a container."""
+        return bool(self._services) and not any(one.service in self._services for one in self._found)
 
     def patiently(self, action: Callable[[Sequence[compose.Container]], Any]) -> Any:
         """Do it again while a store only needs another moment, and none of them has given up."""
@@ -117,6 +118,8 @@ def ended(
 def set_password(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> bool:
     """Make PostgreSQL accept the password of the plan. Whether it had to be changed."""
     target = given["postgres"]
+    if target["source"] != BUNDLED:
+        return False
     server = bundled_postgresql.Server(found, target["host"], target["port"], target["user"], target["database"])
     if server.accepts(given["postgres_password"]):
         return False
@@ -125,9 +128,16 @@ def set_password(given: Mapping[str, Any], found: Sequence[compose.Container], c
     return True
 
 
+def _buckets(given: Mapping[str, Any]) -> list[str]:
+    """What the bundled object store has to have."""
+    return list(given["s3"]["buckets"]) if given["s3"] else []
+
+
 def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) -> None:
     """Add the names of the buckets that were missing to `made`, also of those before a failure. Raises Failure."""
     options = given["s3"]
+    if not options:
+        return
     where = s3.Where(options["endpoint"], options["region"], True, given["s3_access_key"], given["s3_secret_key"])
     bucket = ""
     try:
@@ -148,13 +158,22 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) ->
 
 
 def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:
+    names = compose.names_on(given["networks"])
+
+    def locate(store: Mapping[str, Any]) -> str:
+        if store["source"] == BUNDLED:
+            return compose.address(found, store["host"])
+        # A certificate is for the name.
+        named = store.get("sslmode") == "verify-full" or store.get("tls")
+        return str(store["host"] if named else names.get(store["host"], store["host"]))
+
     run = migration.Migration(
-        found,
+        locate,
         given["project"],
         given["directory"],
         given["image"],
-        dict(given["postgres"], password=given["postgres_password"]),
-        dict(given["clickhouse"], password=given["clickhouse_password"]),
+        dict(given["postgres"], password=given["postgres_password"], ca_path=given["ca_path"]),
+        dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
     )
     return run.preview() if check_mode else run.run(given["migration_timeout"])
 

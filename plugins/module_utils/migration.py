@@ -9,10 +9,10 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose, records, schema_state
+from ansible_collections.llmops.langfuse.plugins.module_utils import records, schema_state
 from ansible_collections.llmops.langfuse.plugins.module_utils.document_files import Store
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.schema_state import SchemaState
@@ -45,18 +45,21 @@ def explain(output: str) -> list[str]:
 
 
 class Migration:
-    """The migration service of a project, and the record of its last success."""
+    """The migration service of a project, and the record of its last success.
+
+    ``locate`` gives the address of a store as this host reaches it.
+    """
 
     def __init__(
         self,
-        found: Sequence[compose.Container],
+        locate: Callable[[Mapping[str, Any]], str],
         project: str,
         directory: str,
         image: str,
         postgres: Mapping[str, Any],
         clickhouse: Mapping[str, Any],
     ) -> None:
-        self._found = found
+        self._locate = locate
         self._project = project
         self._directory = directory
         self._stores = {"postgres": postgres, "clickhouse": clickhouse}
@@ -114,9 +117,7 @@ class Migration:
         )
 
     def _state(self) -> SchemaState:
-        located = {
-            name: dict(store, host=compose.address(self._found, store["host"])) for name, store in self._stores.items()
-        }
+        located = {name: dict(store, address=self._locate(store)) for name, store in self._stores.items()}
         return schema_state.read(located["postgres"], located["clickhouse"])
 
     @staticmethod

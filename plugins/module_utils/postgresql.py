@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
@@ -12,6 +13,15 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "missing", "disk", "full", "other"
 # DENIED: the server has no rule for this client. FORBIDDEN: the password was right, but the role may not go on.
 DENIED, FORBIDDEN, TLS = "denied", "forbidden", "tls"
+
+VERIFYING = ("verify-ca", "verify-full")
+# Where distributions keep the authorities that a host trusts; libpq takes a file only.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 # libpq gives no error code for a connection that fails. The first text found decides: with sslmode=prefer libpq tries twice
 # and says both reasons.
@@ -78,10 +88,19 @@ def open_connection(**options: Any) -> Any:
         raise Refused(str(error)) from None
 
 
-def connect(host: str, port: int, user: str, password: str, database: str) -> Any:
-    """A connection to the bundled server. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+def connect(
+    host: str,
+    port: int,
+    user: str,
+    password: str,
+    database: str,
+    sslmode: str = "prefer",
+    ca_path: str | None = None,
+) -> Any:
+    """A connection of the application. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+    options = {"host": host, "port": port, "user": user, "password": password, "dbname": database}
     try:
-        return open_connection(host=host, port=port, user=user, password=password, dbname=database)
+        return open_connection(**options, **tls(sslmode, ca_path))
     except Refused as refused:
         if refused.kind == PASSWORD:
             raise Failure(
@@ -94,3 +113,11 @@ def connect(host: str, port: int, user: str, password: str, database: str) -> An
             f"PostgreSQL on {host}:{port} does not answer: {refused.text}.",
             "See: docker compose logs postgres",
         ) from None
+
+
+def tls(sslmode: str, ca_path: str | None) -> dict[str, str]:
+    """Options of a connection that encrypts, and checks the certificate against these authorities or the host's own."""
+    if sslmode not in VERIFYING:
+        return {"sslmode": sslmode}
+    known = next((path for path in _AUTHORITIES if os.path.exists(path)), "system")
+    return {"sslmode": sslmode, "sslrootcert": ca_path or known}

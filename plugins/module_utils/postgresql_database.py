@@ -19,14 +19,6 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql_
 from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql_state as state
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 
-# Where distributions keep the authorities that a host trusts; libpq takes a file only.
-_AUTHORITIES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-_VERIFYING = ("verify-ca", "verify-full")
 _SYSTEM_DATABASES = ("postgres", "template0", "template1")
 _CURES = {
     postgresql.PASSWORD: ("database_password", "Check user and password."),
@@ -66,7 +58,7 @@ def check_options(params: Mapping[str, Any]) -> None:
         refuse("password is empty, or holds characters that PostgreSQL cannot take.", "Choose another one.")
     if (params["connection_limit"] or 0) < -1:
         refuse("connection_limit must be -1 (none) or more.", "Correct it.")
-    if params["ca_path"] and params["sslmode"] not in _VERIFYING:
+    if params["ca_path"] and params["sslmode"] not in postgresql.VERIFYING:
         refuse(f"ca_path does nothing with sslmode {params['sslmode']}.", "Set sslmode: verify-full.")
     if params["ca_path"] and not os.path.exists(params["ca_path"]):
         refuse(f"ca_path {params['ca_path']} does not exist on this host.", "Correct it.")
@@ -137,10 +129,7 @@ class _Run:
     # Connections
 
     def _open(self, user: str, password: str | None, database: str) -> Any:
-        options: dict[str, Any] = {"sslmode": self._params["sslmode"]}
-        if self._params["sslmode"] in _VERIFYING:
-            known = next((path for path in _AUTHORITIES if os.path.exists(path)), "system")
-            options["sslrootcert"] = self._params["ca_path"] or known
+        options: dict[str, Any] = postgresql.tls(self._params["sslmode"], self._params["ca_path"])
         if password is not None:
             options["password"] = password
         return postgresql.open_connection(

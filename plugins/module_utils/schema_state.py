@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.module_utils.urls import open_url
-from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql
+from ansible_collections.llmops.langfuse.plugins.module_utils import clickhouse, http_client, postgresql
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -54,16 +51,25 @@ def dirty(state: SchemaState) -> Failure | None:
     return None
 
 
-def read(postgres: Mapping[str, Any], clickhouse: Mapping[str, Any]) -> SchemaState:
-    """Read both. `postgres` and `clickhouse` have host, port, user, password, database. Raises Failure."""
-    finished, failed = _postgres(postgres)
-    version, dirty_version = _clickhouse(clickhouse)
+def read(relational: Mapping[str, Any], analytical: Mapping[str, Any]) -> SchemaState:
+    """Read both. Each has host, address (where this host reaches it), port, user, password, database and ca_path.
+
+    PostgreSQL has sslmode too, ClickHouse tls. Raises Failure.
+    """
+    finished, failed = _postgres(relational)
+    version, dirty_version = _clickhouse(analytical)
     return SchemaState(finished, failed, version, dirty_version)
 
 
 def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
     with postgresql.connect(
-        target["host"], target["port"], target["user"], target["password"], target["database"]
+        target["address"],
+        target["port"],
+        target["user"],
+        target["password"],
+        target["database"],
+        target["sslmode"],
+        target["ca_path"],
     ) as connection:
         found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
         if not found or not found[0]:
@@ -76,31 +82,30 @@ def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
 
 
 def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    if _query(target, "EXISTS TABLE schema_migrations").strip() != "1":
-        return None, None
-    rows = _query(target, "SELECT version, dirty FROM schema_migrations ORDER BY sequence DESC LIMIT 1").split()
-    if not rows:
-        return None, None
-    version, is_dirty = int(rows[0]), rows[1] not in ("0", "false")
-    return version, version if is_dirty else None
-
-
-def _query(target: Mapping[str, Any], sql: str) -> str:
-    url = f"http://{target['host']}:{target['port']}/?" + urllib.parse.urlencode({"database": target["database"]})
-    headers = {"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
+    where = f"{target['host']}:{target['port']}"
+    url = f"{'https' if target['tls'] else 'http'}://{target['address']}:{target['port']}"
+    keys = {"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
+    client = http_client.Client(url, timeout=15, ca_path=target["ca_path"], headers=keys)
     try:
-        with open_url(url, data=sql, method="POST", headers=headers, timeout=15, use_proxy=False) as response:
-            return str(response.read(), "utf-8")
-    except urllib.error.HTTPError as error:
-        reason = error.read(300).decode("utf-8", "replace").split(" (version")[0].strip()
+        if not int(clickhouse.query(client, "EXISTS TABLE schema_migrations", target["database"], 15)[0][0]):
+            return None, None
+        state = "SELECT version, dirty FROM schema_migrations ORDER BY sequence DESC LIMIT 1"
+        rows = clickhouse.query(client, state, target["database"], 15)
+    except clickhouse.QueryError as error:
         raise Failure(
             "clickhouse_refuses",
-            f"ClickHouse refuses {target['user']}: {reason}",
-            "Check langfuse_clickhouse_password and the log of the service clickhouse.",
+            f"ClickHouse refuses {target['user']}: {error.text.split(' (version')[0].strip()}",
+            "Check langfuse_clickhouse_password and the log of ClickHouse.",
         ) from None
-    except OSError as error:
+    except http_client.Unreachable as error:
         raise Failure(
             "clickhouse_down",
-            f"ClickHouse on {target['host']}:{target['port']} does not answer: {error}",
+            f"ClickHouse on {where} does not answer: {error.detail}",
             "See: docker compose logs clickhouse",
         ) from None
+    finally:
+        client.close()
+    if not rows:
+        return None, None
+    version, is_dirty = int(rows[0][0]), str(rows[0][1]) not in ("0", "false", "False")
+    return version, version if is_dirty else None

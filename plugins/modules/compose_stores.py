@@ -48,26 +48,33 @@ options:
     description: The database as the project sees it.
     type: dict
     required: true
-    suboptions: &store
+    suboptions:
+      source:
+        description: Whether the project runs it. The password of one that it does not run is left alone.
+        type: str
+        choices: [bundled, existing]
+        default: bundled
       host:
-        description: Service of the project.
+        description: Service of the project, or host of an existing one.
         type: str
         required: true
       port:
-        description: Port inside the project.
+        description: Port inside the project, or of an existing one.
         type: int
         required: true
       user:
-        description: User. Of PostgreSQL, the superuser that the image made.
+        description: User. Of a bundled PostgreSQL, the superuser that the image made.
         type: str
         required: true
       database:
         description: Database.
         type: str
         required: true
-      native_port:
-        description: Port of ClickHouse's own protocol, which the migration uses.
-        type: int
+      sslmode:
+        description: Encryption of the connection, and what it checks, in the words of libpq.
+        type: str
+        choices: [disable, prefer, require, verify-full]
+        default: prefer
   postgres_password:
     description: Password that the user of PostgreSQL should have. Printable ASCII.
     type: str
@@ -76,15 +83,47 @@ options:
     description: ClickHouse as the project sees it, with its HTTP port.
     type: dict
     required: true
-    suboptions: *store
+    suboptions:
+      source:
+        description: Whether the project runs it. The password of one that it does not run is left alone.
+        type: str
+        choices: [bundled, existing]
+        default: bundled
+      host:
+        description: Service of the project, or host of an existing one.
+        type: str
+        required: true
+      port:
+        description: Port of its HTTP interface.
+        type: int
+        required: true
+      user:
+        description: User.
+        type: str
+        required: true
+      database:
+        description: Database.
+        type: str
+        required: true
+      tls:
+        description: Whether to use HTTPS.
+        type: bool
+        default: false
   clickhouse_password:
     description: Password of the user of ClickHouse.
     type: str
     required: true
+  networks:
+    description: Docker networks of others on which the names of existing stores are known.
+    type: list
+    elements: str
+    default: []
+  ca_path:
+    description: File with the CA certificates of existing stores. By default those of the host.
+    type: path
   s3:
-    description: The object store as this host sees it.
+    description: The bundled object store as this host sees it. Without it no bucket is made.
     type: dict
-    required: true
     suboptions:
       endpoint:
         description: Address.
@@ -102,11 +141,9 @@ options:
   s3_access_key:
     description: Access key of the application.
     type: str
-    required: true
   s3_secret_key:
     description: Secret key of the application.
     type: str
-    required: true
 requirements:
   - botocore
   - psycopg
@@ -171,7 +208,7 @@ cure:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, compose_stores
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 STORE = dict(
@@ -179,7 +216,7 @@ STORE = dict(
     port=dict(type="int", required=True),
     user=dict(type="str", required=True),
     database=dict(type="str", required=True),
-    native_port=dict(type="int"),
+    source=dict(type="str", choices=["bundled", "existing"], default="bundled"),
 )
 
 
@@ -192,21 +229,22 @@ def main() -> None:
             image=dict(type="str", required=True),
             timeout=dict(type="int", default=60),
             migration_timeout=dict(type="int", default=1800),
-            postgres=dict(type="dict", required=True, options=STORE),
+            postgres=dict(type="dict", required=True, options=dict(STORE, sslmode=args.SSLMODE)),
             postgres_password=dict(type="str", required=True, no_log=True),
-            clickhouse=dict(type="dict", required=True, options=STORE),
+            clickhouse=dict(type="dict", required=True, options=dict(STORE, tls=dict(type="bool", default=False))),
             clickhouse_password=dict(type="str", required=True, no_log=True),
+            networks=dict(type="list", elements="str", default=[]),
+            ca_path=dict(type="path"),
             s3=dict(
                 type="dict",
-                required=True,
                 options=dict(
                     endpoint=dict(type="str", required=True),
                     region=dict(type="str", default="us-east-1"),
                     buckets=dict(type="list", elements="str", required=True),
                 ),
             ),
-            s3_access_key=dict(type="str", required=True, no_log=True),
-            s3_secret_key=dict(type="str", required=True, no_log=True),
+            s3_access_key=dict(type="str", no_log=True),
+            s3_secret_key=dict(type="str", no_log=True),
         ),
         supports_check_mode=True,
     )

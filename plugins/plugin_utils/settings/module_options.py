@@ -83,7 +83,7 @@ def provision(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, st
         "redis": _redis(settings, endpoints["redis"]),
         "s3": _s3(endpoints["s3"], buckets),
     }
-    return {store: options for store, options in wanted.items() if not is_bundled(settings, store)}
+    return {store: options for store, options in wanted.items() if options and not is_bundled(settings, store)}
 
 
 def _postgres(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _redis(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _s3(endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        **_some(endpoint, "service", "endpoint", "region", "path_style", "keys"),
-        "buckets": list(dict.fromkeys(buckets.values())),
-    }
+    """Containers at Azure and buckets at Google are made by their own tools."""
+    if endpoint["service"] != "s3":
+        return {}
+    return {**_some(endpoint, "endpoint", "region", "path_style"), "buckets": list(dict.fromkeys(buckets.values()))}

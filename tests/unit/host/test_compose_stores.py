@@ -120,8 +120,10 @@ def given(directory: Path) -> dict[str, Any]:
         "directory": str(directory),
         "timeout": 60,
         "image": "langfuse:4.16.0",
-        "postgres": {"host": "postgres", "port": 5432, "user": "lf", "database": "lf"},
-        "clickhouse": {"host": "clickhouse", "port": 8123, "user": "lf", "database": "lf"},
+        "postgres": {"source": "bundled", "host": "postgres", "port": 5432, "user": "lf", "database": "lf"},
+        "clickhouse": {"source": "bundled", "host": "clickhouse", "port": 8123, "user": "lf", "database": "lf"},
+        "networks": [],
+        "ca_path": None,
         "s3": {"endpoint": "http://127.0.0.1:1", "region": "us-east-1", "buckets": ["events", "media"]},
         **dict.fromkeys(("postgres_password", "clickhouse_password", "s3_access_key", "s3_secret_key"), "x"),
     }

@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: existing_stores
+short_description: Check and prepare the stores that a Langfuse instance does not bring itself
+version_added: 1.0.0
+author:
+  - The llmops.langfuse contributors (@llmops)
+description:
+  - Checks all given stores at once, and only when all are fit makes what is missing in each of them.
+  - It does what M(llmops.langfuse.postgresql_database), M(llmops.langfuse.clickhouse_database),
+    M(llmops.langfuse.redis_acl_user) and M(llmops.langfuse.s3_bucket) do, in one process.
+  - Administrators' passwords are used for that and kept nowhere.
+options:
+  postgres:
+    description: PostgreSQL. Without C(admin_user) it is only checked.
+    type: dict
+    suboptions:
+      host: {description: Host., type: str, required: true}
+      port: {description: Port., type: int, default: 5432}
+      sslmode:
+        description: Encryption of the connection, and what it checks, in the words of libpq.
+        type: str
+        choices: [disable, prefer, require, verify-full]
+        default: prefer
+      database: {description: Database of the instance., type: str, required: true}
+      user: {description: Role of the instance., type: str, required: true}
+      admin_user: {description: User that may create roles and databases., type: str}
+      admin_database: {description: Database that it connects to., type: str, default: postgres}
+  postgres_password: {description: Password of the role., type: str}
+  postgres_admin_password: {description: Password of the administrator., type: str}
+  clickhouse:
+    description: ClickHouse. Without C(admin_user) it is only checked.
+    type: dict
+    suboptions:
+      url: {description: Address of its HTTP interface., type: str, required: true}
+      cluster: {description: Whether tables are made on every node of the cluster C(default)., type: bool, default: false}
+      database: {description: Database of the instance., type: str, required: true}
+      user: {description: User of the instance., type: str, required: true}
+      admin_user: {description: User that may create users and databases and grant., type: str}
+  clickhouse_password: {description: Password of the user., type: str}
+  clickhouse_admin_password: {description: Password of the administrator., type: str}
+  redis:
+    description: Redis. Without C(admin_user) it is only checked.
+    type: dict
+    suboptions:
+      mode:
+        description: Form of the store.
+        type: str
+        choices: [single, cluster, sentinel]
+        default: single
+      host: {description: Host of a single one., type: str}
+      port: {description: Port of a single one., type: int, default: 6379}
+      nodes: {description: 'Nodes of a cluster, or sentinels, each C(host:port).', type: list, elements: str, default: []}
+      sentinel_master: {description: Name of the master that the sentinels watch., type: str}
+      sentinel_username: {description: User at the sentinels., type: str}
+      username: {description: User of the instance. Without it the default user., type: str}
+      prefix: {description: What every key begins with., type: str, default: ''}
+      tls: {description: Whether to use TLS., type: bool, default: false}
+      admin_user: {description: User that may make others., type: str}
+  redis_password: {description: Password of the user., type: str}
+  redis_admin_password: {description: Password of the administrator., type: str}
+  redis_sentinel_password: {description: Password at the sentinels., type: str}
+  s3:
+    description: Object store that speaks S3.
+    type: dict
+    suboptions:
+      endpoint: {description: 'Address. Without it, AWS.', type: str}
+      region: {description: Region., type: str, default: us-east-1}
+      path_style: {description: Whether the bucket's name stands in the path., type: bool, default: true}
+      buckets: {description: Names of the buckets., type: list, elements: str, required: true}
+  s3_access_key: {description: 'Access key of the instance. Without it, what the machine may do.', type: str}
+  s3_secret_key: {description: Its secret key., type: str}
+  s3_admin_access_key: {description: Access key that may create buckets., type: str}
+  s3_admin_secret_key: {description: Its secret key., type: str}
+  networks:
+    description: Docker networks of this host on which the names of the stores are known.
+    type: list
+    elements: str
+    default: []
+  ca_certificates:
+    description: Certificates of private authorities, as PEM text.
+    type: str
+  new_secrets:
+    description: Secrets that were drawn just now. With any of them a database that has a schema is refused.
+    type: list
+    elements: str
+    default: []
+requirements:
+  - botocore
+  - libpass
+  - psycopg
+  - redis
+attributes:
+  check_mode:
+    support: full
+    description: Checks all stores, and says what would be made.
+  diff_mode:
+    support: full
+    description: Shows the difference of each store that changes.
+"""
+
+EXAMPLES = r"""
+- name: Prepare the PostgreSQL and the Redis of the application
+  llmops.langfuse.existing_stores:
+    networks: [shop_default]
+    postgres: {host: pgsql, database: langfuse, user: langfuse, admin_user: postgres}
+    postgres_password: "{{ secrets.langfuse_postgres_password }}"
+    postgres_admin_password: "{{ shop_postgres_password }}"
+    redis: {host: redis, username: langfuse, prefix: 'langfuse:', admin_user: default}
+    redis_password: "{{ secrets.langfuse_redis_password }}"
+"""
+
+RETURN = r"""
+stores:
+  description: Of each store, whether it was C(changed), and its C(version).
+  type: dict
+  returned: success
+  sample: {postgres: {changed: true, version: '17.6'}, redis: {changed: false, version: 8.1.1}}
+notices:
+  description: What will hurt later, as sentences.
+  type: list
+  elements: str
+  returned: success
+code:
+  description: Stable name of the first thing that is wrong.
+  type: str
+  returned: failure
+cure:
+  description: What to do about it.
+  type: str
+  returned: failure
+"""
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+
+def argument_spec() -> dict[str, Any]:
+    text: dict[str, Any] = {"type": "str"}
+    needed: dict[str, Any] = {"type": "str", "required": True}
+    secret: dict[str, Any] = {"type": "str", "no_log": True}
+
+    def group(**options: Any) -> dict[str, Any]:
+        return {"type": "dict", "options": options}
+
+    return {
+        "postgres": group(
+            host=needed,
+            port={"type": "int", "default": 5432},
+            sslmode=args.SSLMODE,
+            database=needed,
+            user=needed,
+            admin_user=text,
+            admin_database={"type": "str", "default": "postgres"},
+        ),
+        "postgres_password": secret,
+        "postgres_admin_password": secret,
+        "clickhouse": group(
+            url=needed, cluster={"type": "bool", "default": False}, database=needed, user=needed, admin_user=text
+        ),
+        "clickhouse_password": secret,
+        "clickhouse_admin_password": secret,
+        "redis": {"type": "dict", "options": {**args.REDIS_SPEC, "admin_user": text}},
+        "redis_password": secret,
+        "redis_admin_password": secret,
+        "redis_sentinel_password": secret,
+        "s3": group(
+            endpoint=text,
+            region={"type": "str", "default": "us-east-1"},
+            path_style={"type": "bool", "default": True},
+            buckets={"type": "list", "elements": "str", "required": True},
+        ),
+        "s3_access_key": secret,
+        "s3_secret_key": secret,
+        "s3_admin_access_key": secret,
+        "s3_admin_secret_key": secret,
+        "networks": {"type": "list", "elements": "str", "default": []},
+        "ca_certificates": text,
+        "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    ca_path = None
+    if module.params["ca_certificates"]:
+        ca_path = os.path.join(module.tmpdir, "authorities.pem")
+        with open(ca_path, "w", encoding="ascii") as file:
+            file.write(module.params["ca_certificates"])
+    try:
+        result = existing_stores.prepare(module.params, ca_path, module.check_mode)
+    except ImportError as error:
+        module.fail_json(
+            msg=missing_required_lib(error.name or "a library"),
+            code="missing_library",
+            cure="Run the role llmops.langfuse.host.",
+        )
+    except Failure as failure:
+        module.fail_json(**failure.as_result())
+    for notice in result["notices"]:
+        module.warn(notice)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
