@@ -59,8 +59,8 @@ def s3_write(ctx: Context) -> Finding:
         _reachable(ctx, options["endpoint"]),
         options["region"],
         options["path_style"],
-        ctx.params["s3_access_key"] or "",
-        ctx.params["s3_secret_key"] or "",
+        ctx.params["s3_access_key"],
+        ctx.params["s3_secret_key"],
         ctx.params["ca_path"],
         ctx.params["validate_certs"],
     )

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import containers, http_client, report, s3
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
     database,
@@ -22,7 +21,6 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     session,
     storage,
 )
-from ansible_collections.llmops.langfuse.plugins.modules import s3_bucket
 
 
 @pytest.mark.parametrize(
@@ -40,6 +38,9 @@ from ansible_collections.llmops.langfuse.plugins.modules import s3_bucket
         ("NoSuchBucket", "s3_bucket_missing", False),
         ("InvalidBucketName", "s3_bad_request", False),
         ("ServiceUnavailable", "s3_not_ready", True),
+        ("NoCredentialsError", "s3_no_keys", False),
+        ("ExpiredToken", "s3_wrong_keys", False),
+        ("PermanentRedirect", "s3_bad_request", False),
         ("SomethingNew", "s3_error", False),
     ],
 )
@@ -51,28 +52,31 @@ def test_errors_of_stores(store_code: str, code: str, waits: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "state", "versioning", "force", "steps"),
+    ("store_code", "status", "setting", "code"),
     [
-        ((False, False, False), "present", None, False, ["create"]),
-        ((True, True, False), "present", None, False, []),
-        ((False, False, False), "present", True, False, ["create", "versioning"]),
-        ((True, False, True), "present", True, False, []),
-        ((True, False, True), "present", False, False, ["versioning"]),
-        ((False, False, False), "absent", None, True, []),
-        ((True, False, False), "absent", None, False, ["delete"]),
-        ((True, True, False), "absent", None, True, ["empty", "delete"]),
+        ("NotImplemented", 501, "lifecycle", "s3_unsupported"),
+        ("MethodNotAllowed", 405, "cors", "s3_unsupported"),
+        ("Odd", 501, "cors", "s3_unsupported"),
+        ("NotImplemented", 501, "", "s3_error"),
+        ("InvalidArgument", 400, "lifecycle", "s3_setting_refused"),
+        ("MalformedPolicy", 400, "policy", "s3_setting_refused"),
+        ("InvalidArgument", 400, "", "s3_error"),
+        ("AccessDenied", 403, "policy", "s3_denied"),
     ],
 )
-def test_plan_of_a_bucket(
-    seen: tuple[bool, ...], state: str, versioning: bool | None, force: bool, steps: list[str]
-) -> None:
-    facts = dict(zip(("exists", "holds_objects", "versioning"), seen, strict=True))
-    assert s3_bucket.plan(facts, state, versioning, force) == steps
+def test_errors_of_settings_name_the_setting(store_code: str, status: int, setting: str, code: str) -> None:
+    failure = s3.explain(s3.StoreError(store_code, "said.", status), "http://store", "events", setting)
+    assert (failure.code, failure.details.get("setting", "")) == (code, setting)
+    assert "bucket events" in failure.message
+    assert "http://store" in failure.message
+    assert store_code in failure.message
+    assert setting in failure.cure
 
 
-def test_a_bucket_with_objects_is_not_deleted() -> None:
-    with pytest.raises(Failure, match="holds objects"):
-        s3_bucket.plan({"exists": True, "holds_objects": True, "versioning": False}, "absent", None, False)
+def test_a_wrong_region_is_no_wrong_key() -> None:
+    error = s3.StoreError("AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-central-1'")
+    assert s3.explain(error, "AWS", "events").code == "s3_bad_request"
+    assert s3.explain(s3.StoreError("AuthorizationHeaderMalformed", "no"), "AWS", "events").code == "s3_wrong_keys"
 
 
 def test_steps_end_with_the_first_that_fails() -> None:
