@@ -1,0 +1,1 @@
+"""An instance in the stack of an application: the scenario `compose-shared`."""
