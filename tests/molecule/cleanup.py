@@ -11,9 +11,11 @@ from tests.molecule.instance import (
     LIFE,
     PLATFORM,
     PROJECT_LABEL,
+    SHARED,
     Instance,
     docker,
 )
+from tests.molecule.shared import shop
 
 
 def remove(instance: Instance) -> list[str]:
@@ -34,9 +36,10 @@ def remove(instance: Instance) -> list[str]:
 
 
 def main() -> None:
-    for instance in (LIFE, FAULTS, PLATFORM):
+    for instance in (LIFE, FAULTS, PLATFORM, SHARED):
         if gone := remove(instance):
             print(f"{instance.name}: {', '.join(gone)}")
+    shop.down()
     if BASE.exists():
         shutil.rmtree(BASE)
         print(BASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.molecule.instance import FAULTS, LIFE, Instance
+from tests.molecule.instance import FAULTS, LIFE, SHARED, Instance
 from tests.molecule.playbook import CACHE
 
 
@@ -16,6 +16,11 @@ def life() -> Instance:
 @pytest.fixture
 def faults() -> Instance:
     return FAULTS
+
+
+@pytest.fixture
+def shared() -> Instance:
+    return SHARED
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -87,6 +87,7 @@ class Instance:
     web_port: int
     s3_port: int
     home: Path
+    scenario: str = "default"
 
     @property
     def directory(self) -> Path:
@@ -167,3 +168,6 @@ class Instance:
 LIFE = Instance("molecule", "langfuse", "langfuse-molecule", 3130, 9190, BASE / "life")
 PLATFORM = Instance("molecule-platform", "langfuse_platform", "platform-check", 3330, 9390, BASE / "platform")
 FAULTS = Instance("molecule-faults", "langfuse_faults", "molecule-faults", 3131, 9191, BASE / "faults")
+SHARED = Instance(
+    "molecule-shared", "langfuse_shared", "shopfuse", 3430, 9490, BASE / "shared" / "langfuse", "compose-shared"
+)

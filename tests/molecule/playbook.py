@@ -16,7 +16,6 @@ from typing import Any
 from tests.molecule.instance import ROOT, Instance
 
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
-INVENTORY = ROOT / "molecule" / "default" / "inventory"
 _RECAP = re.compile(r"^\S+\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -59,7 +58,8 @@ def start(
     handle, name = tempfile.mkstemp(prefix="variables-", suffix=".json", dir=instance.temporary.parent)
     with os.fdopen(handle, "w") as stream:
         json.dump(values, stream)
-    command = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{CACHE}/bench/vars.yml", "-e", f"@{name}"]
+    inventory = ROOT / "molecule" / instance.scenario / "inventory"
+    command = ["ansible-playbook", "-i", str(inventory), "-e", f"@{CACHE}/bench/vars.yml", "-e", f"@{name}"]
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("ANSIBLE_") or k == "ANSIBLE_COLLECTIONS_PATH"},
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

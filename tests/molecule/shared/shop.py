@@ -38,8 +38,8 @@ def document(images: dict[str, str], redis: dict[str, Any] | None = None) -> dic
                 "command": [
                     "sh",
                     "-c",
-                    f"touch /data/users.acl; exec valkey-server --appendonly yes --aclfile /data/users.acl"
-                    f" --maxmemory-policy noeviction",
+                    "touch /data/users.acl; exec valkey-server --appendonly yes --aclfile /data/users.acl"
+                    " --maxmemory-policy noeviction",
                 ],
                 "volumes": ["redis:/data"],
                 **(redis or {}),
@@ -82,13 +82,17 @@ def up(changes: dict[str, Any] | None = None) -> None:
     dotenv()
     compose("up", "-d")
     wait_until("PostgreSQL of the shop", lambda: "1" in sql_or_nothing("SELECT 1"), 60)
-    wait_until("Redis of the shop", lambda: "PONG" in execute("redis", "valkey-cli", "ping", check=False), 30)
-    if "NOAUTH" not in execute("redis", "valkey-cli", "get", "x", check=False):
+    pings = ("redis", "valkey-cli", "ping")
+    answer = wait_until("Redis of the shop", lambda: execute(*pings, check=False).strip(), 30)
+    if "NOAUTH" not in answer:
         execute("redis", "valkey-cli", "acl", "setuser", "default", "resetpass", f">{REDIS_PASSWORD}")
         redis("acl", "save")
     sql("CREATE TABLE IF NOT EXISTS orders (id int PRIMARY KEY)")
     sql(f"INSERT INTO orders SELECT generate_series(1, {ROWS}) ON CONFLICT DO NOTHING")
     redis("set", "shop:cart", "full")
+    # As an application that keeps to its own keys signs in.
+    redis("acl", "setuser", "shop", "reset", "on", f">{REDIS_PASSWORD}", "~shop:*", "+@all", "-@dangerous")
+    redis("acl", "save")
 
 
 def sql_or_nothing(statement: str) -> str:
@@ -114,3 +118,7 @@ def dotenv() -> Path:
 def down() -> None:
     if HOME.exists():
         compose("down", "-v", "-t", "2", "--remove-orphans", check=False)
+
+
+if __name__ == "__main__":
+    up()

@@ -1,0 +1,88 @@
+"""What cannot work is said before anything is made in the stores, all of it at once; the next run repairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.molecule import playbook, snapshot
+from tests.molecule.instance import Instance
+from tests.molecule.shared import shop
+
+
+def untouched() -> dict[str, Any]:
+    """What a run could make in the stores of the stack."""
+    return {
+        "roles": shop.sql("SELECT rolname FROM pg_roles WHERE rolname = 'langfuse'"),
+        "databases": shop.sql("SELECT datname FROM pg_database ORDER BY 1"),
+        "users": shop.redis("acl", "users"),
+        "keys": shop.redis("dbsize"),
+    }
+
+
+def refused(instance: Instance, variables: dict[str, Any], *said: str) -> None:
+    before = untouched()
+    run = playbook.site(instance, variables=variables, fails=True)
+    run.mentions(*said)
+    assert untouched() == before
+    assert not instance.containers() and not instance.volumes()
+    assert not (instance.directory / "compose.yaml").exists()
+    assert instance.secrets() == {}, "secrets were kept for an instance that is not there"
+    assert "canaryShop" not in run.output
+
+
+def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
+    before, stores = snapshot.host(shared), untouched()
+    predicted = playbook.check(shared)
+    assert "Write the Compose project" in predicted.changed_tasks
+    snapshot.assert_same(before, snapshot.host(shared))
+    assert untouched() == stores
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"langfuse_shared_project": "nobody"}, ["There is no Compose project nobody"]),
+        ({"langfuse_shared_postgres_service": "mysql"}, ["has no service mysql", "pgsql"]),
+        ({"langfuse_postgres_port": 5433}, ["pgsql:5433", "langfuse_postgres_port"]),
+        (
+            {"langfuse_postgres_admin_password": "canaryWrong1", "langfuse_redis_admin_password": "canaryWrong2"},
+            ["PostgreSQL on pgsql:5432 does not let sail in", "Redis at redis:6379 refuses the login of user default"],
+        ),
+        (
+            {"langfuse_postgres_database": "shop", "langfuse_redis_host": "no-such-host"},
+            ["shop", "Redis at no-such-host:6379 does not answer"],
+        ),
+        ({"langfuse_redis_admin_user": "shop"}, ["User shop of Redis at redis:6379 may not"]),
+    ],
+)
+def test_what_cannot_work(shared: Instance, variables: dict[str, Any], said: list[str]) -> None:
+    refused(shared, variables, *said)
+
+
+def test_a_redis_that_evicts(shared: Instance) -> None:
+    shop.redis("config", "set", "maxmemory-policy", "allkeys-lru")
+    try:
+        refused(shared, {}, "allkeys-lru", "noeviction")
+    finally:
+        shop.redis("config", "set", "maxmemory-policy", "noeviction")
+
+
+def test_a_redis_that_forgets_its_users(shared: Instance) -> None:
+    """Without a file for them the instance would stop working at the next restart of the stack."""
+    shop.up({"command": ["valkey-server", "--requirepass", shop.REDIS_PASSWORD, "--maxmemory-policy", "noeviction"]})
+    try:
+        refused(shared, {}, "aclfile")
+    finally:
+        shop.up()
+
+
+def test_a_database_of_somebody_else(shared: Instance) -> None:
+    shop.sql("CREATE ROLE neighbour")
+    shop.sql("CREATE DATABASE langfuse OWNER neighbour")
+    try:
+        refused(shared, {}, "neighbour")
+    finally:
+        shop.sql("DROP DATABASE langfuse")
+        shop.sql("DROP ROLE neighbour")

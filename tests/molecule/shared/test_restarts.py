@@ -1,0 +1,35 @@
+"""The stack restarts, the instance restarts: traces arrive again."""
+
+from __future__ import annotations
+
+from tests.molecule.instance import Instance, docker, wait_until
+from tests.molecule.shared import shop
+from tests.molecule.traces import Traces
+
+SERVICES = ("clickhouse", "seaweedfs", "langfuse-web", "langfuse-worker")
+
+
+def arrives(instance: Instance, name: str) -> None:
+    traces = Traces(instance)
+    wait_until("a trace is taken", lambda: traces.send(name, timeout=10)[1] == 200, 120)
+    wait_until("a trace is readable", lambda: traces.readable(name), 60)
+
+
+def test_after_a_restart_of_the_stack(shared: Instance) -> None:
+    shop.compose("restart", "-t", "2", "pgsql", "redis")
+    arrives(shared, "after-the-stack")
+    assert "user shopfuse on" in shop.redis("acl", "list")
+
+
+def test_after_the_stack_was_away(shared: Instance) -> None:
+    """Down and up again: other containers, maybe other addresses."""
+    shop.compose("rm", "--stop", "--force", "pgsql", "redis")
+    shop.up()
+    arrives(shared, "after-another-stack")
+
+
+def test_after_a_restart_of_its_own(shared: Instance) -> None:
+    names = [str(one.details["Name"]).lstrip("/") for one in shared.containers()]
+    docker("restart", "-t", "5", *names)
+    shared.wait_healthy(SERVICES)
+    arrives(shared, "after-its-own")
