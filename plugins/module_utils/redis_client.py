@@ -26,7 +26,7 @@ _KINDS = (
     (PROTECTED, ("protected mode",)),
     (PASSWORD, ("WRONGPASS", "NOAUTH", "invalid username-password", "invalid password", "without any password")),
     (PASSWORD, ("but no password is set", "Authentication required", "AUTH failed")),
-    (DENIED, ("NOPERM", "has no permissions", "No permissions")),
+    (DENIED, ("NOPERM", "has no permissions", "has no ACL permissions", "No permissions")),
     (UNKNOWN, ("unknown command", "unknown subcommand", "Unknown subcommand")),
     (LOADING, ("LOADING", "Redis is loading", "MASTERDOWN")),
     (BUSY, ("max number of clients", "BUSY ")),

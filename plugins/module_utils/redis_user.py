@@ -136,7 +136,7 @@ class _Administrator:
                 "is somebody else's, or Langfuse had another prefix.",
                 "Take another username; or set force: true. A changed prefix leaves all jobs of the old one behind: let the "
                 "queues run empty first.",
-                keys=beyond,
+                beyond=beyond,
             )
         ]
 
@@ -232,7 +232,7 @@ class _Administrator:
             "changed": changed,
             "user": self._want.name,
             "state": self._params["state"],
-            "keys": list(self._want.keys),
+            "key_patterns": list(self._want.keys),
             "server": self._server.public(),
             "kept_in": redis_server.NOWHERE if self._params["persist"] == "never" else kept_in,
             "warnings": self._warnings,
@@ -310,7 +310,7 @@ def _verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "changed": False,
         "user": params["username"],
         "state": "verified",
-        "keys": list(want.keys),
+        "key_patterns": list(want.keys),
         "server": server.public(),
         "isolated": isolated,
         "probe": steps,

@@ -188,7 +188,7 @@ changes:
   elements: str
   returned: success
   sample: [password]
-keys:
+key_patterns:
   description: Patterns of the keys that the user may use.
   type: list
   elements: str
@@ -204,6 +204,12 @@ kept_in:
   type: str
   returned: success, unless O(state=verified)
   sample: acl_file
+beyond:
+  description: What a user that is somebody else's may use beyond the prefix.
+  type: list
+  elements: str
+  returned: with V(redis_foreign_user)
+  sample: ["~*"]
 isolated:
   description: Whether keys of others are closed to the user.
   type: bool

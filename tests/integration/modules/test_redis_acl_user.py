@@ -204,6 +204,7 @@ def test_a_user_of_others_is_not_touched_unless_forced(run: Any, server: Server)
             refused = run("redis_acl_user", **{**server.options, "state": state})
             assert (refused["failed"], refused["code"]) == (True, "redis_foreign_user")
             assert seen in refused["msg"]
+            assert seen in refused["beyond"][0]
             assert sorted(client.acl_list()) == left
         assert run("redis_acl_user", force=True, **server.options)["changed"]
         assert not run("redis_acl_user", **server.options)["changed"]
