@@ -222,7 +222,6 @@ _NAMED = {
     "AuthenticationError": PASSWORD,
     "AuthenticationWrongNumberOfArgsError": PASSWORD,
     "BusyLoadingError": LOADING,
-    "OutOfMemoryError": FULL,
     "MovedError": ELSEWHERE,
     "AskError": ELSEWHERE,
     "ClusterCrossSlotError": ELSEWHERE,

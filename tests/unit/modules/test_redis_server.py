@@ -149,6 +149,25 @@ def test_errors_have_a_cause_and_a_cure(text: str, kind: str, code: str) -> None
     assert "canary" not in str(failure.as_result())
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("NoPermissionError", "demo may not", redis_client.DENIED),
+        ("AuthenticationError", "no", redis_client.PASSWORD),
+        ("AuthenticationWrongNumberOfArgsError", "wrong number of arguments", redis_client.PASSWORD),
+        ("BusyLoadingError", "Dragonfly is loading the dataset in memory", redis_client.LOADING),
+        ("MovedError", "12182 10.0.0.2:6379", redis_client.ELSEWHERE),
+        ("AskError", "12182 10.0.0.2:6379", redis_client.ELSEWHERE),
+        ("ClusterCrossSlotError", "Keys in request", redis_client.ELSEWHERE),
+        ("TimeoutError", "", http_client.TIMEOUT),
+        ("ResponseError", "something", redis_client.OTHER),
+    ],
+)
+def test_the_library_names_what_it_takes_from_a_text(name: str, text: str, kind: str) -> None:
+    error = redis_client._as_error(type(name, (Exception,), {})(text))
+    assert (error.kind, bool(error.message)) == (kind, True)
+
+
 def test_a_server_that_hangs_up_over_tls_may_want_a_certificate() -> None:
     error = ServerError(http_client.CLOSED, "Connection closed by server.")
     assert redis_client.explain(error, Where("r", tls=True)).code == "redis_tls"
