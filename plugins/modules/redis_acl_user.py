@@ -181,6 +181,11 @@ user:
   type: str
   returned: success
   sample: langfuse
+state:
+  description: The state that was asked for.
+  type: str
+  returned: success
+  sample: present
 changes:
   description: What was changed. V(user) for one that was made or removed, else of V(state), V(password), V(keys), V(channels),
     V(commands), V(selectors).
