@@ -123,7 +123,7 @@ options:
   probe:
     description:
       - With O(state=present), whether every command that Langfuse uses is run as the user, on keys that are deleted at the
-        end. It does not count as a change, and is not done in check mode.
+        end. It does not count as a change, and is not done in check mode nor on a replica.
     type: bool
     default: false
   wait:

@@ -160,7 +160,7 @@ def test_a_replica_has_users_of_its_own(run: Any, start: Start) -> None:
     assert run("redis_acl_user", **replica.options)["code"] == "redis_replica"
     there = run("redis_acl_user", replica=True, **replica.options)
     assert (there["changed"], there["server"]["role"]) == (True, "replica")
-    assert not run("redis_acl_user", replica=True, **replica.options)["changed"]
+    assert not run("redis_acl_user", replica=True, probe=True, **replica.options)["changed"], "it takes no writes"
     replica.client().execute_command("REPLICAOF", "NO", "ONE")
     assert works(replica)
 
