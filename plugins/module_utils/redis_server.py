@@ -13,8 +13,10 @@ from typing import NamedTuple
 from ansible_collections.llmops.langfuse.plugins.module_utils import redis_acl
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
-# Redis 7.0 is what Langfuse asks for. Valkey began after it.
+# Redis 7.0 is what Langfuse asks for; Valkey and Dragonfly say which Redis they are like. Before 1.24 Dragonfly had no
+# rules for channels, and before 1.20 no second password.
 MINIMUM = (7, 0)
+DRAGONFLY_MINIMUM = (1, 24)
 # Where a changed user is written: beside the configuration, or into it. Without either it is gone at the next start.
 ACL_FILE, CONFIG_FILE, NOWHERE = "acl_file", "config_file", "nowhere"
 # Connections that web and worker of one instance hold when idle are 37 and 97.
@@ -41,8 +43,8 @@ class Server(NamedTuple):
 
     @property
     def too_old(self) -> bool:
-        """Valkey and Dragonfly name a version of Redis too, and any that has one as low is as old."""
-        return numbers(self.redis_version) < MINIMUM
+        old_dragonfly = self.product == "Dragonfly" and numbers(self.version) < DRAGONFLY_MINIMUM
+        return old_dragonfly or numbers(self.redis_version) < MINIMUM
 
     def public(self) -> dict[str, object]:
         return {
@@ -65,7 +67,7 @@ def server(info: Mapping[str, str], config: Mapping[str, str | None]) -> Server:
     version = info.get("redis_version", "")
     for field, name in (("valkey_version", "Valkey"), ("dragonfly_version", "Dragonfly")):
         if info.get(field):
-            product, version = name, re.sub(r"^df-|^v", "", re.sub(r"^df-", "", info[field]))
+            product, version = name, re.sub(r"^(df-)?v?", "", info[field])
     replica = info.get("role", "master") in ("slave", "replica")
     return Server(
         product=product,
@@ -103,7 +105,8 @@ def refusals(found: Server, where: str, allow_eviction: bool, allow_replica: boo
         failures.append(
             Failure(
                 "redis_too_old",
-                f"{found.product} at {where} is {found.redis_version or 'of an unknown version'}, and Langfuse needs 7.0.",
+                f"{found.product} at {where} has version {found.version or 'unknown'}, and Langfuse needs Redis 7.0, or Dragonfly "
+                "1.24 for a user of its own.",
                 "Upgrade it, or use another server (Redis 7.2 or newer, Valkey 8).",
             )
         )

@@ -121,7 +121,7 @@ class _Administrator:
                 raise one
         found = dict(zip(categories, members))
         if self._server.product == "Dragonfly":
-            # It has no COMMAND LIST, and every command of it is in a category.
+            # It has no COMMAND LIST. A command in no category would be allowed alike on both sides of a comparison.
             return redis_acl.catalogue([one for some in members for one in some], found)
         return redis_acl.catalogue(self._client.call("COMMAND", "LIST"), found)
 
@@ -136,7 +136,7 @@ class _Administrator:
                 "is somebody else's, or Langfuse had another prefix.",
                 "Take another username; or set force: true. A changed prefix leaves all jobs of the old one behind: let the "
                 "queues run empty first.",
-                keys=beyond,
+                beyond=beyond,
             )
         ]
 
@@ -218,8 +218,9 @@ class _Administrator:
             client = redis_client.connect(where, 0)
         except ServerError as error:
             raise redis_client.explain(error, where) from None
+        with_writes = self._params["probe"] and not self._check_mode and not self._server.replica_of
         try:
-            steps = _steps(client, self._want, self._params["probe"] and not self._check_mode)
+            steps = _steps(client, self._want, with_writes)
         finally:
             client.close()
         failures = _failures(steps, where, self._server.product)
@@ -232,7 +233,7 @@ class _Administrator:
             "changed": changed,
             "user": self._want.name,
             "state": self._params["state"],
-            "keys": list(self._want.keys),
+            "key_patterns": list(self._want.keys),
             "server": self._server.public(),
             "kept_in": redis_server.NOWHERE if self._params["persist"] == "never" else kept_in,
             "warnings": self._warnings,
@@ -310,7 +311,7 @@ def _verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "changed": False,
         "user": params["username"],
         "state": "verified",
-        "keys": list(want.keys),
+        "key_patterns": list(want.keys),
         "server": server.public(),
         "isolated": isolated,
         "probe": steps,

@@ -123,7 +123,7 @@ options:
   probe:
     description:
       - With O(state=present), whether every command that Langfuse uses is run as the user, on keys that are deleted at the
-        end. It does not count as a change, and is not done in check mode.
+        end. It does not count as a change, and is not done in check mode nor on a replica.
     type: bool
     default: false
   wait:
@@ -181,6 +181,11 @@ user:
   type: str
   returned: success
   sample: langfuse
+state:
+  description: The state that was asked for.
+  type: str
+  returned: success
+  sample: present
 changes:
   description: What was changed. V(user) for one that was made or removed, else of V(state), V(password), V(keys), V(channels),
     V(commands), V(selectors).
@@ -188,7 +193,7 @@ changes:
   elements: str
   returned: success
   sample: [password]
-keys:
+key_patterns:
   description: Patterns of the keys that the user may use.
   type: list
   elements: str
@@ -204,6 +209,12 @@ kept_in:
   type: str
   returned: success, unless O(state=verified)
   sample: acl_file
+beyond:
+  description: What a user that is somebody else's may use beyond the prefix.
+  type: list
+  elements: str
+  returned: with V(redis_foreign_user)
+  sample: ["~*"]
 isolated:
   description: Whether keys of others are closed to the user.
   type: bool

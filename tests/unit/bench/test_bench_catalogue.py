@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.bench.builder import Built
-from tests.bench.catalogue import STANDINS, STORES, Image, hash_context
+from tests.bench.catalogue import OTHERS, STANDINS, STORES, Image, hash_context, wanted_images
 from tests.bench.variables import format_variables
 
 
@@ -53,13 +54,24 @@ def test_hash_does_not_depend_on_the_place(context: Path, tmp_path: Path) -> Non
     [
         ("postgres", "postgres (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", "17.6"),
         ("valkey", "Server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1", "8.1.1"),
+        ("redis", "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1", "7.0.15"),
         ("seaweedfs", "version 30GB 4.48 abcdef linux amd64", "4.48"),
         ("clickhouse", "ClickHouse server version 26.9.2.1 (the engine as a library).", "26.9.2.1"),
     ],
 )
 def test_version_is_read_from_the_engine_inside(name: str, output: str, expected: str) -> None:
-    image = next(image for image in STORES if image.name == name)
+    image = next(image for image in (*STORES, *OTHERS.values()) if image.name == name)
     assert image.find_version(output) == expected
+
+
+def test_what_only_some_tests_need_is_not_built_by_up() -> None:
+    assert not {image.name for image in wanted_images()} & set(OTHERS)
+    assert {hash_context(image) for image in OTHERS.values()}.isdisjoint(hash_context(image) for image in STORES)
+
+
+def test_hash_follows_the_release_of_the_base(context: Path) -> None:
+    image = _image(context)
+    assert hash_context(replace(image, suite="bookworm")) != hash_context(image)
 
 
 def test_no_version_is_an_error() -> None:
