@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import secrets as kept
-from . import sizes
+from . import sizes, sso
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
@@ -75,7 +75,7 @@ def derive(
     where = endpoints(settings)
     return Derived(
         (),
-        tuple(warnings),
+        (*warnings, *sso.advice(settings)),
         _plan(settings, placement),
         {**secrets, **derived_secrets(settings, where)},
         generated,
@@ -163,6 +163,8 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         },
         "buckets": buckets,
         "provision": provision(settings, where, buckets),
+        "keycloak": sso.keycloak(settings, url),
+        "sso_callback_url": sso.callback_url(settings, url),
         "health": health(settings, where, buckets),
         "init": {
             "org_id": settings["langfuse_init_org_id"],
@@ -196,6 +198,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             # What comes in an archive is not in reach of the host.
             "pull": "never" if settings["langfuse_image_archive"] else settings["langfuse_image_pull"],
             "image_archive": settings["langfuse_image_archive"],
+            "extra_hosts": settings["langfuse_extra_hosts"],
             "extra_volumes": [asdict(mount) for mount in map(parse, settings["langfuse_extra_volumes"]) if mount],
             "data_directory": data_directory(settings),
             "data_folders": folders(settings),

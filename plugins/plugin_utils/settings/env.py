@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from . import environment_schema
+from . import environment_schema, sso
 from .endpoints import hosts
 from .mounts import CA_FILE
 from .plan import Environment, EnvValue, Feature, Secretly, Settings
@@ -62,6 +62,7 @@ def own_environments(
         **_storage(settings, features, endpoints["s3"]),
         **_observability(settings, features),
         **_network(settings, endpoints),
+        **sso.environment(settings),
     }
     s3 = endpoints["s3"]
     single = {
@@ -260,6 +261,8 @@ def _network(settings: Settings, endpoints: Endpoints) -> dict[str, EnvValue]:
     environment: dict[str, EnvValue] = {}
     if settings["langfuse_ca_certificates"]:
         environment["NODE_EXTRA_CA_CERTS"] = CA_FILE
+    if settings["langfuse_llm_allowed_hosts"]:
+        environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] = ",".join(settings["langfuse_llm_allowed_hosts"])
     if settings["langfuse_https_proxy"]:
         environment["HTTPS_PROXY"] = Secretly("langfuse_https_proxy")
         own = [*hosts(endpoints), "localhost", "127.0.0.1"]

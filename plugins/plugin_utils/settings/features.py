@@ -25,6 +25,8 @@ def features(settings: Settings) -> Mapping[str, Feature]:
         "email": Feature(mail, "" if mail else "langfuse_smtp_url is not set"),
         "enterprise": Feature(paid, "" if paid else "langfuse_license_key is not set"),
         "first_user": Feature(first_user, "" if first_user else "langfuse_init_user_email is not set"),
+        "password_login": _switch(settings, "langfuse_password_login_enabled"),
+        "sso": _switch(settings, "langfuse_sso_enabled"),
         "sign_up": _switch(settings, "langfuse_signup_enabled"),
         "telemetry": _switch(settings, "langfuse_telemetry_enabled"),
         "tracing": _switch(settings, "langfuse_tracing_enabled" if settings["tracing_enabled"] else "tracing_enabled"),

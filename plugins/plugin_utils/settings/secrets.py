@@ -45,6 +45,7 @@ GENERATED: Mapping[str, Secret] = {
     "langfuse_init_project_secret_key": Secret(lambda: f"sk-lf-{uuid.uuid4()}"),
     "langfuse_init_user_password": Secret(_text(24)),
     "langfuse_admin_api_key": Secret(_text(48)),
+    "langfuse_keycloak_client_secret": Secret(_text(40)),
 }
 
 # The public key is drawn and kept with its secret key, but is no secret itself.

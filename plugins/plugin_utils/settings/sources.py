@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .plan import Settings
+from .sso import makes_client
 
 Values = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ def drawn(values: Values, name: str) -> bool:
     for store in ("postgres", "clickhouse", "redis"):
         if name == f"langfuse_{store}_password":
             return is_bundled(values, store) or is_administered(values, store)
-    return True
+    return name != "langfuse_keycloak_client_secret" or makes_client(values)
 
 
 def used(values: Values, name: str) -> bool:

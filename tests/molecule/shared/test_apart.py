@@ -33,7 +33,7 @@ def test_the_application_cannot_read_the_keys_of_langfuse(shared: Instance) -> N
 def test_langfuse_cannot_read_the_rows_of_the_application(shared: Instance) -> None:
     password = shared.secrets()["langfuse_postgres_password"]
     command = ["psql", f"postgresql://langfuse:{password}@127.0.0.1:5432/shop", "-Atc", "SELECT * FROM orders"]
-    with pytest.raises(RuntimeError, match="permission denied|authentication failed"):
+    with pytest.raises(RuntimeError, match=r"permission denied|authentication failed"):
         shop.execute("pgsql", *command)
     assert (
         shop.execute("pgsql", *command[:1], command[1].replace("/shop", "/langfuse"), "-Atc", "SELECT 1").strip() == "1"

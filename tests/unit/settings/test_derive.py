@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive im
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
+from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
 
@@ -116,7 +117,15 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         {**GOOD, "cloudflare_domain": "example.com", "langfuse_s3_public_endpoint": "https://s3.example.com"},
     )
     existing = {**POSTGRES, **CLICKHOUSE, **S3}
-    bases = (*bases, {**GOOD, **existing, **REDIS}, {**GOOD, **existing, **SENTINEL}, {**GOOD, **GCS})
+    bases = (
+        *bases,
+        {**GOOD, **existing, **REDIS},
+        {**GOOD, **existing, **SENTINEL},
+        {**GOOD, **GCS},
+        {**GOOD, **ADMINISTERED},
+    )
+    bases = (*bases, {**GOOD, **other("azure_ad", tenant_id="x")}, {**GOOD, **other("workos", connection_id="x")})
+    bases = (*bases, {**GOOD, **other("google")}, {**GOOD, **other("gitlab")})
     for name, option in contract().items():
         if name in elsewhere:
             continue

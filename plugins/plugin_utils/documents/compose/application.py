@@ -60,6 +60,12 @@ def _networks(plan: Plan) -> dict[str, Any]:
     return {"networks": ["default", *joined]} if joined else {}
 
 
+def _hosts(plan: Plan) -> dict[str, Any]:
+    """Names that only the user knows the addresses of."""
+    hosts = plan["compose"]["extra_hosts"]
+    return {"extra_hosts": dict(hosts)} if hosts else {}
+
+
 def services(plan: Plan) -> dict[str, dict[str, Any]]:
     """Service name → what is particular to it.
 
@@ -80,6 +86,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             ),
             **_volumes(plan),
             **_networks(plan),
+            **_hosts(plan),
         },
         worker["host"]: {
             "env_file": ["env/worker.env"],
@@ -92,6 +99,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             ),
             **_volumes(plan),
             **_networks(plan),
+            **_hosts(plan),
         },
         _MIGRATE: {
             "env_file": ["env/migrate.env"],

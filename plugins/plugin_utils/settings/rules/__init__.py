@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, credentials, first_start, operation, platform, sources, stores
+from . import addresses, credentials, first_start, operation, platform, sign_in, sources, stores
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *first_start.RULES,
     *stores.RULES,
     *sources.RULES,
+    *sign_in.RULES,
     *operation.RULES,
     *platform.RULES,
 )

@@ -1,0 +1,115 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sign-in through a provider: complete sets, and nobody locked out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ..plan import Settings
+from ..problems import Problem
+from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
+
+
+def sso_switches(settings: Settings) -> Iterator[Problem]:
+    if not settings["langfuse_sso_enabled"]:
+        if not settings["langfuse_password_login_enabled"]:
+            yield Problem(
+                "langfuse_password_login_enabled",
+                "is off while langfuse_sso_enabled is off, so nobody could sign in",
+                "Set langfuse_sso_enabled: true and its provider, or leave passwords on",
+            )
+        if settings["langfuse_sso_enforced_domains"]:
+            yield Problem(
+                "langfuse_sso_enforced_domains",
+                "is set while langfuse_sso_enabled is off, so those users could not sign in",
+                "Set langfuse_sso_enabled: true, or remove it",
+            )
+    elif settings["langfuse_sso_provider"] == KEYCLOAK and not settings["keycloak_enabled"]:
+        yield Problem(
+            "langfuse_sso_enabled",
+            "is on with Keycloak while keycloak_enabled is off",
+            "Set keycloak_enabled: true, or choose another langfuse_sso_provider",
+        )
+
+
+def sso_settings(settings: Settings) -> Iterator[Problem]:
+    """Langfuse ignores a provider whose set is not complete, without a word (facts 7)."""
+    if not settings["langfuse_sso_enabled"]:
+        return
+    name = settings["langfuse_sso_provider"]
+    provider = PROVIDERS[name]
+    for setting in provider.needs:
+        if not settings[f"langfuse_sso_{setting}"]:
+            yield Problem(f"langfuse_sso_{setting}", f"is missing, and {name} needs it", "Write what the provider says")
+    if provider.needs_one_of and not any(settings[f"langfuse_sso_{one}"] for one in provider.needs_one_of):
+        others = " or ".join(f"langfuse_sso_{one}" for one in provider.needs_one_of)
+        yield Problem(f"langfuse_sso_{provider.needs_one_of[0]}", f"is missing, and {name} needs {others}", "Write one")
+    for setting in PARTICULAR:
+        if settings[f"langfuse_sso_{setting}"] and setting not in provider.all:
+            yield Problem(f"langfuse_sso_{setting}", f"is set, and {name} does not take it", "Remove it")
+    if settings["langfuse_sso_checks"] and not provider.checks:
+        yield Problem("langfuse_sso_checks", f"is set, and {name} does not take it", "Remove it")
+    secret = secret_name(settings)
+    if not settings.secrets.get(secret):
+        cure = "Write the secret of the client"
+        if name == KEYCLOAK:
+            cure += ", or set langfuse_keycloak_admin_user to have the client made"
+        yield Problem(secret, f"is missing, and {name} needs it", cure)
+
+
+def sso_issuer(settings: Settings) -> Iterator[Problem]:
+    issuer, name = settings["langfuse_sso_issuer"], settings["langfuse_sso_provider"]
+    if not settings["langfuse_sso_enabled"] or not issuer:
+        return
+    parts = urlsplit(issuer)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        yield Problem("langfuse_sso_issuer", "is not an http or https URL", "Write it as the provider's tokens have it")
+    elif name == KEYCLOAK and not re.search(r"/realms/[^/]+/?$", parts.path):
+        yield Problem(
+            "langfuse_sso_issuer",
+            "does not end with /realms/ and a realm",
+            "Write it like https://keycloak.example.com/realms/platform",
+        )
+    elif name == "authentik" and not re.fullmatch(r"/application/o/[^/]+/?", parts.path):
+        yield Problem(
+            "langfuse_sso_issuer",
+            "is not https://<domain>/application/o/<slug>, without which web does not start",
+            "Copy it from the provider's OpenID configuration",
+        )
+
+
+def sso_administrator(settings: Settings) -> Iterator[Problem]:
+    if settings["langfuse_keycloak_admin_user"] and not settings["langfuse_keycloak_admin_password"]:
+        yield Problem(
+            "langfuse_keycloak_admin_password", "is missing while langfuse_keycloak_admin_user is set", "Write it"
+        )
+    if settings["langfuse_keycloak_admin_url"] and not settings["langfuse_keycloak_admin_user"]:
+        yield Problem(
+            "langfuse_keycloak_admin_user",
+            "is missing while langfuse_keycloak_admin_url is set",
+            "Name the administrator who makes the client, or remove the address",
+        )
+
+
+def allowed_hosts(settings: Settings) -> Iterator[Problem]:
+    for name, values in (
+        ("langfuse_llm_allowed_hosts", settings["langfuse_llm_allowed_hosts"]),
+        ("langfuse_extra_hosts", settings["langfuse_extra_hosts"]),
+    ):
+        for host in values:
+            if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host):
+                yield Problem(name, f"has {host}, which is not a host name", "Write it like litellm, without a port")
+    for host, address in settings["langfuse_extra_hosts"].items():
+        if not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]+|host-gateway", str(address)):
+            yield Problem(
+                "langfuse_extra_hosts",
+                f"says that {host} is at something else than an address",
+                "Write it like 10.0.0.7",
+            )
+
+
+RULES = (sso_switches, sso_settings, sso_issuer, sso_administrator, allowed_hosts)

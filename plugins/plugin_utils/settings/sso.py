@@ -1,0 +1,144 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sign-in through a provider: what each one needs, and what it becomes in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .plan import EnvValue, Secretly, Settings
+
+KEYCLOAK = "keycloak"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What a provider needs beside client and secret.
+
+    `needs` are settings it cannot do without, `takes` those it can have. Each is `langfuse_sso_<name>`.
+    `needs_one_of`: one of them must be set.
+    """
+
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    needs_one_of: tuple[str, ...] = ()
+    checks: bool = True
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.needs, *self.needs_one_of, *self.takes)
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    KEYCLOAK: Provider(("issuer",), ("name", "scope")),
+    "auth0": Provider(("issuer",)),
+    "authentik": Provider(("issuer",)),
+    "azure_ad": Provider(("tenant_id",)),
+    "cognito": Provider(("issuer",)),
+    "custom": Provider(("issuer", "name"), ("scope",)),
+    "github": Provider(),
+    "github_enterprise": Provider(("base_url",)),
+    "gitlab": Provider((), ("issuer", "base_url")),
+    "google": Provider((), ("allowed_domains",)),
+    "jumpcloud": Provider(("issuer",), ("scope",)),
+    "okta": Provider(("issuer",)),
+    "onelogin": Provider(("issuer",)),
+    "wordpress": Provider(),
+    "workos": Provider((), (), ("organization_id", "connection_id"), checks=False),
+}
+# Settings that only some providers have.
+PARTICULAR = tuple(dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.all))
+# Setting → how its environment name ends, where that is not its own name.
+_ENDS = {("gitlab", "base_url"): "URL"}
+
+
+def secret_name(settings: Settings) -> str:
+    """The variable with the client's secret."""
+    keycloak = settings["langfuse_sso_provider"] == KEYCLOAK
+    return "langfuse_keycloak_client_secret" if keycloak else "langfuse_sso_client_secret"
+
+
+def callback_url(settings: Settings, url: str) -> str | None:
+    """What the provider must let the instance be called back at."""
+    if not settings["langfuse_sso_enabled"]:
+        return None
+    provider = {"azure_ad": "azure-ad", "github_enterprise": "github-enterprise"}.get(
+        settings["langfuse_sso_provider"], settings["langfuse_sso_provider"]
+    )
+    return f"{url}/api/auth/callback/{provider}"
+
+
+def environment(settings: Settings) -> dict[str, EnvValue]:
+    """What web needs for it (facts 7)."""
+    found: dict[str, EnvValue] = {}
+    if not settings["langfuse_password_login_enabled"]:
+        found |= {"AUTH_DISABLE_USERNAME_PASSWORD": "true"}
+    if not settings["langfuse_sso_enabled"]:
+        return found
+    name = settings["langfuse_sso_provider"]
+    start, provider = f"AUTH_{name.upper()}", PROVIDERS[name]
+    found[f"{start}_CLIENT_ID"] = settings["langfuse_sso_client_id"]
+    found[f"{start}_CLIENT_SECRET"] = Secretly(secret_name(settings))
+    for setting in provider.all:
+        if value := settings[f"langfuse_sso_{setting}"]:
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            # Discovery appends its path to the issuer as it is.
+            found[f"{start}_{_ENDS.get((name, setting), setting.upper())}"] = text.rstrip("/")
+    if settings["langfuse_sso_account_linking"]:
+        found[f"{start}_ALLOW_ACCOUNT_LINKING"] = "true"
+    if checks := settings["langfuse_sso_checks"] or (["pkce", "state"] if name == KEYCLOAK else []):
+        found[f"{start}_CHECKS"] = ",".join(checks)
+    if domains := settings["langfuse_sso_enforced_domains"]:
+        found["AUTH_DOMAINS_WITH_SSO_ENFORCEMENT"] = ",".join(domains)
+    return found
+
+
+def makes_client(values: Mapping[str, Any] | Settings) -> bool:
+    """Whether the collection makes the client at Keycloak."""
+    return bool(
+        values["langfuse_sso_enabled"]
+        and values["langfuse_sso_provider"] == KEYCLOAK
+        and values["langfuse_keycloak_admin_user"]
+    )
+
+
+def keycloak(settings: Settings, url: str) -> dict[str, Any] | None:
+    """Options of `keycloak_client`, without secrets; None where nothing is made."""
+    if not makes_client(settings):
+        return None
+    issuer = urlsplit(settings["langfuse_sso_issuer"].rstrip("/"))
+    base, _realms, realm = issuer.path.rpartition("/realms/")
+    return {
+        "url": (settings["langfuse_keycloak_admin_url"] or f"{issuer.scheme}://{issuer.netloc}{base}").rstrip("/"),
+        "auth_realm": settings["langfuse_keycloak_admin_realm"],
+        "auth_username": settings["langfuse_keycloak_admin_user"],
+        "realm": realm,
+        "client_id": settings["langfuse_sso_client_id"],
+        "root_url": url,
+        "redirect_uris": [callback_url(settings, url)],
+        "web_origins": [url],
+        "post_logout_redirect_uris": [url],
+    }
+
+
+def advice(settings: Settings) -> list[str]:
+    """What surprises people who turn it on, and is no mistake."""
+    if not settings["langfuse_sso_enabled"]:
+        return []
+    found = []
+    if not settings["langfuse_signup_enabled"]:
+        found.append(
+            "langfuse_sso_enabled: whom Langfuse does not know yet is refused, because langfuse_signup_enabled is off, which "
+            "holds for every way of signing in. To let them in by the provider only, set langfuse_signup_enabled: true and "
+            "langfuse_password_login_enabled: false"
+        )
+    if settings["langfuse_init_user_email"] and not settings["langfuse_sso_account_linking"]:
+        found.append(
+            f"langfuse_sso_enabled: {settings['langfuse_init_user_email']} cannot sign in through the provider, because that "
+            "address has a password already; langfuse_sso_account_linking: true joins the two"
+        )
+    return found

@@ -1,0 +1,56 @@
+"""Sign-in through a provider: sets that work, and bad input for each of its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cases import Bad
+
+KEYCLOAK: dict[str, Any] = {
+    "keycloak_enabled": True,
+    "langfuse_sso_enabled": True,
+    "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform",
+    "langfuse_keycloak_client_secret": "canary-of-the-client",
+}
+ADMINISTERED: dict[str, Any] = {
+    **{name: value for name, value in KEYCLOAK.items() if "secret" not in name},
+    "langfuse_keycloak_admin_user": "admin",
+    "langfuse_keycloak_admin_password": "canary-keycloak-admin",
+}
+
+
+def other(provider: str, **settings: Any) -> dict[str, Any]:
+    """A complete set for another provider."""
+    return {
+        "langfuse_sso_enabled": True,
+        "langfuse_sso_provider": provider,
+        "langfuse_sso_client_id": "canary-client",
+        "langfuse_sso_client_secret": "canary-of-the-client",
+        **{f"langfuse_sso_{name}": value for name, value in settings.items()},
+    }
+
+
+def _without(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in names}
+
+
+CASES = (
+    Bad("sso_switches", {"langfuse_password_login_enabled": False}, "langfuse_password_login_enabled"),
+    Bad("sso_switches", {"langfuse_sso_enforced_domains": ["example.com"]}, "langfuse_sso_enforced_domains"),
+    Bad("sso_switches", _without(KEYCLOAK, "keycloak_enabled"), "langfuse_sso_enabled"),
+    Bad("sso_settings", _without(KEYCLOAK, "langfuse_keycloak_client_secret"), "langfuse_keycloak_client_secret"),
+    Bad("sso_settings", _without(KEYCLOAK, "langfuse_sso_issuer"), "langfuse_sso_issuer"),
+    Bad("sso_settings", _without(other("github"), "langfuse_sso_client_secret"), "langfuse_sso_client_secret"),
+    Bad("sso_settings", other("azure_ad"), "langfuse_sso_tenant_id"),
+    Bad("sso_settings", other("workos"), "langfuse_sso_organization_id"),
+    Bad("sso_settings", other("custom", issuer="https://id.example.com"), "langfuse_sso_name"),
+    Bad("sso_settings", other("github", tenant_id="x"), "langfuse_sso_tenant_id"),
+    Bad("sso_settings", other("workos", connection_id="x", checks=["state"]), "langfuse_sso_checks"),
+    Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "keycloak.example.com"}, "langfuse_sso_issuer"),
+    Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com"}, "langfuse_sso_issuer"),
+    Bad("sso_issuer", other("authentik", issuer="https://id.example.com/langfuse"), "langfuse_sso_issuer"),
+    Bad("sso_administrator", {"langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_password"),
+    Bad("sso_administrator", {"langfuse_keycloak_admin_url": "http://keycloak"}, "langfuse_keycloak_admin_user"),
+    Bad("allowed_hosts", {"langfuse_llm_allowed_hosts": ["http://litellm:4000"]}, "langfuse_llm_allowed_hosts"),
+    Bad("allowed_hosts", {"langfuse_extra_hosts": {"keycloak": "somewhere"}}, "langfuse_extra_hosts"),
+)

@@ -1,0 +1,151 @@
+"""Sign-in through a provider: what web gets, what is made at Keycloak, what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.sso import PROVIDERS
+
+from .cases import GOOD
+from .sign_in_cases import ADMINISTERED, KEYCLOAK, other
+from .support import CANDIDATES, run
+
+SETS: dict[str, dict[str, Any]] = {
+    "keycloak": KEYCLOAK,
+    "auth0": other("auth0", issuer="https://t.auth0.com"),
+    "authentik": other("authentik", issuer="https://id.example.com/application/o/langfuse"),
+    "azure_ad": other("azure_ad", tenant_id="tenant"),
+    "cognito": other("cognito", issuer="https://cognito-idp.eu-west-1.amazonaws.com/pool"),
+    "custom": other("custom", issuer="https://id.example.com", name="Our own", scope="openid email"),
+    "github": other("github"),
+    "github_enterprise": other("github_enterprise", base_url="https://git.example.com"),
+    "gitlab": other("gitlab", base_url="https://gitlab.example.com", issuer="https://gitlab.example.com"),
+    "google": other("google", allowed_domains=["example.com", "example.org"]),
+    "jumpcloud": other("jumpcloud", issuer="https://oauth.id.jumpcloud.com"),
+    "okta": other("okta", issuer="https://t.okta.com"),
+    "onelogin": other("onelogin", issuer="https://t.onelogin.com/oidc/2"),
+    "wordpress": other("wordpress"),
+    "workos": other("workos", organization_id="org_1"),
+}
+
+
+def _environment(given: dict[str, Any], service: str = "web") -> dict[str, str]:
+    result = run({**GOOD, **given})
+    assert not result.problems, list(map(str, result.problems))
+    return {
+        name: value if isinstance(value, str) else result.secrets[value["secret"]]
+        for name, value in result.plan["env"][service].items()
+    }
+
+
+def test_every_provider_is_here() -> None:
+    assert set(SETS) == set(PROVIDERS)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_provider_gets_what_the_application_reads(provider: str) -> None:
+    start = f"AUTH_{provider.upper()}_"
+    environment = _environment({**SETS[provider], "langfuse_sso_account_linking": True})
+    found = {name: value for name, value in environment.items() if name.startswith(start)}
+    assert found[f"{start}CLIENT_SECRET"] == "canary-of-the-client"
+    assert found[f"{start}ALLOW_ACCOUNT_LINKING"] == "true"
+    # Every setting that was given has become a name of its own.
+    particular = [n for n in SETS[provider] if n.startswith("langfuse_sso_")]
+    assert len(found) >= len(particular) - 2
+    for name, value in found.items():
+        assert schema.reads("web", name), name
+        assert schema.unfit(name, value) is None, name
+    assert not [name for name in _environment(SETS[provider], "worker") if name.startswith("AUTH_") and "SSO" in name]
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        (KEYCLOAK, "AUTH_KEYCLOAK_ISSUER", "https://keycloak.example.com/realms/platform"),
+        (
+            {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform/"},
+            "AUTH_KEYCLOAK_ISSUER",
+            "https://keycloak.example.com/realms/platform",
+        ),
+        (KEYCLOAK, "AUTH_KEYCLOAK_CHECKS", "pkce,state"),
+        ({**KEYCLOAK, "langfuse_sso_checks": ["nonce"]}, "AUTH_KEYCLOAK_CHECKS", "nonce"),
+        (SETS["gitlab"], "AUTH_GITLAB_URL", "https://gitlab.example.com"),
+        (SETS["google"], "AUTH_GOOGLE_ALLOWED_DOMAINS", "example.com,example.org"),
+        (
+            {**KEYCLOAK, "langfuse_sso_enforced_domains": ["example.com"]},
+            "AUTH_DOMAINS_WITH_SSO_ENFORCEMENT",
+            "example.com",
+        ),
+        ({**KEYCLOAK, "langfuse_password_login_enabled": False}, "AUTH_DISABLE_USERNAME_PASSWORD", "true"),
+    ],
+)
+def test_environment(given: dict[str, Any], name: str, value: str) -> None:
+    assert _environment(given)[name] == value
+
+
+def test_without_sign_in_through_a_provider_nothing_is_set() -> None:
+    names = {"AUTH_DISABLE_SIGNUP", "AUTH_SESSION_MAX_AGE"}
+    assert {name for name in _environment({}) if name.startswith("AUTH_")} == names
+    plan = run(GOOD).plan
+    assert (plan["keycloak"], plan["sso_callback_url"]) == (None, None)
+
+
+def test_the_secret_of_a_client_that_is_made_is_drawn_and_no_administrator_stays() -> None:
+    result = run({**GOOD, **ADMINISTERED})
+    assert "langfuse_keycloak_client_secret" in result.generated
+    assert _environment(ADMINISTERED)["AUTH_KEYCLOAK_CLIENT_SECRET"] == CANDIDATES["langfuse_keycloak_client_secret"]
+    assert "langfuse_keycloak_client_secret" not in run(GOOD).secrets
+    for service in ("web", "worker", "migrate"):
+        assert "canary-keycloak-admin" not in _environment(ADMINISTERED, service).values()
+
+
+def test_the_client_at_keycloak() -> None:
+    public = {
+        "langfuse_public_url": "https://langfuse.example.com",
+        "langfuse_s3_public_endpoint": "https://langfuse.example.com",
+    }
+    plan = run({**GOOD, **ADMINISTERED, **public}).plan
+    assert plan["keycloak"] == {
+        "url": "https://keycloak.example.com",
+        "auth_realm": "master",
+        "auth_username": "admin",
+        "realm": "platform",
+        "client_id": "langfuse",
+        "root_url": "https://langfuse.example.com",
+        "redirect_uris": ["https://langfuse.example.com/api/auth/callback/keycloak"],
+        "web_origins": ["https://langfuse.example.com"],
+        "post_logout_redirect_uris": ["https://langfuse.example.com"],
+    }
+    assert plan["sso_callback_url"] == plan["keycloak"]["redirect_uris"][0]
+    assert run({**GOOD, **KEYCLOAK}).plan["keycloak"] is None
+
+
+def test_an_old_keycloak_has_a_path_before_its_realms() -> None:
+    given = {**ADMINISTERED, "langfuse_sso_issuer": "https://sso.example.com/auth/realms/a"}
+    assert run({**GOOD, **given}).plan["keycloak"]["url"] == "https://sso.example.com/auth"
+    inside = {**given, "langfuse_keycloak_admin_url": "http://keycloak:8080/auth/"}
+    assert run({**GOOD, **inside}).plan["keycloak"]["url"] == "http://keycloak:8080/auth"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (KEYCLOAK, ["whom Langfuse does not know yet is refused", "langfuse_sso_account_linking"]),
+        ({**KEYCLOAK, "langfuse_sso_account_linking": True}, ["whom Langfuse does not know yet is refused"]),
+        ({**KEYCLOAK, "langfuse_signup_enabled": True}, ["langfuse_sso_account_linking"]),
+        ({}, []),
+    ],
+)
+def test_what_surprises_people_is_told(given: dict[str, Any], said: list[str]) -> None:
+    warnings = run({**GOOD, **given}).warnings
+    assert len(warnings) == len(said)
+    for text, part in zip(warnings, said, strict=True):
+        assert part in text
+
+
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_private_hosts_of_models_are_allowed_in_both(service: str) -> None:
+    environment = _environment({"langfuse_llm_allowed_hosts": ["litellm", "vllm"]}, service)
+    assert environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] == "litellm,vllm"
