@@ -72,6 +72,8 @@ def check_options(params: Mapping[str, Any]) -> None:
         refuse(f"ca_path {params['ca_path']} does not exist on this host.", "Correct it.")
     if params["confirm"] is not None and params["confirm"] != params["database"]:
         refuse(f"confirm must be the name of the database, {params['database']}.", "Correct it.")
+    if params["state"] == "absent" and params["login_database"] == params["database"]:
+        refuse(f"login_database is {params['database']}, which is to be dropped.", "Set login_database: postgres.")
     if wrong:
         raise joined(wrong)
 

@@ -226,24 +226,33 @@ def test_everything_in_the_way_is_told_at_once(owned: Database, server: Server) 
         assert words in wrong["msg"]
 
 
-def test_connections_are_counted(owned: Database, server: Server) -> None:
-    result = owned(needed_connections=37)
+def test_connections_are_counted(database: Database, server: Server) -> None:
+    result = database(needed_connections=37)
     assert result["server"]["max_connections"] == 40 and result["server"]["reserved"] == 3
-    assert owned(needed_connections=5, connection_limit=4)["code"] == "database_connections"
+    assert database(needed_connections=5, connection_limit=4)["code"] == "database_connections"
     open_connections = [server.connect("postgres", SUPERUSER["login_password"]) for _ in range(5)]
     try:
-        busy = owned(needed_connections=35)
+        busy = database(needed_connections=35)
         assert not busy["changed"] and "Only 32 of 37 connections are free" in busy["notices"][0]
         assert busy["server"]["free"] == 32
-        owned.unchanged(needed_connections=30)
+        database.unchanged(needed_connections=30)
         # The role's own sessions are Langfuse's.
-        own = [server.connect(owned.name, PASSWORD, owned.name) for _ in range(3)]
-        assert "Only 32 of 37" in owned(needed_connections=35)["notices"][0]
+        own = [server.connect(database.name, PASSWORD, database.name) for _ in range(3)]
+        assert "Only 32 of 37" in database(needed_connections=35)["notices"][0]
         for one in own:
             one.close()
     finally:
         for one in open_connections:
             one.close()
+
+
+def test_a_role_whose_sessions_are_all_in_use_is_no_failure(database: Database, server: Server) -> None:
+    database(connection_limit=1)
+    session = server.connect(database.name, PASSWORD, database.name)
+    full = database.unchanged(connection_limit=1)
+    assert full["login"] == "unchecked"
+    assert "too many connections for role" in full["notices"][-1]
+    session.close()
 
 
 def test_open_sessions_keep_a_database(owned: Database, server: Server) -> None:
@@ -355,6 +364,15 @@ def test_any_password_signs_in(database: Database, password: str) -> None:
     database.unchanged(password=password)
     assert database(password=password + "!")["steps"] == ["alter_role"]
     database(state="absent")
+
+
+def test_odd_names(database: Database) -> None:
+    odd = {"database": 'Lang "fuse" %s {0}', "role": "Röle-1;--"}
+    if database.options["login_user"] == "admin":
+        odd["role"] += "admin"
+    assert database(**odd)["login"] == "ok"
+    database.unchanged(**odd)
+    assert database(state="absent", **odd)["steps"] == ["drop_database", "drop_role"]
 
 
 def test_a_password_that_clients_prepare_differently_is_refused(owned: Database, server: Server) -> None:
