@@ -54,6 +54,7 @@ def absent(
         ({"role": None, "database": None, "private": False}, FRESH[:-1]),
         ({"server": MANAGED, "role": None, "database": None}, ["create_role", "join_role", *FRESH[1:]]),
         ({"server": MANAGED, "role": MADE, "database": None}, ["join_role", *FRESH[1:]]),
+        ({"server": MANAGED, "role": ROLE, "database": None}, FRESH[1:]),
         ({"server": MANAGED, "role": MADE}, []),
         ({"server": MANAGED, "role": replace(MADE, connection_limit=3), "connection_limit": 5}, ["alter_role"]),
         ({"server": replace(MANAGED, admin="lf", createdb=True), "role": MADE, "database": None}, FRESH[1:]),
