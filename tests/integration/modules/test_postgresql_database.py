@@ -53,11 +53,11 @@ class Database:
 
     def unchanged(self, **options: Any) -> Result:
         """Run it again: no change told, and no write seen by the server."""
-        log = self._server.log()
+        mark = self._server.mark()
         result = self(**options)
         assert not result.get("failed"), result
         assert (result["changed"], result["steps"]) == (False, [])
-        assert self._server.writes_since(log) == []
+        assert self._server.writes_since(mark) == []
         return result
 
 
@@ -75,12 +75,12 @@ def owned(run: Any, server: Server) -> Database:
 def test_check_run_again_change_absent(database: Database, server: Server) -> None:
     superuser = database.options["login_user"] == "postgres"
     steps = ["create_role", *([] if superuser else ["join_role"]), "create_database", "timezone", "private"]
-    log = server.log()
+    mark = server.mark()
     planned = database(check=True, diff=True)
     assert (planned["changed"], planned["steps"], planned["login"]) == (True, steps, "unchecked")
     assert planned["diff"]["before"] == {"role": None, "database": None}
     assert planned["diff"]["after"]["database"]["owner"] == database.name
-    assert server.writes_since(log) == [], "a check wrote"
+    assert server.writes_since(mark) == [], "a check wrote"
 
     done = database()
     assert (done["changed"], done["steps"], done["login"], done["password"]) == (True, steps, "ok", "set"), done
@@ -110,7 +110,9 @@ def test_check_run_again_change_absent(database: Database, server: Server) -> No
     assert changed["diff"]["after"]["role"]["password"] == "as given"
     assert (database.answers("canary-role-2"), database.answers(PASSWORD)) == (True, False)
     database.unchanged(password="canary-role-2")
-    assert "canary-role" not in server.log(), "the server's log holds a password"
+    told = server.log_since(mark)
+    assert "canary-role" not in told, "the server's log holds a password"
+    assert told.count("SCRAM-SHA-256$") == 2
 
     for check in (True, False):
         refused = database(state="absent", check=check)
@@ -158,7 +160,7 @@ def test_what_was_changed_by_hand_is_repaired(database: Database, server: Server
     assert planned["steps"] == (steps[:-1] if blind else steps)
     assert any("could not be looked into" in notice for notice in planned["notices"]) == blind
     done = database()
-    assert (done["steps"], done["login"]) == (steps, "ok"), done
+    assert (done["steps"], done["login"], done["notices"]) == (steps, "ok", []), done
     assert database.sql("SHOW timezone") == [("UTC",)]
     database.unchanged()
     server.sql("DROP SCHEMA public", database=name)
@@ -373,6 +375,13 @@ def test_odd_names(database: Database) -> None:
     assert database(**odd)["login"] == "ok"
     database.unchanged(**odd)
     assert database(state="absent", **odd)["steps"] == ["drop_database", "drop_role"]
+
+
+def test_what_the_server_refuses_is_told_in_its_words(owned: Database) -> None:
+    refused = owned(role="public")
+    assert (refused["code"], refused["sqlstate"]) == ("database_refused", "42939"), refused
+    assert 'refused to create the role: role name "public" is reserved' in refused["msg"]
+    assert "SCRAM" not in str(refused)
 
 
 def test_a_password_that_clients_prepare_differently_is_refused(owned: Database, server: Server) -> None:
