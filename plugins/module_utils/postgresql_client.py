@@ -313,7 +313,7 @@ class Writer:
         # The names were quoted by the server.
         return [
             self._text(f"ALTER {word} {name.replace('{', '{{').replace('}', '}}')} OWNER TO {{role}}")
-            for _, word, name in found
+            for _owner, word, name in found
         ]
 
     def _drop_database(self, _connection: Any, _detail: Any) -> list[Any]:

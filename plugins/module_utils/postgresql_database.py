@@ -56,7 +56,7 @@ def check_options(params: Mapping[str, Any]) -> None:
     password = params["password"]
     if password is not None and (not password or not _storable(password)):
         refuse("password is empty, or holds characters that PostgreSQL cannot take.", "Choose another one.")
-    if (params["connection_limit"] or 0) < -1:
+    if not -1 <= (params["connection_limit"] or 0) < 2**31:
         refuse("connection_limit must be -1 (none) or more.", "Correct it.")
     if params["ca_path"] and params["sslmode"] not in postgresql.VERIFYING:
         refuse(f"ca_path does nothing with sslmode {params['sslmode']}.", "Set sslmode: verify-full.")
@@ -64,6 +64,8 @@ def check_options(params: Mapping[str, Any]) -> None:
         refuse(f"ca_path {params['ca_path']} does not exist on this host.", "Correct it.")
     if params["confirm"] is not None and params["confirm"] != params["database"]:
         refuse(f"confirm must be the name of the database, {params['database']}.", "Correct it.")
+    if params["state"] == "absent" and params["login_database"] == params["database"]:
+        refuse(f"login_database is {params['database']}, which is to be dropped.", "Set login_database: postgres.")
     if wrong:
         raise joined(wrong)
 
@@ -106,8 +108,13 @@ class _Run:
             plan = make(self._wanted, server, role, database, inside)
             if plan.failures:
                 raise joined(plan.failures)
+            blind = self._present and database is not None and inside is None
             if not self._check_mode:
-                self._apply(session, server, plan)
+                self._apply(session, server, plan, blind)
+            elif blind and plan.steps:
+                plan.notices.append(
+                    f"Database {self._wanted.database} could not be looked into; a run does so after the other steps."
+                )
         login = self._prove(plan) if self._present else "unchecked"
         return {
             "changed": bool(plan.steps),
@@ -211,7 +218,7 @@ class _Run:
 
     # Changing
 
-    def _apply(self, session: Any, server: state.Server, plan: planner.Plan) -> None:
+    def _apply(self, session: Any, server: state.Server, plan: planner.Plan, blind: bool) -> None:
         password = None if self._password is None else scram.verifier(self._password, os.urandom(16))
         writer = postgresql_client.Writer(self._wanted, server, password, self._where)
         outside = [step for step in plan.steps if step[0] != "inside"]
@@ -235,6 +242,7 @@ class _Run:
             for _name, detail in late.steps:
                 writer.write(inner, detail, None)
             plan.steps[:] = outside + late.steps
+            plan.notices += late.notices if blind else []
 
     def _prove(self, plan: planner.Plan) -> str:
         """Sign in as Langfuse will, where nothing stands out that a check would only have predicted."""

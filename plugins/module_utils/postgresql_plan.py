@@ -98,10 +98,6 @@ def present(
         _database(plan, wanted, server, role, database)
         if inside is not None:
             look_inside(plan, wanted, database, inside)
-        elif plan.steps:
-            plan.notices.append(
-                f"Database {wanted.database} could not be looked into yet; a run does so after the other steps."
-            )
     if database is None or database.connection_limit < 0:
         _connections(plan, wanted, server, role)
     else:

@@ -93,9 +93,7 @@ def test_site_proves_itself_on_an_older_python(
 
     done.mentions("trace ok", "read back equal")
     python = f"{instance['langfuse_project_directory']}/.python/bin/python"
-    program = (
-        "import botocore, psycopg, redis, sys; print('.'.join(map(str, sys.version_info[:2])), botocore.__version__)"
-    )
+    program = "import botocore, passlib, psycopg, redis, sys; print('.'.join(map(str, sys.version_info[:2])), botocore.__version__)"
     seen, library = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert seen == version
     assert library.startswith("1.42." if version == "3.9" else "1.44.")

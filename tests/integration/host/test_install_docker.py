@@ -48,7 +48,10 @@ def test_host_role_installs_engine_compose_and_libraries(trixie: Machine) -> Non
     assert _version(trixie.run("docker", "version", "--format", "{{.Client.Version}}", check=False)) >= (25, 0)
     assert _version(trixie.run("docker", "compose", "version", "--short")) >= (2, 20)
     python = "/opt/langfuse/langfuse/.python/bin/python"
-    assert trixie.run(python, "-c", "import botocore, psycopg, redis, sys; print(sys.version_info[:2])") == "(3, 13)"
+    assert (
+        trixie.run(python, "-c", "import botocore, passlib, psycopg, redis, sys; print(sys.version_info[:2])")
+        == "(3, 13)"
+    )
 
 
 def test_with_its_engine_running_the_host_is_ready(trixie: Machine) -> None:

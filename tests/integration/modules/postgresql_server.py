@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,23 @@ class Server:
         done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
         return done.stdout + done.stderr
 
-    def writes_since(self, log: str) -> list[str]:
-        """First words of all statements after this log that are not reads. As the server saw them."""
-        found = re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+\s+\w+)", self.log()[len(log) :])
+    def mark(self) -> str:
+        """A place in the log: all that was logged before it has arrived."""
+        mark = f"mark {uuid.uuid4()}"
+        self.sql(f"SELECT '{mark}'")
+        wait(lambda: mark in self.log(), 20)
+        return mark
+
+    def writes_since(self, mark: str) -> list[str]:
+        """First words of all statements after this place that are not reads. As the server saw them."""
+        told = self.log_since(mark)
+        found = re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+\s+\w+)", told)
         assert found, "the server logged nothing"
         return [words for words in found if words.split()[0] not in READS]
+
+    def log_since(self, mark: str) -> str:
+        end = self.mark()
+        return self.log().partition(mark)[2].partition(end)[0]
 
     def remove(self) -> None:
         docker("rm", "-f", "-v", self.name, check=False)

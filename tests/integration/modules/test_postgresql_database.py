@@ -53,11 +53,11 @@ class Database:
 
     def unchanged(self, **options: Any) -> Result:
         """Run it again: no change told, and no write seen by the server."""
-        log = self._server.log()
+        mark = self._server.mark()
         result = self(**options)
         assert not result.get("failed"), result
         assert (result["changed"], result["steps"]) == (False, [])
-        assert self._server.writes_since(log) == []
+        assert self._server.writes_since(mark) == []
         return result
 
 
@@ -75,12 +75,12 @@ def owned(run: Any, server: Server) -> Database:
 def test_check_run_again_change_absent(database: Database, server: Server) -> None:
     superuser = database.options["login_user"] == "postgres"
     steps = ["create_role", *([] if superuser else ["join_role"]), "create_database", "timezone", "private"]
-    log = server.log()
+    mark = server.mark()
     planned = database(check=True, diff=True)
     assert (planned["changed"], planned["steps"], planned["login"]) == (True, steps, "unchecked")
     assert planned["diff"]["before"] == {"role": None, "database": None}
     assert planned["diff"]["after"]["database"]["owner"] == database.name
-    assert server.writes_since(log) == [], "a check wrote"
+    assert server.writes_since(mark) == [], "a check wrote"
 
     done = database()
     assert (done["changed"], done["steps"], done["login"], done["password"]) == (True, steps, "ok", "set"), done
@@ -110,7 +110,9 @@ def test_check_run_again_change_absent(database: Database, server: Server) -> No
     assert changed["diff"]["after"]["role"]["password"] == "as given"
     assert (database.answers("canary-role-2"), database.answers(PASSWORD)) == (True, False)
     database.unchanged(password="canary-role-2")
-    assert "canary-role" not in server.log(), "the server's log holds a password"
+    told = server.log_since(mark)
+    assert "canary-role" not in told, "the server's log holds a password"
+    assert told.count("SCRAM-SHA-256$") == 2
 
     for check in (True, False):
         refused = database(state="absent", check=check)
@@ -158,7 +160,7 @@ def test_what_was_changed_by_hand_is_repaired(database: Database, server: Server
     assert planned["steps"] == (steps[:-1] if blind else steps)
     assert any("could not be looked into" in notice for notice in planned["notices"]) == blind
     done = database()
-    assert (done["steps"], done["login"]) == (steps, "ok"), done
+    assert (done["steps"], done["login"], done["notices"]) == (steps, "ok", []), done
     assert database.sql("SHOW timezone") == [("UTC",)]
     database.unchanged()
     server.sql("DROP SCHEMA public", database=name)
@@ -226,24 +228,33 @@ def test_everything_in_the_way_is_told_at_once(owned: Database, server: Server) 
         assert words in wrong["msg"]
 
 
-def test_connections_are_counted(owned: Database, server: Server) -> None:
-    result = owned(needed_connections=37)
+def test_connections_are_counted(database: Database, server: Server) -> None:
+    result = database(needed_connections=37)
     assert result["server"]["max_connections"] == 40 and result["server"]["reserved"] == 3
-    assert owned(needed_connections=5, connection_limit=4)["code"] == "database_connections"
+    assert database(needed_connections=5, connection_limit=4)["code"] == "database_connections"
     open_connections = [server.connect("postgres", SUPERUSER["login_password"]) for _ in range(5)]
     try:
-        busy = owned(needed_connections=35)
+        busy = database(needed_connections=35)
         assert not busy["changed"] and "Only 32 of 37 connections are free" in busy["notices"][0]
         assert busy["server"]["free"] == 32
-        owned.unchanged(needed_connections=30)
+        database.unchanged(needed_connections=30)
         # The role's own sessions are Langfuse's.
-        own = [server.connect(owned.name, PASSWORD, owned.name) for _ in range(3)]
-        assert "Only 32 of 37" in owned(needed_connections=35)["notices"][0]
+        own = [server.connect(database.name, PASSWORD, database.name) for _ in range(3)]
+        assert "Only 32 of 37" in database(needed_connections=35)["notices"][0]
         for one in own:
             one.close()
     finally:
         for one in open_connections:
             one.close()
+
+
+def test_a_role_whose_sessions_are_all_in_use_is_no_failure(database: Database, server: Server) -> None:
+    database(connection_limit=1)
+    session = server.connect(database.name, PASSWORD, database.name)
+    full = database.unchanged(connection_limit=1)
+    assert full["login"] == "unchecked"
+    assert "too many connections for role" in full["notices"][-1]
+    session.close()
 
 
 def test_open_sessions_keep_a_database(owned: Database, server: Server) -> None:
@@ -357,6 +368,22 @@ def test_any_password_signs_in(database: Database, password: str) -> None:
     database(state="absent")
 
 
+def test_odd_names(database: Database) -> None:
+    odd = {"database": 'Lang "fuse" %s {0}', "role": "Röle-1;--"}
+    if database.options["login_user"] == "admin":
+        odd["role"] += "admin"
+    assert database(**odd)["login"] == "ok"
+    database.unchanged(**odd)
+    assert database(state="absent", **odd)["steps"] == ["drop_database", "drop_role"]
+
+
+def test_what_the_server_refuses_is_told_in_its_words(owned: Database) -> None:
+    refused = owned(role="public")
+    assert (refused["code"], refused["sqlstate"]) == ("database_refused", "42939"), refused
+    assert 'refused to create the role: role name "public" is reserved' in refused["msg"]
+    assert "SCRAM" not in str(refused)
+
+
 def test_a_password_that_clients_prepare_differently_is_refused(owned: Database, server: Server) -> None:
     refused = owned(password="zero\u200bwidth")
     assert (refused["code"], "different ways" in refused["msg"]) == ("bad_option", True)
@@ -387,8 +414,9 @@ def test_an_admin_without_the_rights_is_refused_before_anything_is_made(run: Any
             assert result["login"] == "ok"
         else:
             assert result["code"] == "database_rights" and f"administer role {weak.name}" in result["msg"]
-            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN OPTION")
-            assert weak()["login"] == "ok"
+            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN TRUE, INHERIT TRUE, SET FALSE")
+            done = weak()
+            assert (done["steps"][1], done["login"]) == ("join_role", "ok")
         weak(state="absent")
     finally:
         server.sql("DROP ROLE weak")
