@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.integration.modules import stack as stacks
+from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, statement
 from tests.integration.modules.stack import PUBLIC_KEY, SECRETS, Stack
-from tests.integration.modules.test_clickhouse_database import ADMIN, ADMIN_PASSWORD, RAW, own, statement
+from tests.integration.modules.test_clickhouse_database import RAW, own
 
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine
