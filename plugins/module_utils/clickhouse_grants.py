@@ -77,7 +77,8 @@ class Holdings(NamedTuple):
         return given and not any(taken.meets(right) for taken in self.revoked)
 
 
-# Each privilege below with the groups that contain it, as in system.privileges.
+# Each privilege with the groups that contain it, as in system.privileges. Tables stand for their views: who may
+# create or drop them may do so with views.
 _TABLE = ("ALTER TABLE", "ALTER")
 _GROUPS = {
     "ALTER UPDATE": _TABLE,
@@ -91,10 +92,10 @@ _GROUPS = {
     "ALTER VIEW MODIFY QUERY": ("ALTER VIEW", "ALTER"),
     "CREATE DATABASE": ("CREATE",),
     "CREATE TABLE": ("CREATE",),
-    "CREATE VIEW": ("CREATE",),
+    "CREATE VIEW": ("CREATE TABLE", "CREATE"),
     "DROP DATABASE": ("DROP",),
     "DROP TABLE": ("DROP",),
-    "DROP VIEW": ("DROP",),
+    "DROP VIEW": ("DROP TABLE", "DROP"),
     "SYSTEM MERGES": ("SYSTEM",),
     "SYSTEM SYNC REPLICA": ("SYSTEM",),
     "CREATE USER": ("ACCESS MANAGEMENT",),
@@ -121,9 +122,7 @@ _ON_DATABASE = (
     "ALTER DELETE",
     # migrations at every start
     "CREATE TABLE",
-    "CREATE VIEW",
     "DROP TABLE",
-    "DROP VIEW",
     "ALTER ADD COLUMN",
     "ALTER MODIFY COLUMN",
     "ALTER ADD INDEX",

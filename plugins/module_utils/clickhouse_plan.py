@@ -124,7 +124,7 @@ def _plain(value: str) -> str | float:
 def settings_of(created: str, names: Sequence[str]) -> dict[str, str]:
     """Those of the settings that the text of ``SHOW CREATE USER`` has."""
     found = {}
-    _, _, listed = created.partition(" SETTINGS ")
+    listed = created.partition(" SETTINGS ")[2]
     for name in names:
         match = re.search(rf"(?:^|[\s,]){re.escape(name)} = ('(?:[^'\\]|\\.)*'|[^\s,]+)", listed)
         if match:

@@ -168,6 +168,8 @@ class Client:
                 if not chunk:
                     break
                 chunks.append(chunk)
+            # read1 leaves a body of known length open, and the next request would be refused and sent twice.
+            answer.close()
             if answer.will_close:
                 self.close()
         except (OSError, http.client.HTTPException) as error:

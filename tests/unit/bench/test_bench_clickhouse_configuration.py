@@ -83,11 +83,10 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_engine_gets_the_settings_but_not_the_listeners() -> None:
-    root = parse("<clickhouse><http_port>1</http_port><logger/><mark_cache_size>5</mark_cache_size></clickhouse>", "x")
-    text = engine_configuration(root, Path("/run/users.xml"))
-    assert text == (
-        "<clickhouse><mark_cache_size>5</mark_cache_size><users_config>/run/users.xml</users_config></clickhouse>"
-    )
+    given = "<http_port>1</http_port><tcp_port>2</tcp_port><logger/><mark_cache_size>5</mark_cache_size>"
+    text = engine_configuration(parse(f"<clickhouse>{given}</clickhouse>", "x"), Path("/run/users.xml"))
+    kept = "<tcp_port>2</tcp_port><mark_cache_size>5</mark_cache_size>"
+    assert text == f"<clickhouse>{kept}<users_config>/run/users.xml</users_config></clickhouse>"
 
 
 def test_container_user_replaces_default() -> None:

@@ -12,6 +12,7 @@ from tests.bench.images.clickhouse.server.access_statements import (
     EntityChange,
     GrantChange,
     SetRole,
+    ShowCreateUser,
     ShowGrants,
     parse,
 )
@@ -78,7 +79,10 @@ def test_two_statements_are_refused() -> None:
         (
             "CREATE USER IF NOT EXISTS app IDENTIFIED WITH sha256_password BY 'p\\'w' "
             "HOST IP '10.0.0.0/8' SETTINGS PROFILE 'x'",
-            EntityChange("CREATE", "USER", ("app",), "IF NOT EXISTS", ("sha256", sha256("p'w")), ("10.0.0.0/8",), "x"),
+            EntityChange(
+                *("CREATE", "USER", ("app",), "IF NOT EXISTS", ("sha256", sha256("p'w")), ("10.0.0.0/8",), "x"),
+                settings=(),
+            ),
         ),
         (
             "CREATE USER OR REPLACE `a b`@'%', c NOT IDENTIFIED",
@@ -88,6 +92,20 @@ def test_two_statements_are_refused() -> None:
         (
             "ALTER USER app IDENTIFIED WITH sha256_hash BY 'AB'",
             EntityChange("ALTER", "USER", ("app",), "", ("sha256", "ab")),
+        ),
+        (
+            "CREATE USER app IDENTIFIED WITH sha256_hash BY 'AB' SALT 'CD' SETTINGS a = 1, b = 'x, y'",
+            EntityChange(
+                *("CREATE", "USER", ("app",), "", ("sha256", "ab")), salt="CD", settings=(("a", "1"), ("b", "'x, y'"))
+            ),
+        ),
+        (
+            "ALTER USER app MODIFY SETTINGS PROFILE 'p', max_threads = 2",
+            EntityChange("ALTER", "USER", ("app",), profile="p", settings=(("max_threads", "2"),), how="MODIFY"),
+        ),
+        (
+            "ALTER USER app DROP SETTINGS a, b",
+            EntityChange("ALTER", "USER", ("app",), settings=(("a", ""), ("b", "")), how="DROP"),
         ),
         ("DROP USER IF EXISTS app;", EntityChange("DROP", "USER", ("app",), "IF EXISTS")),
         ("CREATE ROLE r", EntityChange("CREATE", "ROLE", ("r",))),
@@ -99,6 +117,9 @@ def test_two_statements_are_refused() -> None:
         ("GRANT r1, r2 TO app", GrantChange(("GRANT `r1`", "GRANT `r2`"), ("app",), False)),
         ("GRANT SELECT ON a.* TO u WITH REPLACE OPTION", GrantChange(("GRANT SELECT ON a.*",), ("u",), True)),
         ("SHOW GRANTS", ShowGrants()),
+        ("SHOW GRANTS WITH IMPLICIT FINAL FORMAT JSON", ShowGrants("WITH IMPLICIT FINAL")),
+        ("SHOW CREATE USER `a b` FORMAT TSV", ShowCreateUser("a b")),
+        ("SHOW CREATE TABLE t", None),
         ("SHOW GRANTS FOR app", None),
         ("SET ROLE r", SetRole(("r",))),
         ("SET ROLE ALL", SetRole(())),

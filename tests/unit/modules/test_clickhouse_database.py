@@ -32,8 +32,8 @@ ALL = Holdings(WANTED.rights)
 READY = Account("local_directory", ALL, ALL, {}, True)
 ABSENT = Account("", Holdings(), Holdings(), {}, False)
 DATABASE_GRANT = (
-    "SELECT, INSERT, ALTER UPDATE, ALTER DELETE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, ALTER ADD COLUMN, "
-    "ALTER MODIFY COLUMN, ALTER ADD INDEX, ALTER DROP INDEX, ALTER MATERIALIZE INDEX, ALTER VIEW MODIFY QUERY, "
+    "SELECT, INSERT, ALTER UPDATE, ALTER DELETE, CREATE TABLE, DROP TABLE, ALTER ADD COLUMN, ALTER MODIFY COLUMN, "
+    "ALTER ADD INDEX, ALTER DROP INDEX, ALTER MATERIALIZE INDEX, ALTER VIEW MODIFY QUERY, "
     "ALTER SETTINGS ON langfuse.*"
 )
 SCRATCH_GRANT = "SYSTEM MERGES, SYSTEM SYNC REPLICA ON langfuse.observations_pid_tid_sorting"
@@ -153,6 +153,7 @@ def test_passing_on_needs_the_option() -> None:
         ("GRANT SELECT ON langfuse.t TO app", []),
         ("GRANT SELECT ON system.parts TO app", ["SELECT ON system.parts"]),
         ("GRANT SELECT(active) ON system.parts TO app", []),
+        ("GRANT CREATE VIEW, DROP VIEW, CREATE DATABASE ON langfuse.* TO app", ["CREATE DATABASE ON langfuse.*"]),
         ("GRANT URL ON *.* TO app", ["URL ON *.*"]),
         ("GRANT TABLE ENGINE ON MergeTree TO app", ["TABLE ENGINE ON MergeTree"]),
     ],

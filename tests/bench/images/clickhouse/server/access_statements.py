@@ -73,7 +73,7 @@ def parse(text: str) -> AccessStatement | None:
         return _parse_grant(text, words)
     if start == ["SHOW", "GRANTS"] and not any(token.word == "FOR" for token in words):
         return ShowGrants(" ".join(token.word for token in words[2:] if token.word in ("WITH", "IMPLICIT", "FINAL")))
-    if [token.word for token in words[:3]] == ["SHOW", "CREATE", "USER"] and len(words) == 4:
+    if [token.word for token in words[:3]] == ["SHOW", "CREATE", "USER"] and len(words) > 3:
         return ShowCreateUser(_unquote(words[3]))
     if start == ["SET", "ROLE"]:
         names = _names(words[2:])

@@ -47,8 +47,10 @@ class User:
 
     @property
     def own_profile(self) -> str:
-        """The profile that shows its settings to the engine."""
-        return self.role if self.settings else self.profile
+        """The profile that shows its settings to the engine, which keeps the first content it saw under a name."""
+        if not self.settings:
+            return self.profile
+        return f"{self.role}_{sha256(repr(self.settings))[:16]}"
 
     @property
     def role(self) -> str:
@@ -167,7 +169,7 @@ def engine_users(root: ET.Element, accounts: Accounts) -> str:
     profiles = engine.find("profiles")
     for user in accounts.users.values():
         if user.settings and profiles is not None:
-            own = ET.SubElement(profiles, user.role)
+            own = ET.SubElement(profiles, user.own_profile)
             for name, value in user.settings:
                 ET.SubElement(own, name).text = plain(value)
     listed = ET.SubElement(engine, "users")
