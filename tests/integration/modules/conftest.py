@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PREFIX = "modules-dev"
+# Another one lets two checkouts test at the same time.
+PREFIX = os.environ.get("LANGFUSE_TEST_PREFIX", "modules-dev")
 sys.path.insert(0, str(REPOSITORY))
 
 
@@ -139,9 +142,28 @@ def store() -> Iterator[Result]:
     keys = {"access_key": "modulesdev", "secret_key": "canary-s3-secret-1"}
     environment = ("-e", f"AWS_ACCESS_KEY_ID={keys['access_key']}", "-e", f"AWS_SECRET_ACCESS_KEY={keys['secret_key']}")
     command = ("mini", "-dir=/data", "-ip.bind=0.0.0.0", "-master.telemetry=false", "-s3.port=8333")
+    command = (*command, "-s3.iam.readOnly=false")
     address = start("s3", image("chrislusf/seaweedfs"), *command, port=8333, options=environment)
     yield {"endpoint_url": f"http://{address}", **keys}
     stop("s3")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every request that botocore sends, as `METHOD ?first-parameter`, or the action of IAM."""
+    import botocore.httpsession
+
+    requests: list[str] = []
+    send = botocore.httpsession.URLLib3Session.send
+
+    def record(session: Any, request: Any) -> Any:
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
+        action = next((part[7:] for part in body.split("&") if part.startswith("Action=")), "")
+        requests.append(action or f"{request.method} ?{urlsplit(request.url).query.partition('&')[0]}")
+        return send(session, request)
+
+    monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", record)
+    return requests
 
 
 @pytest.fixture(scope="session")
