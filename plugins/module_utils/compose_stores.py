@@ -18,7 +18,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     records,
     s3,
 )
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 
 # Codes of a store that may only need another moment.
 _PASSING = ("database_unreachable", "clickhouse_down", "s3_down", "s3_not_ready", "container_missing")
@@ -157,13 +157,6 @@ def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_
         dict(given["clickhouse"], password=given["clickhouse_password"]),
     )
     return run.preview() if check_mode else run.run(given["migration_timeout"])
-
-
-def joined(failures: Sequence[Failure]) -> Failure:
-    """Several failures as one that says all of them; code and cure are those of the first."""
-    first = failures[0]
-    messages = [failure.as_result()["msg"] for failure in failures]
-    return Failure(first.code, " ".join(messages), first.cure, **first.details)
 
 
 def _result(password_set: bool, made: list[str], moved: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -27,3 +28,10 @@ class Failure(Exception):
         """Arguments of ``fail_json``. The cure is part of the message unless the message has it already."""
         message = self.message if self.cure in self.message else f"{self.message} {self.cure}"
         return {**self.details, "msg": message, "code": self.code, "cure": self.cure}
+
+
+def joined(failures: Sequence[Failure]) -> Failure:
+    """Several failures as one that says all of them; code and cure are those of the first."""
+    first = failures[0]
+    messages = [failure.as_result()["msg"] for failure in failures]
+    return Failure(first.code, " ".join(messages), first.cure, **first.details)
