@@ -168,6 +168,10 @@ class Client:
                 if not chunk:
                     break
                 chunks.append(chunk)
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+            # read1() does not end an answer whose length is known, and the connection takes no next request before.
+            answer.close()
             if answer.will_close:
                 self.close()
         except (OSError, http.client.HTTPException) as error:
