@@ -28,6 +28,7 @@ AUTH_SPEC: dict[str, Any] = {
     "wait": {"type": "int", "default": 30},
 }
 _FRESH = 0.8  # of a token's life; the rest is for the way and for clocks
+_TIMEOUT = 30.0  # seconds for one answer: a server of two busy cores hashes passwords and makes keys
 _STARTING = (502, 503, 504)
 
 
@@ -43,7 +44,7 @@ class Refused(Exception):
 
     @property
     def said(self) -> str:
-        return " ".join(part for part in (str(self.status), self.code, self.text) if part)
+        return " ".join(part for part in (str(self.status), self.code, self.text) if part).rstrip(".")
 
 
 class Account(NamedTuple):
@@ -95,8 +96,8 @@ def refusal(response: http_client.Response) -> Refused:
 def explain_login(error: Refused, url: str, account: Account) -> Failure:
     """Why no token was given, and the cure. Pure."""
     where = f"{url}, realm {account.realm}"
-    said = error.text or error.code
-    if error.status == 404 and error.code:
+    said = (error.text or error.code).rstrip(".")
+    if error.status == 404 and "realm" in said.lower():
         return Failure(
             "keycloak_realm_missing",
             f"{url} has no realm {account.realm} ({said}), in which {account.label} should log in.",
@@ -108,7 +109,7 @@ def explain_login(error: Refused, url: str, account: Account) -> Failure:
             f"{where} lets this host in over HTTPS only.",
             "Give url with https://, or go to Keycloak by a private address.",
         )
-    if error.code == "invalid_grant" and error.status == 401:
+    if error.code == "invalid_grant" and "credentials" in said:
         return Failure(
             "keycloak_wrong_password",
             f"{where} refused {account.label}: {said}.",
@@ -150,11 +151,11 @@ def explain(error: Refused, url: str, what: str = "a login") -> Failure:
     if error.status == 409:
         cure = "Run again: something else changed it in the same moment."
         return Failure("keycloak_conflict", f"{url} refused {what}: {error.said}.", cure)
-    if error.code or error.text:
+    if error.status != 404 and (error.code or error.text):
         return Failure("keycloak_bad_request", f"{url} refused {what}: {error.said}.", "Correct what it names.")
     return Failure(
         "keycloak_not_keycloak",
-        f"What answers {what} at {url} is not Keycloak (status {error.status}, no JSON of Keycloak's).",
+        f"What answers {what} at {url} is not Keycloak ({error.said}).",
         "Give Keycloak's own address as url, with its path where it has one (http-relative-path, formerly /auth).",
     )
 
@@ -201,7 +202,7 @@ class Session:
             params["auth_username"],
             params["auth_password"],
         )
-        session = Session(args.client(dict(params), url), url, account)
+        session = Session(args.client(dict(params), url, _TIMEOUT), url, account)
         try:
             session.wait(params["wait"])
         except BaseException:

@@ -37,6 +37,7 @@ SPEC: dict[str, Any] = {
     "implicit_flow": {"type": "bool", "default": False},
     "default_scopes": {"type": "list", "elements": "str", "default": ["basic", "email", "profile"]},
     "optional_scopes": {"type": "list", "elements": "str"},
+    "requested_scopes": {"type": "list", "elements": "str", "default": ["openid", "email", "profile"]},
     "service_account_roles": {"type": "list", "elements": "str"},
     "attributes": {"type": "dict", "default": {}},
     "force": {"type": "bool", "default": False},
@@ -105,8 +106,7 @@ class _Realm:
         return next((client for client in found if client.get("clientId") == client_id), None)
 
     def scopes(self) -> dict[str, dict[str, Any]]:
-        found = self.get("the list of client scopes", "client-scopes")
-        return {scope["name"]: scope for scope in found if scope.get("protocol") == "openid-connect"}
+        return {scope["name"]: scope for scope in self.get("the list of client scopes", "client-scopes")}
 
     def issuer(self) -> str:
         path = f"/realms/{quote(self.name, safe='')}/.well-known/openid-configuration"
@@ -209,20 +209,28 @@ def _gaps(
     """What the realm lacks for the client that is wanted."""
     found = []
     asked = [*(want.default_scopes or []), *(want.optional_scopes or [])]
-    missing = [name for name in asked if name not in scopes]
+    known = sorted(name for name, scope in scopes.items() if scope.get("protocol") == representation.KIND["protocol"])
+    missing = [name for name in asked if name not in known]
     if missing:
-        cure = f"Correct default_scopes and optional_scopes, or create them. There are {', '.join(sorted(scopes))}."
+        cure = f"Correct default_scopes and optional_scopes, or create them. There are {', '.join(known)}."
         message = f"Realm {realm.name} has no client scope {', '.join(missing)}."
         found.append(Failure("keycloak_scope_missing", message, cure))
     unknown = [name for name in want.roles or [] if roles is not None and name not in roles.known]
     if unknown:
-        known = ", ".join(sorted(roles.known)) if roles else ""
+        cure = f"Correct service_account_roles. There are {', '.join(sorted(roles.known) if roles else [])}."
         message = f"{realm.management} of realm {realm.name} has no role {', '.join(unknown)}."
-        found.append(Failure("keycloak_role_missing", message, f"Correct service_account_roles. There are {known}."))
-    claims = [] if missing else representation.missing_claims(want, client or {}, scopes)
+        found.append(Failure("keycloak_role_missing", message, cure))
+    refused, claims = ([], []) if missing else representation.login_gaps(want, client or {}, scopes)
+    if refused:
+        names = ", ".join(refused)
+        message = (
+            f"Client {want.client_id} would not have scope {names}, and Keycloak refuses a login that asks for it."
+        )
+        cure = "Add it to default_scopes or optional_scopes, or take it from AUTH_KEYCLOAK_SCOPE and requested_scopes."
+        found.append(Failure("keycloak_scope_missing", message, cure))
     if claims:
         message = f"No scope of client {want.client_id} would put {', '.join(claims)} into the ID token"
-        cure = "Add email to default_scopes; if it is there, mend its mappers in the realm."
+        cure = "Add the scope email; if the client has it, mend its mappers in the realm."
         found.append(Failure("keycloak_claim_missing", f"{message}, and Langfuse refuses a login without it.", cure))
     return found
 
@@ -238,9 +246,12 @@ def _write(
     """Send the plan, then read back: a policy of the realm may have made something else of it."""
     if client is None:
         realm.send("the creation of the client", "POST", "clients", plan.body)
-        client = _must(realm, want.client_id)
     elif plan.body:
         realm.send("the change of the client", "PUT", f"clients/{client['id']}", plan.body)
+    if client is None or plan.body:
+        # A service account or another protocol brings scopes of its own.
+        client = _must(realm, want.client_id)
+        plan = representation.plan(want, client, roles.given if roles else ())
     kinds = (("default-client-scopes", plan.default_scopes), ("optional-client-scopes", plan.optional_scopes))
     # All are taken away before any is given: a scope cannot be both.
     for method, which in (("DELETE", 0), ("PUT", 1)):

@@ -20,8 +20,7 @@ POST_LOGOUT = "post.logout.redirect.uris"
 OTHER_FLOWS = ("oauth2.device.authorization.grant.enabled", "oidc.ciba.grant.enabled")
 # Given by the server to every client with a service account.
 SERVICE_SCOPE = "service_account"
-# What AUTH_KEYCLOAK_SCOPE asks for; so these work as optional scopes too.
-REQUESTED_SCOPES = ("openid", "email", "profile")
+NEEDED_CLAIMS = ("email",)
 BUILT_IN = ("account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console")
 MASK = "**********"
 
@@ -58,6 +57,7 @@ class Wanted(NamedTuple):
     roles: list[str] | None
     secret: str | None
     login: bool
+    requested: list[str]
 
 
 Moves = tuple[list[str], list[str]]
@@ -213,6 +213,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         roles=_unique(options["service_account_roles"]) if options["service_account_roles"] is not None else None,
         secret=options["secret"],
         login=options["standard_flow"],
+        requested=[name for name in _unique(options["requested_scopes"]) if name != "openid"],
     )
 
 
@@ -232,24 +233,28 @@ def foreign(client: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def missing_claims(want: Wanted, client: Mapping[str, Any], scopes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Claims that Langfuse needs in the ID token and that no mapper of the client's scopes would put there.
+def login_gaps(
+    want: Wanted, client: Mapping[str, Any], scopes: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[str], list[str]]:
+    """Scopes that Langfuse asks for and the client would not have, and claims that no mapper would put into the ID token.
 
-    ``scopes`` are the realm's by name. Without ``email`` Langfuse refuses the login, without ``sub`` its OIDC library does.
+    Keycloak answers a login that asks for a scope the client has neither as default nor as optional with invalid_scope;
+    Langfuse refuses a token without ``email``. ``scopes`` are the realm's by name.
     """
     if not want.login:
-        return []
+        return [], []
     default, optional = final_scopes(want, client)
-    requested = [name for name in optional if name in REQUESTED_SCOPES]
+    refused = [name for name in want.requested if name not in default and name not in optional]
     mappers = list(client.get("protocolMappers") or [])
-    for name in [*default, *requested]:
+    for name in {*default, *want.requested}:
         mappers += scopes.get(name, {}).get("protocolMappers") or []
-    return [claim for claim in ("email",) if not any(_gives(mapper, claim) for mapper in mappers)]
+    claims = [claim for claim in NEEDED_CLAIMS if not any(_gives(mapper, claim) for mapper in mappers)]
+    return refused, claims
 
 
 def _gives(mapper: Mapping[str, Any], claim: str) -> bool:
     config = mapper.get("config") or {}
-    return config.get("claim.name") == claim and config.get("id.token.claim", "true") == "true"
+    return config.get("claim.name") == claim and config.get("id.token.claim") == "true"
 
 
 def final_scopes(want: Wanted, client: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -294,7 +299,7 @@ def _plan_fields(want: Wanted, now: Mapping[str, Any], body: dict[str, Any], cha
     for field, value in want.fields.items():
         if now.get(field) != value:
             body[field] = value
-            changes.append(Change(names.get(field, "service_accounts"), now.get(field), value))
+            changes.append(Change(names.get(field, "service_account"), now.get(field), value))
     for field, values in want.sets.items():
         before = sorted(now.get(field) or [])
         if before != sorted(values) or not now:

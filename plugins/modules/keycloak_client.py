@@ -155,8 +155,6 @@ options:
   default_scopes:
     description:
       - Client scopes that every token gets, exactly these.
-      - Langfuse needs the claim C(email) in the ID token. It asks for C(email) and C(profile) itself, so these may be in
-        O(optional_scopes) instead.
       - The scope C(service_account), which the server gives to a client with a service account, is left as it is.
     type: list
     elements: str
@@ -164,9 +162,17 @@ options:
   optional_scopes:
     description:
       - Client scopes that tokens get when they are asked for, exactly these.
-      - Without it they stay as they are; at creation the server gives those of the realm.
+      - Without it they stay as they are; a client that is created gets none.
     type: list
     elements: str
+  requested_scopes:
+    description:
+      - What Langfuse asks for at a login (C(AUTH_KEYCLOAK_SCOPE)). It only says what is checked with O(standard_flow).
+      - Keycloak refuses a login that asks for a scope which the client has neither as default nor as optional, and
+        Langfuse one whose ID token has no C(email).
+    type: list
+    elements: str
+    default: [openid, email, profile]
   service_account_roles:
     description:
       - Gives the client a service account (client credentials) that has exactly these roles of C(realm-management), for
@@ -261,7 +267,7 @@ client:
     issuer: https://sso.example.com/realms/company
     redirect_uris: ["https://langfuse.example.com/api/auth/callback/keycloak"]
     default_scopes: [basic, email, profile]
-    optional_scopes: [address, offline_access, phone]
+    optional_scopes: []
 secret:
   description: The client's secret.
   type: str
