@@ -168,7 +168,9 @@ class Client:
                 if not chunk:
                     break
                 chunks.append(chunk)
-            # read1 leaves a body of known length open, and the next request would be refused and sent twice.
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+            # read1() does not end an answer whose length is known, and the connection takes no next request before.
             answer.close()
             if answer.will_close:
                 self.close()

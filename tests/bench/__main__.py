@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-from tests.bench import builder, catalogue, engine
+from tests.bench import builder, catalogue, engine, extras
 from tests.bench.builder import Built
+from tests.bench.lock import only_one
 from tests.bench.paths import Paths, find_paths
 from tests.bench.shell import BenchError, say
 from tests.bench.variables import format_variables
-
-
-@contextmanager
-def _only_one(paths: Paths) -> Iterator[None]:
-    """Two `up` at once would start two engines: the second one waits."""
-    paths.bench.mkdir(parents=True, exist_ok=True)
-    with paths.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("  ... wait for another run of the bench")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _report_facts(paths: Paths) -> dict[str, str]:
@@ -118,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start an engine, build what is missing, write vars.yml")
     up.add_argument("--recheck", action="store_true", help="ask again whether a registry answers")
+    names = [image.name for image in catalogue.EXTRAS]
+    up.add_argument("--with", dest="extras", action="append", choices=names, default=[], help="also build this image")
     down = commands.add_parser("down", help="stop the engine that `up` started")
     down.add_argument("--purge", action="store_true", help="also remove images, volumes and everything else kept")
     commands.add_parser("status", help="what runs and what is built; exit 1 when `up` has something to do")
@@ -126,10 +114,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = find_paths()
     try:
         if options.command == "up":
-            with _only_one(paths):
+            with only_one(paths):
                 _up(paths, options.recheck)
+                for name in options.extras:
+                    print(extras.build(paths, name, {}))
         elif options.command == "down":
-            with _only_one(paths):
+            with only_one(paths):
                 _down(paths, options.purge)
         elif options.command == "images":
             print("\n".join(built.reference for built in builder.read_report(paths)))

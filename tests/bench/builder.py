@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.bench import catalogue
+from tests.bench import catalogue, maven
 from tests.bench.apt import PrivateApt, machine_mirror
 from tests.bench.catalogue import HASH_LABEL, Image
 from tests.bench.paths import Paths
@@ -139,12 +139,15 @@ def ensure_wheels(paths: Paths, image: Image, times: dict[str, float]) -> Path:
 def build(paths: Paths, image: Image, context: str, times: dict[str, float]) -> Built:
     started = time.monotonic()
     wheels = ensure_wheels(paths, image, times)
+    artifacts = maven.ensure(paths, maven.parse(image.maven.read_text()), times) if image.maven.exists() else None
     candidate = f"{catalogue.REGISTRY}/candidate/{image.name}:{context}"
     with step(f"build {image.repository}", times, f"{image.name} image"):
         words: list[str | Path] = ["docker", "build", "--progress=plain", "-t", candidate, "-f", image.dockerfile]
         words += ["--build-arg", f"BASE={catalogue.base_reference(image.suite)}", "--label", f"{HASH_LABEL}={context}"]
         if image.requirements.exists():
             words += ["--build-context", f"wheels={wheels}"]
+        if artifacts is not None:
+            words += ["--build-context", f"maven={artifacts}"]
         if image.target:
             words += ["--target", image.target]
         run([*words, image.context], log=paths.build_log)

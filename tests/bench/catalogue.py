@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.paths import IMAGE_SOURCES, TESTS
@@ -45,6 +45,10 @@ class Image:
     def requirements(self) -> Path:
         return self.dockerfile.parent / "requirements.txt"
 
+    @property
+    def maven(self) -> Path:
+        return self.dockerfile.parent / "maven.txt"
+
     def reference(self, tag: str) -> str:
         return f"{REGISTRY}/{self.repository}:{tag}"
 
@@ -68,6 +72,11 @@ def _store(name: str, repository: str, probe: tuple[str, ...], version: str, sui
         version=version,
         suite=suite,
     )
+
+
+def _extra(name: str, repository: str, probe: tuple[str, ...], version: str) -> Image:
+    """No variable of the collection takes its tag."""
+    return replace(_store(name, repository, probe, version), variable="")
 
 
 def _standin(name: str, target: str) -> Image:
@@ -94,6 +103,10 @@ STORES = (
 OTHERS = {
     "redis": _store("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
 }
+# Built only where a test asks for them: `up --with NAME`, or `extras.ensure`.
+EXTRAS = (
+    _extra("keycloak", "keycloak/keycloak", ("/opt/keycloak/bin/kc.sh", "--version"), r"Keycloak (\d+\.\d+\.\d+)"),
+)
 STANDINS = (_standin("langfuse", "web"), _standin("langfuse-worker", "worker"))
 
 

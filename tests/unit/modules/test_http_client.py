@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP client on a real socket: what is asked once is sent once, and the connection is kept."""
+"""The HTTP client against a server on loopback that counts what arrives."""
 
 from __future__ import annotations
 
@@ -12,40 +12,68 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.http_client import Client
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
+
+ANSWERS = {
+    "/length": (200, {"Content-Length": "2"}, b"ok"),
+    "/chunks": (200, {"Transfer-Encoding": "chunked"}, b"2\r\nok\r\n0\r\n\r\n"),
+    "/nothing": (204, {}, b""),
+    "/empty": (200, {"Content-Length": "0"}, b""),
+    "/short": (200, {"Content-Length": "20", "Connection": "close"}, b"ok"),
+}
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Any
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen.append((body, self.client_address[1]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1  # type: ignore[attr-defined]
+
+    def do_GET(self) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")  # type: ignore[attr-defined]
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, headers, body = ANSWERS[self.path]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    do_POST = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
 
 @pytest.fixture
-def echo() -> Iterator[Any]:
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    server.seen = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def server() -> Iterator[Any]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.connections, server.requests = 0, []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"x" * 200_000])
-def test_each_request_is_sent_once_over_one_connection(echo: Any, body: bytes) -> None:
-    client = Client(f"http://127.0.0.1:{echo.server_port}", timeout=5)
-    for _ in range(3):
-        assert client.request("POST", "/", body).body == body
+@pytest.fixture
+def client(server: Any) -> Iterator[http_client.Client]:
+    client = http_client.Client(f"http://127.0.0.1:{server.server_address[1]}", timeout=5)
+    yield client
     client.close()
-    assert [seen for seen, _ in echo.seen] == [body] * 3
-    assert len({port for _, port in echo.seen}) == 1
+
+
+@pytest.mark.parametrize("path", ["/length", "/chunks", "/nothing", "/empty"])
+def test_requests_share_a_connection_and_each_is_sent_once(server: Any, client: Any, path: str) -> None:
+    wanted = [f"{method} {path}" for method in ("POST", "DELETE", "GET")]
+    for method in ("POST", "DELETE", "GET"):
+        answer = client.request(method, path, b"x" if method == "POST" else None)
+        assert answer.body == (b"ok" if path in ("/length", "/chunks") else b"")
+    assert server.requests == wanted
+    assert server.connections == 1
+
+
+def test_an_answer_that_ends_early_is_no_answer(client: Any) -> None:
+    with pytest.raises(http_client.Unreachable) as failed:
+        client.request("GET", "/short")
+    assert failed.value.kind == http_client.CLOSED

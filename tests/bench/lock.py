@@ -1,0 +1,23 @@
+"""One run of the bench at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.bench.paths import Paths
+from tests.bench.shell import say
+
+
+@contextmanager
+def only_one(paths: Paths) -> Iterator[None]:
+    """Two `up` at once would start two engines: the second one waits."""
+    paths.bench.mkdir(parents=True, exist_ok=True)
+    with paths.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  ... wait for another run of the bench")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
