@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules run as Ansible runs them (arguments in, one JSON out), against engines in containers `modules-dev-*`."""
+"""Modules run as Ansible runs them (arguments in, one JSON out), against engines in containers `PREFIX-*`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PREFIX = "modules-dev"
+# Two people on one machine give themselves different names.
+PREFIX = os.environ.get("LANGFUSE_TEST_PREFIX", "modules-dev")
 sys.path.insert(0, str(REPOSITORY))
 
 
@@ -91,7 +93,7 @@ def image(repository: str) -> str:
 
 
 def start(name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = ()) -> str:
-    """Start `modules-dev-NAME` with `port` published on loopback and give its `host:port`."""
+    """Start `PREFIX-NAME` with `port` published on loopback and give its `host:port`."""
     container = f"{PREFIX}-{name}"
     docker("rm", "-f", "-v", container, check=False)
     docker("run", "-d", "--name", container, "-p", f"127.0.0.1::{port}", *options, reference, *command)
@@ -144,7 +146,7 @@ def stack(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     images = find_images()
     if images is None:
         pytest.skip("images of the bench are missing: python -m tests.bench up")
-    project = Stack(tmp_path_factory.mktemp("modules-dev"), images)
+    project = Stack(tmp_path_factory.mktemp("stack"), images, PREFIX)
 
     def create_buckets(endpoint: str) -> None:
         keys = {"access_key": "s3key", "secret_key": SECRETS["s3"]}

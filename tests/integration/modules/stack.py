@@ -67,11 +67,10 @@ def find_images() -> dict[str, str] | None:
 
 
 class Stack:
-    """Project `modules-dev`. `environment` is what web and worker get; change it and `apply` again."""
+    """A Compose project. `environment` is what web and worker get; change it and `start` again."""
 
-    project = "modules-dev"
-
-    def __init__(self, directory: Path, images: dict[str, str]) -> None:
+    def __init__(self, directory: Path, images: dict[str, str], project: str = "modules-dev") -> None:
+        self.project = project
         self.directory = directory
         self.images = images
         self.web_port, self.s3_port = free_port(), free_port()
