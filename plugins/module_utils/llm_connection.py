@@ -265,9 +265,9 @@ def refusal(answer: http_client.Response, url: str) -> Failure:
         return Failure(
             "bad_option", f"Langfuse refuses the connection: {answer.text()}.", "Correct the option it names."
         )
-    if answer.status == 500 and "ENCRYPTION_KEY" in said:
+    if answer.status == 500 and "ENCRYPTION_KEY" in answer.text():
         cure = "Set ENCRYPTION_KEY (64 hexadecimal digits) on langfuse-web and langfuse-worker, equal on both."
-        return Failure("encryption_key_missing", f"Langfuse cannot encrypt the secret: {said}.", cure)
+        return Failure("encryption_key_missing", f"Langfuse cannot encrypt the secret: {answer.text()}.", cure)
     return trace.refusal(answer, PATH)
 
 

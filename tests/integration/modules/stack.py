@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REGISTRY = "bench.localhost"
+REGISTRY = os.environ.get("LANGFUSE_TEST_REGISTRY", "bench.localhost")
 IMAGES = {
     "postgres": "library/postgres",
     "valkey": "valkey/valkey",
