@@ -1,0 +1,69 @@
+"""Environments of the real clients, made once from their registries and kept in the cache by what they are made of."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse") / "senders"
+OLDEST_NODE = 20
+
+
+def python(requirements: Path) -> Path:
+    """The Python of an environment with these locked requirements."""
+
+    def make(place: Path) -> None:
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        _run(*uv, "venv", "--clear", "--python", sys.executable, str(place))
+        _run(*uv, "pip", "install", "--python", str(place / "bin" / "python"), "--requirement", str(requirements))
+
+    text = requirements.read_text() + sys.version
+    return _once(f"{requirements.parent.name}-{requirements.stem}", text, make) / "bin" / "python"
+
+
+def javascript(source: Path) -> Path:
+    """A folder with the packages of `source`; a script must be copied into it to find them."""
+
+    def make(place: Path) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, place)
+        _run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", folder=place)
+
+    return _once(source.name, (source / "package-lock.json").read_text(), make)
+
+
+def node() -> str | None:
+    """Node, if this machine has one that the client takes."""
+    found = shutil.which("node")
+    if found is None or shutil.which("npm") is None:
+        return None
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    return found if int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE else None
+
+
+def _once(name: str, content: str, make: Callable[[Path], None]) -> Path:
+    place = CACHE / f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        complete = place / ".complete"
+        if not complete.exists():
+            make(place)
+            complete.touch()
+    return place
+
+
+def _run(*command: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
