@@ -41,21 +41,21 @@ class Langfuse:
             "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
             "LANGFUSE_SECRET_KEY": SECRETS["project"],
         }
-        self._basic = base64.b64encode(f"{PUBLIC_KEY}:{SECRETS['project']}".encode()).decode()
+        self.basic = base64.b64encode(f"{PUBLIC_KEY}:{SECRETS['project']}".encode()).decode()
 
     @property
     def otlp(self) -> dict[str, str]:
         """What a plain OpenTelemetry exporter needs."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"{self.url}/api/public/otel",
-            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Basic%20{self._basic},x-langfuse-ingestion-version=4",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Basic%20{self.basic},x-langfuse-ingestion-version=4",
         }
 
     def observations(self, **query: str) -> Rows:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
         text = urllib.parse.urlencode({"fromStartTime": since, "fields": FIELDS, **query})
         request = urllib.request.Request(f"{self.url}/api/public/v2/observations?{text}")
-        request.add_header("Authorization", f"Basic {self._basic}")
+        request.add_header("Authorization", f"Basic {self.basic}")
         with urllib.request.urlopen(request, timeout=10) as answer:
             rows: Rows = json.load(answer)["data"]
             return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,32 @@ def node() -> str | None:
     return found if int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE else None
 
 
+def collector() -> Path:
+    """An OpenTelemetry Collector with only the guide's parts, compiled from its own modules."""
+    source = HERE / "collector"
+
+    def make(place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        command = ("go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(place / "collector"), ".")
+        _run(*command, folder=source, CGO_ENABLED="0", GOTOOLCHAIN="local")
+
+    content = "".join((source / name).read_text() for name in ("main.go", "go.sum"))
+    return _once("collector", content, make) / "collector"
+
+
+def go() -> str | None:
+    """Why the collector cannot be compiled here, or None."""
+    if shutil.which("go") is None:
+        return "no go on this machine"
+    wanted = re.search(r"^go (\d+)\.(\d+)", (HERE / "collector" / "go.mod").read_text(), re.MULTILINE)
+    text = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"go(\d+)\.(\d+)", text)
+    assert wanted is not None
+    if found is None or tuple(map(int, found.groups())) < tuple(map(int, wanted.groups())):
+        return f"{text.strip()} is older than the collector wants"
+    return None
+
+
 def _once(name: str, content: str, make: Callable[[Path], None]) -> Path:
     place = CACHE / f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -63,7 +90,8 @@ def _once(name: str, content: str, make: Callable[[Path], None]) -> Path:
     return place
 
 
-def _run(*command: str, folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+def _run(*command: str, folder: Path | None = None, **environment: str) -> None:
+    values = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=1200, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.integration.senders import environments
+from tests.integration.modules.stack import free_port
+from tests.integration.senders import environments, guide
 from tests.integration.senders.conftest import Langfuse, send
+from tests.integration.senders.processes import serving
 
 pytestmark = pytest.mark.engine
 CLIENTS = environments.HERE / "clients"
@@ -57,17 +61,41 @@ def check_sdk(found: dict[str, dict[str, Any]], tag: str, trace_name: str) -> No
     assert (found["notify"]["type"], found["notify"]["parentObservationId"]) == ("TOOL", root["id"])
 
 
+RESOURCE = {"OTEL_SERVICE_NAME": "sender", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging"}
+
+
 def test_an_opentelemetry_sdk(langfuse: Langfuse, tag: str) -> None:
     python = environments.python(SDK_5)
-    resource = {"OTEL_SERVICE_NAME": "sender", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging"}
-    send(str(python), str(CLIENTS / "opentelemetry_sdk.py"), TAG=tag, **langfuse.otlp, **resource)
-    found = langfuse.named(tag, 3)
+    send(str(python), str(CLIENTS / "opentelemetry_sdk.py"), TAG=tag, **langfuse.otlp, **RESOURCE)
+    check_otel(langfuse.named(tag, 3), tag)
+
+
+def check_otel(found: dict[str, dict[str, Any]], tag: str) -> None:
     for row in found.values():
         context(row, tag)
         assert (row["environment"], row["traceName"]) == ("staging", "otel-request")
     chat, failed = found["chat"], found["notify"]
-    assert (chat["type"], chat["model"]) == ("GENERATION", "gpt-4o-mini")
+    assert (chat["type"], chat["model"], chat["modelParameters"]) == ("GENERATION", "gpt-4o-mini", {"temperature": 0.2})
     assert chat["usageDetails"] == {"input": 12, "output": 5, "total": 17}
     # Nobody sent a cost: it is computed from the price of the model.
     assert chat["totalCost"] == pytest.approx(12 * 0.15e-6 + 5 * 0.6e-6)
     assert (failed["level"], failed["statusMessage"]) == ("ERROR", "ValueError: boom")
+
+
+@pytest.mark.long
+def test_a_collector_between(langfuse: Langfuse, tag: str, tmp_path: Path) -> None:
+    """The guide's configuration in a real collector; the sender knows no key."""
+    if why := environments.go():
+        pytest.skip(why)
+    program = environments.collector()
+    document = guide.configuration("the tests start a collector")
+    address = f"127.0.0.1:{free_port()}"
+    document["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = address
+    path = tmp_path / "collector.yaml"
+    path.write_text(yaml.safe_dump(document))
+    python = environments.python(SDK_5)
+    keys = {"LANGFUSE_BASE_URL": langfuse.url, "LANGFUSE_BASIC": langfuse.basic}
+    with serving([str(program), "--config", str(path)], tmp_path / "log", f"http://{address}", 30, **keys):
+        sender = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}", **RESOURCE}
+        send(str(python), str(CLIENTS / "opentelemetry_sdk.py"), TAG=tag, **sender)
+        check_otel(langfuse.named(tag, 3), tag)
