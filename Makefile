@@ -57,6 +57,8 @@ pages: setup ## Write the pages that are made from the contract and from the cau
 	@$(PYTHON) -m tests.pages
 
 lock: setup ## Lock the Python requirements again
-	@cd requirements && for name in controller development; do \
+	@for path in requirements/controller requirements/development examples/ai-service/requirements \
+	    tests/integration/senders/requirements/litellm tests/integration/senders/requirements/python-sdk-5; do \
+	  name=$$(basename $$path); (cd $$(dirname $$path) && \
 	  uv pip compile -q --universal --python-version 3.12 --no-header --no-annotate --no-emit-index-url $$name.in -o $$name.txt && \
-	  sed -i "1i # Locked by \`make lock\` from $$name.in." $$name.txt; done
+	  sed -i "1i # Locked by \`make lock\` from $$name.in." $$name.txt); done

@@ -205,18 +205,6 @@ def ensure_images(paths: Paths, tarball: Path, times: dict[str, float]) -> list[
     return [present[image.name] for image in catalogue.wanted_images()]
 
 
-def ensure_other(paths: Paths, image: Image) -> str:
-    """The reference of an image that `up` does not build; built when it is missing."""
-    context = catalogue.hash_context(image)
-    form = ["--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={HASH_LABEL}={context}"]
-    found = run(["docker", "images", *form, f"{catalogue.REGISTRY}/{image.repository}"]).split()
-    if found:
-        return found[0]
-    times: dict[str, float] = {}
-    ensure_base_image(paths, ensure_base_tarball(paths, times, image.suite), times, image.suite)
-    return build(paths, image, context, times).reference
-
-
 def write_report(paths: Paths, images: list[Built], times: dict[str, float], facts: dict[str, object]) -> None:
     content = {**facts, "seconds": times, "images": [asdict(built) for built in images]}
     paths.build_report.write_text(json.dumps(content, indent=1) + "\n")

@@ -74,9 +74,9 @@ def _store(name: str, repository: str, probe: tuple[str, ...], version: str, sui
     )
 
 
-def _extra(name: str, repository: str, probe: tuple[str, ...], version: str) -> Image:
+def _extra(name: str, repository: str, probe: tuple[str, ...], version: str, suite: str = SUITE) -> Image:
     """No variable of the collection takes its tag."""
-    return replace(_store(name, repository, probe, version), variable="")
+    return replace(_store(name, repository, probe, version, suite), variable="")
 
 
 def _standin(name: str, target: str) -> Image:
@@ -99,13 +99,10 @@ STORES = (
     _store("seaweedfs", "chrislusf/seaweedfs", ("weed", "version"), r"\b(\d+\.\d+)\b"),
     _store("clickhouse", "clickhouse/clickhouse-server", ("clickhouse-server", "--version"), r"(\d+(?:\.\d+){3})"),
 )
-# Other versions than the bundled ones. `up` does not build them: the first test that needs one does.
-OTHERS = {
-    "redis": _store("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
-}
 # Built only where a test asks for them: `up --with NAME`, or `extras.ensure`.
 EXTRAS = (
     _extra("keycloak", "keycloak/keycloak", ("/opt/keycloak/bin/kc.sh", "--version"), r"Keycloak (\d+\.\d+\.\d+)"),
+    _extra("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
 )
 STANDINS = (_standin("langfuse", "web"), _standin("langfuse-worker", "worker"))
 

@@ -28,7 +28,7 @@ def build(paths: Paths, name: str, times: dict[str, float]) -> str:
     image = by_name(name)
     if reference := find(image):
         return reference
-    builder.ensure_base_image(paths, builder.ensure_base_tarball(paths, times), times)
+    builder.ensure_base_image(paths, builder.ensure_base_tarball(paths, times, image.suite), times, image.suite)
     return builder.build(paths, image, catalogue.hash_context(image), times).reference
 
 

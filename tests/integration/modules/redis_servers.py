@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.bench import builder, catalogue
+from tests.bench import extras
 from tests.bench.paths import find_paths
 from tests.integration.modules.conftest import PREFIX, docker, image
 
@@ -38,7 +38,7 @@ class Engine:
             # Without an engine both skip.
             self._reference = image("valkey/valkey")
             if self.product == "redis":
-                self._reference = builder.ensure_other(find_paths(), catalogue.OTHERS["redis"])
+                self._reference = extras.ensure(find_paths(), "redis")
         return self._reference
 
 

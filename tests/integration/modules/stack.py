@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REGISTRY = "bench.localhost"
+REGISTRY = os.environ.get("LANGFUSE_TEST_REGISTRY", "bench.localhost")
 IMAGES = {
     "postgres": "library/postgres",
     "valkey": "valkey/valkey",
@@ -67,11 +68,10 @@ def find_images() -> dict[str, str] | None:
 
 
 class Stack:
-    """Project `modules-dev`. `environment` is what web and worker get; change it and `apply` again."""
+    """A Compose project. `environment` is what web and worker get; change it and `start` again."""
 
-    project = "modules-dev"
-
-    def __init__(self, directory: Path, images: dict[str, str]) -> None:
+    def __init__(self, directory: Path, images: dict[str, str], project: str = "modules-dev") -> None:
+        self.project = project
         self.directory = directory
         self.images = images
         self.web_port, self.s3_port = free_port(), free_port()

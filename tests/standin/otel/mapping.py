@@ -1,15 +1,21 @@
-"""From OTLP spans to rows of `events_full`, as the worker's direct write does (recorded in trace.json)."""
+"""From OTLP spans to rows of `events_full`, as the worker's direct write does (recorded in trace.json).
+
+What other clients send than the recorded one (tags in JSON, `gen_ai.*`, metadata in one attribute) is read as the
+application's own source reads it.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.text import parse_iso
 from .export import hex_id
 
 Row = dict[str, Any]
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
 _TYPES = ["SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL"]
+_META = ("langfuse.metadata", "langfuse.observation.metadata", "langfuse.trace.metadata")
 _IN_META = ("langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.")
 _NOT_META = frozenset(
     [
@@ -24,6 +30,38 @@ _NOT_META = frozenset(
         "gen_ai.input.messages",
         "gen_ai.output.messages",
     ]
+)
+
+
+_USAGE = {
+    "prompt_tokens": "input",
+    "completion_tokens": "output",
+    "total_tokens": "total",
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "prompt": "input",
+    "completion": "output",
+}
+_TAGS = (
+    "langfuse.trace.tags",
+    "langfuse.tags",
+    "langfuse.observation.metadata.langfuse_tags",
+    "langfuse.trace.metadata.langfuse_tags",
+    "tag.tags",
+)
+_USER = ("langfuse.user.id", "user.id", "langfuse.observation.metadata.langfuse_user_id")
+_SESSION = (
+    "langfuse.session.id",
+    "session.id",
+    "gen_ai.conversation.id",
+    "langfuse.observation.metadata.langfuse_session_id",
+)
+_MODEL = (
+    "langfuse.observation.model.name",
+    "gen_ai.response.model",
+    "gen_ai.request.model",
+    "llm.response.model",
+    "llm.model_name",
 )
 
 
@@ -91,14 +129,46 @@ def usage(attrs: Mapping[str, Any]) -> dict[str, int]:
     """Provided usage; the total is added when it is missing."""
     found: dict[str, int] = _numbers(attrs.get("langfuse.observation.usage_details"), int)
     if not found:
-        names = {
-            "input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
-            "output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
-            "total": ("gen_ai.usage.total_tokens", "llm.token_count.total"),
-        }
-        got = {k: _first(attrs, *n) for k, n in names.items()}
-        found = {k: int(v) for k, v in got.items() if v is not None}
+        for name, got in attrs.items():
+            prefix = next((p for p in ("gen_ai.usage.", "llm.token_count.") if name.startswith(p)), None)
+            if prefix and name != "gen_ai.usage.cost" and isinstance(got, int | float) and not isinstance(got, bool):
+                kind = name.removeprefix(prefix)
+                found[_USAGE.get(kind, kind)] = int(got)
     return found
+
+
+def cost(attrs: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = _numbers(attrs.get("langfuse.observation.cost_details"), float)
+    total = attrs.get("gen_ai.usage.cost")
+    return found or ({"total": float(total)} if isinstance(total, int | float) and total else {})
+
+
+def tags(attrs: Mapping[str, Any]) -> list[str]:
+    """A list, a list in JSON (LiteLLM writes it so), or text with commas."""
+    found = _first(attrs, *_TAGS)
+    if isinstance(found, str):
+        try:
+            parsed = json.loads(found) if found.strip().startswith("[") else None
+        except ValueError:
+            parsed = None
+        found = parsed if isinstance(parsed, list) else [part.strip() for part in found.split(",")]
+    return [text(tag) for tag in found] if isinstance(found, list) else []
+
+
+def model_parameters(attrs: Mapping[str, Any]) -> str:
+    given = text(attrs.get("langfuse.observation.model.parameters"))
+    rest = {k.removeprefix("gen_ai.request."): v for k, v in attrs.items() if k.startswith("gen_ai.request.")}
+    rest.pop("model", None)
+    return given or text(rest)
+
+
+def first_token(attrs: Mapping[str, Any]) -> int | None:
+    """Microseconds. Some SDKs write the instant as JSON, in quotes."""
+    given = text(attrs.get("langfuse.observation.completion_start_time")).strip('"')
+    try:
+        return int(parse_iso(given).timestamp() * 1_000_000) if given else None
+    except ValueError:
+        return None
 
 
 def with_total(found: dict[str, int]) -> dict[str, int]:
@@ -119,6 +189,12 @@ def observation_type(attrs: Mapping[str, Any], model: str) -> str:
 def metadata(attrs: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, str]:
     """Own metadata first, then scope, resource and the remaining attributes; values as text."""
     found: dict[str, str] = {}
+    for name in _META:
+        try:
+            whole = json.loads(attrs.get(name) or "{}")
+        except (ValueError, TypeError):
+            continue
+        found |= {str(k): text(v) for k, v in whole.items()} if isinstance(whole, dict) else {}
     for name, got in attrs.items():
         prefix = next((p for p in _IN_META if name.startswith(p)), None)
         if prefix:
@@ -127,7 +203,7 @@ def metadata(attrs: Mapping[str, Any], resource: Mapping[str, Any], scope: Mappi
         if scope.get(field):
             found[f"scope.{field}"] = text(scope[field])
     found |= {f"resourceAttributes.{k}": text(v) for k, v in reversed(list(resource.items()))}
-    rest = {k: v for k, v in attrs.items() if k not in _NOT_META and not k.startswith(_IN_META)}
+    rest = {k: v for k, v in attrs.items() if k not in {*_NOT_META, *_META} and not k.startswith(_IN_META)}
     return found | {f"attributes.{k}": text(v) for k, v in reversed(list(rest.items()))}
 
 
@@ -136,15 +212,10 @@ def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[st
     status = span.get("status") or {}
     parent = hex_id(span.get("parentSpanId")) or ""
     start = micros(span.get("startTimeUnixNano")) or ctx.now_us
-    model = text(
-        _first(
-            attrs, "langfuse.observation.model.name", "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"
-        )
-    )
+    model = text(_first(attrs, *_MODEL))
     level = text(attrs.get("langfuse.observation.level"))
     failed = status.get("code") in (2, "STATUS_CODE_ERROR")
     meta = metadata(attrs, resource, scope)
-    tags = attrs.get("langfuse.trace.tags") or []
     used = usage(attrs)
     prompt_version = attrs.get("langfuse.observation.prompt.version")
     return {
@@ -164,12 +235,12 @@ def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[st
         "version": text(_first(attrs, "langfuse.version")),
         "release": text(_first(attrs, "langfuse.release") or resource.get("langfuse.release")),
         "trace_name": text(attrs.get("langfuse.trace.name")),
-        "user_id": text(_first(attrs, "langfuse.user.id", "user.id")),
-        "session_id": text(_first(attrs, "langfuse.session.id", "session.id")),
-        "tags": [text(t) for t in (tags if isinstance(tags, list) else [tags])],
+        "user_id": text(_first(attrs, *_USER)),
+        "session_id": text(_first(attrs, *_SESSION)),
+        "tags": tags(attrs),
         "level": level if level in _LEVELS else ("ERROR" if failed else "DEFAULT"),
         "status_message": text(attrs.get("langfuse.observation.status_message") or status.get("message")),
-        "completion_start_time": None,
+        "completion_start_time": first_token(attrs),
         "is_app_root": not parent,
         "bookmarked": False,
         "public": attrs.get("langfuse.trace.public") in (True, "true"),
@@ -178,10 +249,10 @@ def _row(span: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[st
         "prompt_version": int(prompt_version) if prompt_version is not None else None,
         "model_id": "",
         "provided_model_name": model,
-        "model_parameters": text(attrs.get("langfuse.observation.model.parameters")) or "{}",
+        "model_parameters": model_parameters(attrs),
         "provided_usage_details": used,
         "usage_details": with_total(used),
-        "provided_cost_details": _numbers(attrs.get("langfuse.observation.cost_details"), float),
+        "provided_cost_details": cost(attrs),
         "cost_details": {},
         "usage_pricing_tier_id": None,
         "usage_pricing_tier_name": None,

@@ -79,10 +79,15 @@ def shape(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_AMBIENT = {
+    "__BEDROCK_DEFAULT_CREDENTIALS__": "Default AWS credentials",
+    "__VERTEXAI_DEFAULT_CREDENTIALS__": "Default GCP credentials (ADC)",
+}
+
+
 def display(secret: str) -> str:
     """`...` and the last four characters, those before `"}` for JSON."""
-    text = secret.removesuffix('"}') if secret.startswith("{") else secret
-    return f"...{text[-4:]}"
+    return _AMBIENT.get(secret) or f"...{secret.removesuffix('"}')[-4:]}"
 
 
 async def listing(context: Context, request: web.BaseRequest) -> web.Response:

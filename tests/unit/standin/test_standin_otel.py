@@ -27,6 +27,15 @@ def attribute(key: str, value: Any) -> dict[str, Any]:
     return {"key": key, "value": {"stringValue": value}}
 
 
+def number(key: str, value: int) -> dict[str, Any]:
+    return {"key": key, "value": {"intValue": str(value)}}
+
+
+MODEL_GOT = {"provided_model_name": "got"}
+TEMPERATURE = {"model_parameters": '{"temperature":0.5}'}
+LLM_COUNT = {"input": 1, "total": 3}
+
+
 def export(span: dict[str, Any]) -> list[dict[str, Any]]:
     resource = {"attributes": [attribute("service.name", "probe"), attribute("langfuse.environment", "probe")]}
     return [{"resource": resource, "scopeSpans": [{"scope": {"name": "probe", "version": "1"}, "spans": [span]}]}]
@@ -53,6 +62,23 @@ def test_instants_are_whole_microseconds() -> None:
         ([attribute("langfuse.environment", "own")], {"environment": "own"}),
         ([attribute("langfuse.user.id", "u"), attribute("session.id", "s")], {"user_id": "u", "session_id": "s"}),
         ([attribute("langfuse.trace.tags", ["a", "b"])], {"tags": ["a", "b"]}),
+        ([attribute("langfuse.trace.tags", '["a","b"]')], {"tags": ["a", "b"]}),
+        ([attribute("langfuse.trace.tags", "a, b")], {"tags": ["a", "b"]}),
+        ([attribute("langfuse.observation.metadata.langfuse_tags", ["a"])], {"tags": ["a"]}),
+        ([attribute("gen_ai.conversation.id", "s")], {"session_id": "s"}),
+        ([attribute("gen_ai.request.model", "asked"), attribute("gen_ai.response.model", "got")], MODEL_GOT),
+        ([{"key": "gen_ai.request.temperature", "value": {"doubleValue": 0.5}}], TEMPERATURE),
+        (
+            [number("gen_ai.usage.input_tokens", 12), number("gen_ai.usage.cached_tokens", 3)],
+            {"usage_details": {"input": 12, "cached_tokens": 3, "total": 15}},
+        ),
+        ([number("llm.token_count.prompt", 1), number("llm.token_count.total", 3)], {"usage_details": LLM_COUNT}),
+        ([{"key": "gen_ai.usage.cost", "value": {"doubleValue": 0.5}}], {"provided_cost_details": {"total": 0.5}}),
+        (
+            [attribute("langfuse.observation.completion_start_time", '"2026-11-22T05:28:33.225558Z"')],
+            {"completion_start_time": 1795325313225558},
+        ),
+        ([attribute("langfuse.observation.completion_start_time", "soon")], {"completion_start_time": None}),
         ([attribute("langfuse.observation.level", "WARNING")], {"level": "WARNING"}),
         ([attribute("langfuse.observation.input", '{"a":1}')], {"input": '{"a":1}'}),
         (
@@ -184,3 +210,11 @@ def test_protobuf_equals_json() -> None:
 def test_object_key_uses_the_prefix_verbatim() -> None:
     assert object_key("events/", "p", "2026/11/21/20/59", "u") == "events/otel/p/2026/11/21/20/59/u.json"
     assert object_key("events", "p", "2026/11/21/20/59", "u") == "eventsotel/p/2026/11/21/20/59/u.json"
+
+
+def test_metadata_in_one_attribute_is_taken_apart() -> None:
+    found = row(attributes=[attribute("langfuse.trace.metadata", '{"vehicle_id":"v-42","deep":{"a":1}}')])
+    pairs = dict(zip(found["metadata_names"], found["metadata_values"], strict=True))
+    assert (pairs["vehicle_id"], pairs["deep"]) == ("v-42", '{"a":1}')
+    assert "attributes.langfuse.trace.metadata" not in pairs
+    assert "x" not in row(attributes=[attribute("langfuse.trace.metadata", '["x"]')])["metadata_names"]

@@ -40,6 +40,7 @@ def test_passwords_and_display() -> None:
     assert not bcrypt_equal("secret", "no hash")
     assert display_secret("sk-lf-22222222-2222") == "sk-lf-...2222"
     assert (display("sk-abcdefgh1234"), display('{"apiKey":"abcdef"}')) == ("...1234", "...cdef")
+    assert display("__BEDROCK_DEFAULT_CREDENTIALS__") == "Default AWS credentials"
 
 
 def test_encryption_is_iv_text_tag() -> None:

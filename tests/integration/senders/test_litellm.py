@@ -1,0 +1,130 @@
+"""LiteLLM, as a library and as a gateway, with both of its callbacks and a model that is not there."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.modules.stack import free_port
+from tests.integration.senders import environments, guide
+from tests.integration.senders.conftest import Langfuse, send
+from tests.integration.senders.processes import serving
+
+pytestmark = pytest.mark.engine
+REQUIREMENTS = environments.HERE / "requirements" / "litellm.txt"
+# Without these LiteLLM asks the internet for prices and reports its use.
+QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DISABLE_ADMIN_UI": "True"}
+# Callback -> name of the generation, observations of a call, model as it is named.
+CALLS = {
+    "langfuse": ("litellm-acompletion", 1, "openai/gpt-4o-mini"),
+    "langfuse_otel": ("litellm_request", 2, "gpt-4o-mini"),
+}
+FAILED_COUNT = {"langfuse": 1, "langfuse_otel": 1}
+COST = 10 * 0.15e-6 + 20 * 0.6e-6
+
+
+def context(row: dict[str, Any], tag: str) -> None:
+    assert (row["userId"], row["sessionId"], row["traceName"]) == ("driver-7", "shift-1", "litellm-request")
+    assert tag in row["tags"]
+    assert row["metadata"]["vehicle_id"] == "v-42"
+
+
+def success(row: dict[str, Any], tag: str, model: str = "gpt-4o-mini") -> None:
+    context(row, tag)
+    assert (row["type"], row["model"], row["level"]) == ("GENERATION", model, "DEFAULT")
+    usage = {name: row["usageDetails"][name] for name in ("input", "output", "total")}
+    assert (usage, row["totalCost"]) == ({"input": 10, "output": 20, "total": 30}, pytest.approx(COST))
+    assert "hello" in row["output"]
+
+
+@pytest.fixture(scope="module")
+def library(langfuse: Langfuse) -> str:
+    """Both callbacks in one process: LiteLLM takes seconds to import."""
+    tag = f"library-{uuid.uuid4().hex[:8]}"
+    command = [str(environments.python(REQUIREMENTS)), str(environments.HERE / "clients" / "litellm_library.py")]
+    send(*command, TAG=tag, **QUIET, **langfuse.environment)
+    return tag
+
+
+def test_the_library_with_the_langfuse_callback(langfuse: Langfuse, library: str) -> None:
+    tag = f"{library}-langfuse"
+    (row,) = langfuse.trace(tag, 1)
+    success(row, tag)
+    (failed,) = langfuse.trace(f"{tag}-failed", 1)
+    context(failed, f"{tag}-failed")
+    assert failed["level"] == "ERROR" and "mock rate limit error" in failed["statusMessage"]
+
+
+def test_the_library_with_the_otel_callback(langfuse: Langfuse, library: str) -> None:
+    tag = f"{library}-langfuse_otel"
+    found = langfuse.named(tag, 2)
+    success(found["litellm_request"], tag)
+    assert found["raw_gen_ai_request"]["parentObservationId"] == found["litellm_request"]["id"]
+    (failed,) = langfuse.trace(f"{tag}-failed", 1)
+    context(failed, f"{tag}-failed")
+    assert failed["level"] == "ERROR"
+    assert "mock rate limit error" in failed["metadata"]["attributes.error.message"]
+
+
+@pytest.fixture(scope="module", params=["langfuse", "langfuse_otel"])
+def gateway(request: pytest.FixtureRequest, langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    yield from start_gateway(langfuse, tmp_path_factory.mktemp("gateway"), request.param)
+
+
+def start_gateway(langfuse: Langfuse, folder: Path, callback: str) -> Iterator[tuple[str, str]]:
+    """The guide's configuration, with answers instead of a model."""
+    document = guide.configuration("the tests start this file")
+    settings = document["litellm_settings"]
+    assert settings == {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
+    settings.update(success_callback=[callback], failure_callback=[callback])
+    (model,) = document["model_list"]
+    model["litellm_params"].update(api_key="none", mock_response="hello")
+    broken = {**model["litellm_params"], "mock_response": "litellm.RateLimitError"}
+    document["model_list"].append({"model_name": "broken", "litellm_params": broken})
+    path, port = folder / "gateway.yaml", free_port()
+    path.write_text(yaml.safe_dump(document))
+    program = str(environments.python(REQUIREMENTS).parent / "litellm")
+    command = [program, "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    url = f"http://127.0.0.1:{port}"
+    keys = {"LITELLM_MASTER_KEY": "sk-canary-master"}
+    with serving(command, folder / "log", f"{url}/health/liveliness", 120, **keys, **QUIET, **langfuse.environment):
+        yield url, callback
+
+
+def ask(url: str, model: str, tag: str) -> int:
+    metadata = {
+        "tags": [tag],
+        "trace_name": "litellm-request",
+        "session_id": "shift-1",
+        "trace_user_id": "driver-7",
+        "trace_id": uuid.uuid4().hex,
+        "trace_metadata": {"vehicle_id": "v-42"},
+    }
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "metadata": metadata, "num_retries": 0}
+    request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode())
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Authorization", "Bearer sk-canary-master")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_gateway(langfuse: Langfuse, gateway: tuple[str, str]) -> None:
+    url, callback = gateway
+    tag = f"gateway-{uuid.uuid4().hex[:8]}"
+    assert (ask(url, "gpt-4o-mini", tag), ask(url, "broken", f"{tag}-failed")) == (200, 429)
+    name, count, model = CALLS[callback]
+    success(langfuse.named(tag, count)[name], tag, model)
+    found = langfuse.named(f"{tag}-failed", FAILED_COUNT[callback])
+    context(found[name], f"{tag}-failed")
+    assert found[name]["level"] == "ERROR"
