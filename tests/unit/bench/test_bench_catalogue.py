@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.builder import Built
-from tests.bench.catalogue import OTHERS, STANDINS, STORES, Image, hash_context, wanted_images
+from tests.bench.catalogue import EXTRAS, STANDINS, STORES, Image, hash_context, wanted_images
 from tests.bench.variables import format_variables
 
 
@@ -60,13 +60,13 @@ def test_hash_does_not_depend_on_the_place(context: Path, tmp_path: Path) -> Non
     ],
 )
 def test_version_is_read_from_the_engine_inside(name: str, output: str, expected: str) -> None:
-    image = next(image for image in (*STORES, *OTHERS.values()) if image.name == name)
+    image = next(image for image in (*STORES, *EXTRAS) if image.name == name)
     assert image.find_version(output) == expected
 
 
 def test_what_only_some_tests_need_is_not_built_by_up() -> None:
-    assert not {image.name for image in wanted_images()} & set(OTHERS)
-    assert {hash_context(image) for image in OTHERS.values()}.isdisjoint(hash_context(image) for image in STORES)
+    assert not {image.name for image in wanted_images()} & {image.name for image in EXTRAS}
+    assert {hash_context(image) for image in EXTRAS}.isdisjoint(hash_context(image) for image in STORES)
 
 
 def test_hash_follows_the_release_of_the_base(context: Path) -> None:
