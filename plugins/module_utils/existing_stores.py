@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
     compose,
+    keycloak_client,
     postgresql,
     postgresql_database,
     redis_acl,
@@ -39,6 +40,14 @@ _VARIABLES = {
     "endpoint_url": "langfuse_{}_endpoint",
     "sslmode": "langfuse_{}_sslmode",
     "tls": "langfuse_{}_tls",
+    "ca_path": "langfuse_ca_certificates",
+}
+_KEYCLOAK = {
+    "url": "langfuse_keycloak_admin_url",
+    "realm": "realm of langfuse_sso_issuer",
+    "auth_realm": "langfuse_keycloak_admin_realm",
+    "auth_username": "langfuse_keycloak_admin_user",
+    "auth_password": "langfuse_keycloak_admin_password",
     "ca_path": "langfuse_ca_certificates",
 }
 
@@ -122,8 +131,9 @@ def _has_schema(options: Options) -> bool:
 def _words(text: str, store: Store) -> str:
     if store.address:
         text = text.replace(store.address, store.host)
-    pattern = re.compile(rf"\b({'|'.join(_VARIABLES)})\b(?!\w)")
-    return pattern.sub(lambda found: _VARIABLES[found[1]].format(store.name), text)
+    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    pattern = re.compile(rf"\b({'|'.join(variables)})\b")
+    return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
 
 def _result(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -268,7 +278,31 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store
         "buckets": given["buckets"],
         "wait": _WAIT,
     }
-    return Store("s3", s3_buckets.ensure, options, host, address)
+    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"], "probe": True}
+
+    def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
+        """The administrator makes, and what counts is what the application's own key may do."""
+        result = s3_buckets.ensure(asked, check_mode)
+        if not (check_mode and result["changed"]):
+            s3_buckets.ensure(own, check_mode)
+        return result
+
+    return Store("s3", ensure, options, host, address)
+
+
+def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+    """Not a store, but there already as they are, and to be checked with them."""
+    given = params["keycloak"]
+    parts = urlsplit(given["url"])
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    options = {
+        **given,
+        "auth_password": params["keycloak_admin_password"],
+        "secret": params["keycloak_client_secret"],
+        "ca_path": ca_path,
+        "resolve": [f"{host}:{port}:{names[host]}"] if host in names else [],
+    }
+    return Store("keycloak", keycloak_client.ensure, options, host)
 
 
 _BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str]], Store]] = {
@@ -276,4 +310,5 @@ _BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str]], Store
     "clickhouse": _clickhouse,
     "redis": _redis,
     "s3": _s3,
+    "keycloak": _keycloak,
 }

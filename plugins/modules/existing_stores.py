@@ -79,6 +79,22 @@ options:
   s3_secret_key: {description: Its secret key., type: str}
   s3_admin_access_key: {description: Access key that may create buckets., type: str}
   s3_admin_secret_key: {description: Its secret key., type: str}
+  keycloak:
+    description: Client for sign-in at a Keycloak, with the options of M(llmops.langfuse.keycloak_client).
+    type: dict
+    suboptions:
+      url: {description: Address of Keycloak., type: str, required: true}
+      auth_realm: {description: Realm of the administrator., type: str, default: master}
+      auth_username: {description: Administrator., type: str, required: true}
+      realm: {description: Realm of the client., type: str, required: true}
+      client_id: {description: Name of the client., type: str, required: true}
+      root_url: {description: Address of the instance., type: str, required: true}
+      redirect_uris: {description: Where sign-ins come back., type: list, elements: str, required: true}
+      web_origins: {description: Origins of its pages., type: list, elements: str, required: true}
+      post_logout_redirect_uris: {description: Where sign-outs come back., type: list, elements: str, required: true}
+      pkce: {description: Proof that sign-ins must bring., type: str, choices: [S256, none], default: S256}
+  keycloak_admin_password: {description: Password of the administrator., type: str}
+  keycloak_client_secret: {description: Secret of the client., type: str}
   networks:
     description: Docker networks of this host on which the names of the stores are known.
     type: list
@@ -150,6 +166,7 @@ def argument_spec() -> dict[str, Any]:
     text: dict[str, Any] = {"type": "str"}
     needed: dict[str, Any] = {"type": "str", "required": True}
     secret: dict[str, Any] = {"type": "str", "no_log": True}
+    several: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
 
     def group(**options: Any) -> dict[str, Any]:
         return {"type": "dict", "options": options}
@@ -185,6 +202,20 @@ def argument_spec() -> dict[str, Any]:
         "s3_secret_key": secret,
         "s3_admin_access_key": secret,
         "s3_admin_secret_key": secret,
+        "keycloak": group(
+            url=needed,
+            auth_realm={"type": "str", "default": "master"},
+            auth_username=needed,
+            realm=needed,
+            client_id=needed,
+            root_url=needed,
+            redirect_uris=several,
+            web_origins=several,
+            post_logout_redirect_uris=several,
+            pkce={"type": "str", "choices": ["S256", "none"], "default": "S256"},
+        ),
+        "keycloak_admin_password": secret,
+        "keycloak_client_secret": secret,
         "networks": {"type": "list", "elements": "str", "default": []},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},

@@ -162,8 +162,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             for service, environment in environments(settings, on, where, url).items()
         },
         "buckets": buckets,
-        "provision": provision(settings, where, buckets),
-        "keycloak": sso.keycloak(settings, url),
+        "provision": {**provision(settings, where, buckets), **sso.client(settings, url)},
         "sso_callback_url": sso.callback_url(settings, url),
         "health": health(settings, where, buckets),
         "init": {

@@ -90,11 +90,17 @@ def environment(settings: Settings) -> dict[str, EnvValue]:
             found[f"{start}_{_ENDS.get((name, setting), setting.upper())}"] = text.rstrip("/")
     if settings["langfuse_sso_account_linking"]:
         found[f"{start}_ALLOW_ACCOUNT_LINKING"] = "true"
-    if checks := settings["langfuse_sso_checks"] or (["pkce", "state"] if name == KEYCLOAK else []):
-        found[f"{start}_CHECKS"] = ",".join(checks)
+    if chosen := checks(settings):
+        found[f"{start}_CHECKS"] = ",".join(chosen)
     if domains := settings["langfuse_sso_enforced_domains"]:
         found["AUTH_DOMAINS_WITH_SSO_ENFORCEMENT"] = ",".join(domains)
     return found
+
+
+def checks(settings: Settings) -> list[str]:
+    """Checks of the sign-in; none leaves the provider's own."""
+    own = ["pkce", "state"] if settings["langfuse_sso_provider"] == KEYCLOAK else []
+    return list(settings["langfuse_sso_checks"] or own)
 
 
 def makes_client(values: Mapping[str, Any] | Settings) -> bool:
@@ -106,13 +112,13 @@ def makes_client(values: Mapping[str, Any] | Settings) -> bool:
     )
 
 
-def keycloak(settings: Settings, url: str) -> dict[str, Any] | None:
-    """Options of `keycloak_client`, without secrets; None where nothing is made."""
+def client(settings: Settings, url: str) -> dict[str, Any]:
+    """What is made at Keycloak: `keycloak` and options of `keycloak_client` without secrets. Empty where nothing is."""
     if not makes_client(settings):
-        return None
+        return {}
     issuer = urlsplit(settings["langfuse_sso_issuer"].rstrip("/"))
     base, _realms, realm = issuer.path.rpartition("/realms/")
-    return {
+    options = {
         "url": (settings["langfuse_keycloak_admin_url"] or f"{issuer.scheme}://{issuer.netloc}{base}").rstrip("/"),
         "auth_realm": settings["langfuse_keycloak_admin_realm"],
         "auth_username": settings["langfuse_keycloak_admin_user"],
@@ -122,7 +128,10 @@ def keycloak(settings: Settings, url: str) -> dict[str, Any] | None:
         "redirect_uris": [callback_url(settings, url)],
         "web_origins": [url],
         "post_logout_redirect_uris": [url],
+        # A client that demands what the instance does not send refuses every sign-in.
+        "pkce": "S256" if "pkce" in checks(settings) else "none",
     }
+    return {KEYCLOAK: options}
 
 
 def advice(settings: Settings) -> list[str]:

@@ -89,7 +89,7 @@ def test_without_sign_in_through_a_provider_nothing_is_set() -> None:
     names = {"AUTH_DISABLE_SIGNUP", "AUTH_SESSION_MAX_AGE"}
     assert {name for name in _environment({}) if name.startswith("AUTH_")} == names
     plan = run(GOOD).plan
-    assert (plan["keycloak"], plan["sso_callback_url"]) == (None, None)
+    assert (plan["provision"], plan["sso_callback_url"]) == ({}, None)
 
 
 def test_the_secret_of_a_client_that_is_made_is_drawn_and_no_administrator_stays() -> None:
@@ -107,7 +107,7 @@ def test_the_client_at_keycloak() -> None:
         "langfuse_s3_public_endpoint": "https://langfuse.example.com",
     }
     plan = run({**GOOD, **ADMINISTERED, **public}).plan
-    assert plan["keycloak"] == {
+    assert plan["provision"]["keycloak"] == {
         "url": "https://keycloak.example.com",
         "auth_realm": "master",
         "auth_username": "admin",
@@ -117,16 +117,19 @@ def test_the_client_at_keycloak() -> None:
         "redirect_uris": ["https://langfuse.example.com/api/auth/callback/keycloak"],
         "web_origins": ["https://langfuse.example.com"],
         "post_logout_redirect_uris": ["https://langfuse.example.com"],
+        "pkce": "S256",
     }
-    assert plan["sso_callback_url"] == plan["keycloak"]["redirect_uris"][0]
-    assert run({**GOOD, **KEYCLOAK}).plan["keycloak"] is None
+    unproved = run({**GOOD, **ADMINISTERED, "langfuse_sso_checks": ["state"]}).plan
+    assert unproved["provision"]["keycloak"]["pkce"] == "none"
+    assert plan["sso_callback_url"] == plan["provision"]["keycloak"]["redirect_uris"][0]
+    assert run({**GOOD, **KEYCLOAK}).plan["provision"] == {}
 
 
 def test_an_old_keycloak_has_a_path_before_its_realms() -> None:
     given = {**ADMINISTERED, "langfuse_sso_issuer": "https://sso.example.com/auth/realms/a"}
-    assert run({**GOOD, **given}).plan["keycloak"]["url"] == "https://sso.example.com/auth"
+    assert run({**GOOD, **given}).plan["provision"]["keycloak"]["url"] == "https://sso.example.com/auth"
     inside = {**given, "langfuse_keycloak_admin_url": "http://keycloak:8080/auth/"}
-    assert run({**GOOD, **inside}).plan["keycloak"]["url"] == "http://keycloak:8080/auth"
+    assert run({**GOOD, **inside}).plan["provision"]["keycloak"]["url"] == "http://keycloak:8080/auth"
 
 
 @pytest.mark.parametrize(
