@@ -438,7 +438,7 @@ def test_an_admin_without_the_rights_is_refused_before_anything_is_made(run: Any
             assert weak()["login"] == "ok"
         else:
             assert result["code"] == "database_rights" and f"administer role {weak.name}" in result["msg"]
-            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN TRUE, INHERIT TRUE, SET FALSE")
+            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
             done = weak()
             assert (done["steps"][1], done["login"]) == ("join_role", "ok")
         weak(state="absent")
