@@ -22,7 +22,7 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
        current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0),
        (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()),
        r.rolname, r.rolsuper, r.rolcreaterole, r.rolcreatedb, has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
-       pg_encoding_to_char(t.encoding), t.datctype
+       r.rolinherit, pg_encoding_to_char(t.encoding), t.datctype
   FROM pg_roles r, pg_database t WHERE r.rolname = current_user AND t.datname = 'template0'
 """
 # 'SET' is a privilege of its own since PostgreSQL 16; before, every member may.

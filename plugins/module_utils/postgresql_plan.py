@@ -286,9 +286,12 @@ def _rights(plan: Plan, wanted: Wanted, server: Server, role: Role | None, datab
         alone = plan.names == ["alter_role"] and itself and set(dict(plan.steps)["alter_role"]) <= {"password"}
         if not alone:
             lacking.append(f"the right to administer role {wanted.role}")
+    if "join_role" in plan.names and not server.inherit and server.number < 160000:
+        # Since 16 the membership itself says that it inherits.
+        lacking.append("INHERIT")
     if not lacking:
         return
-    cure = f"Sign in as a superuser, or let one grant it: ALTER ROLE {server.admin} CREATEROLE CREATEDB"
+    cure = f"Sign in as a superuser, or let one grant it: ALTER ROLE {server.admin} CREATEROLE CREATEDB INHERIT"
     if role and server.number >= 160000:
         cure += f"; GRANT {wanted.role} TO {server.admin} WITH ADMIN OPTION"
     plan.fail("database_rights", f"{server.admin} lacks {' and '.join(lacking)}.", f"{cure}.")

@@ -44,6 +44,7 @@ class Server:
     createrole: bool
     createdb: bool
     catalog_open: bool
+    inherit: bool = True
     template_encoding: str = "UTF8"
     template_ctype: str = "C.UTF-8"
 

@@ -81,6 +81,8 @@ def test_check_run_again_change_absent(database: Database, server: Server) -> No
     assert planned["diff"]["before"] == {"role": None, "database": None}
     assert planned["diff"]["after"]["database"]["owner"] == database.name
     assert server.writes_since(mark) == [], "a check wrote"
+    looked = server.log_since(mark)
+    assert looked.count("BEGIN") == looked.count("BEGIN READ ONLY") > 0
 
     done = database()
     assert (done["changed"], done["steps"], done["login"], done["password"]) == (True, steps, "ok", "set"), done
@@ -183,6 +185,7 @@ def test_a_foreign_database_is_taken_only_by_force(database: Database, server: S
     routine = "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'"
     server.sql(*tables, routine, database=name, user=alice, password="alice")
     server.sql("CREATE EXTENSION pgcrypto SCHEMA public", database=name)
+    server.sql(f"ALTER DATABASE {name} SET search_path = elsewhere")
     for check in (True, False):
         refused = database(check=check)
         assert (refused["failed"], refused["code"], refused["owner"]) == (True, "database_foreign_owner", alice)
@@ -191,6 +194,7 @@ def test_a_foreign_database_is_taken_only_by_force(database: Database, server: S
     assert database(force=True, check=True)["steps"][-1] == "take_objects"
     taken = database(force=True)
     assert taken["login"] == "ok" and {"owner", "take_objects"} <= set(taken["steps"]), taken
+    server.sql(f"ALTER DATABASE {name} RESET search_path")
     database.sql(
         "ALTER TYPE \"odd {Kind}\" ADD VALUE 'b'",
         "ALTER TABLE _prisma_migrations ADD x int",
@@ -212,6 +216,15 @@ def test_tables_that_a_superuser_restored_are_named(owned: Database, server: Ser
     assert owned(force=True)["steps"] == ["take_objects"]
     owned.sql("DROP TABLE theirs")
     owned.unchanged()
+
+
+def test_an_admin_that_may_not_look_inside_looks_as_the_role(owned: Database, run: Any, server: Server) -> None:
+    owned()
+    outsider = Database(run, server, ADMIN)
+    outsider.name, outsider.options = owned.name, {**owned.options, **ADMIN}
+    outsider.unchanged()
+    server.sql("CREATE TABLE _prisma_migrations (id int)", database=owned.name)
+    assert outsider()["code"] == "database_foreign_objects"
 
 
 def test_everything_in_the_way_is_told_at_once(owned: Database, server: Server) -> None:
@@ -255,6 +268,15 @@ def test_a_role_whose_sessions_are_all_in_use_is_no_failure(database: Database, 
     assert full["login"] == "unchecked"
     assert "too many connections for role" in full["notices"][-1]
     session.close()
+
+
+def test_a_new_database_has_nothing_of_the_template(owned: Database, server: Server) -> None:
+    server.sql("CREATE TABLE stray (id int)", database="template1")
+    try:
+        owned()
+        assert owned.sql("SELECT to_regclass('public.stray')") == [(None,)]
+    finally:
+        server.sql("DROP TABLE stray", database="template1")
 
 
 def test_open_sessions_keep_a_database(owned: Database, server: Server) -> None:
@@ -399,22 +421,24 @@ def test_an_md5_password_becomes_scram(owned: Database, server: Server) -> None:
 
 def test_an_admin_without_the_rights_is_refused_before_anything_is_made(run: Any, server: Server) -> None:
     weak = Database(run, server, {"login_user": "weak", "login_password": "canary-weak"})
-    server.sql("CREATE ROLE weak LOGIN PASSWORD 'canary-weak'")
+    server.sql("CREATE ROLE weak LOGIN NOINHERIT PASSWORD 'canary-weak'")
     try:
         refused = weak()
         assert refused["code"] == "database_rights"
         assert "weak lacks CREATEDB and CREATEROLE" in refused["msg"]
         server.sql("ALTER ROLE weak CREATEROLE")
-        assert "weak lacks CREATEDB." in weak()["msg"]
+        assert "weak lacks CREATEDB" in weak()["msg"]
         assert server.sql(f"SELECT FROM pg_roles WHERE rolname = '{weak.name}'") == []
         # A role that another one made: since PostgreSQL 16 CREATEROLE alone is not enough.
         server.sql(f"CREATE ROLE {weak.name} LOGIN PASSWORD 'other'", "ALTER ROLE weak CREATEDB")
         result = weak()
         if server.major < 16:
-            assert result["login"] == "ok"
+            assert "weak lacks INHERIT." in result["msg"]
+            server.sql("ALTER ROLE weak INHERIT")
+            assert weak()["login"] == "ok"
         else:
             assert result["code"] == "database_rights" and f"administer role {weak.name}" in result["msg"]
-            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN TRUE, INHERIT TRUE, SET FALSE")
+            server.sql(f"GRANT {weak.name} TO weak WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
             done = weak()
             assert (done["steps"][1], done["login"]) == ("join_role", "ok")
         weak(state="absent")

@@ -55,6 +55,7 @@ def absent(
         ({"server": MANAGED, "role": None, "database": None}, ["create_role", "join_role", *FRESH[1:]]),
         ({"server": MANAGED, "role": MADE, "database": None}, ["join_role", *FRESH[1:]]),
         ({"server": MANAGED, "role": ROLE, "database": None}, FRESH[1:]),
+        ({"server": replace(MANAGED, inherit=False), "role": MADE, "database": None}, ["join_role", *FRESH[1:]]),
         ({"server": MANAGED, "role": MADE}, []),
         ({"server": MANAGED, "role": replace(MADE, connection_limit=3), "connection_limit": 5}, ["alter_role"]),
         ({"server": replace(MANAGED, admin="lf", createdb=True), "role": MADE, "database": None}, FRESH[1:]),
@@ -112,6 +113,7 @@ def test_steps(seen: dict[str, Any], steps: list[str]) -> None:
         ({"server": replace(MANAGED, createdb=False), "database": None}, "database_rights"),
         ({"server": replace(MANAGED, createrole=False), "role": None, "database": None}, "database_rights"),
         ({"server": MANAGED, "role": replace(MADE, manageable=False), "database": None}, "database_rights"),
+        ({"server": replace(MANAGED, inherit=False, number=150000), "role": None, "database": None}, "database_rights"),
         ({"server": MANAGED, "role": replace(ROLE, manageable=False), "connection_limit": 5}, "database_rights"),
     ],
 )
