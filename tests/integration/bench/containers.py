@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.bench import extras
 from tests.bench.builder import present_images
+from tests.bench.catalogue import EXTRAS
 from tests.bench.paths import find_paths
 
 # As the collection runs them.
@@ -73,6 +75,8 @@ class Bench:
         self._volumes: list[str] = []
 
     def reference(self, image: str) -> str:
+        if image in {extra.name for extra in EXTRAS}:
+            return extras.ensure(find_paths(), image)
         if image not in self._references:
             pytest.skip(f"no image {image} of these sources: run `python -m tests.bench up`")
         return self._references[image]
