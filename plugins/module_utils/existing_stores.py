@@ -19,6 +19,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     postgresql,
     postgresql_database,
     redis_acl,
+    redis_servers,
     redis_user,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
@@ -179,7 +180,7 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
         "role": given["user"],
         "password": params["postgres_password"],
         "connection_limit": None,
-        "private": False,
+        "private": True,
         "force": False,
         "confirm": None,
         "needed_connections": _CONNECTIONS,
@@ -229,12 +230,8 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
 
 def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
     given = params["redis"]
-    host, port = given["host"], given["port"]
-    address = host if given["tls"] else names.get(host, host)
     administered = bool(given["admin_user"])
     options = {
-        "login_host": address,
-        "login_port": port,
         "login_user": given["admin_user"],
         "login_password": params["redis_admin_password"],
         "tls": given["tls"],
@@ -245,7 +242,7 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         "username": given["username"] or "default",
         "password": params["redis_password"],
         "prefix": given["prefix"],
-        "cluster": None,
+        "cluster": given["mode"] == "cluster" or None,
         "channels": [],
         "commands": redis_acl.COMMANDS,
         "state": "present" if administered else "verified",
@@ -253,11 +250,30 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         "persist": "required",
         "force": False,
         "allow_eviction": False,
-        "replica": False,
+        # Each server that may become a master has users of its own.
+        "replica": given["mode"] != "single",
         "probe": False,
         "wait": _WAIT,
     }
-    return Store("redis", redis_user.ensure, options, host, address)
+
+    def located(host: str) -> str:
+        # A certificate is for the name.
+        return host if given["tls"] else names.get(host, host)
+
+    def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
+        servers = redis_servers.servers(given, params["redis_sentinel_password"], ca_path, located)
+        results = [
+            redis_user.ensure({**asked, "login_host": host, "login_port": port}, check_mode) for host, port in servers
+        ]
+        return {
+            **results[0],
+            "changed": any(result["changed"] for result in results),
+            "warnings": list(dict.fromkeys(text for result in results for text in result["warnings"])),
+            "diff": [result["diff"] for result in results if result["changed"]],
+        }
+
+    host = given["host"] or ""
+    return Store("redis", ensure, options, host, located(host))
 
 
 def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:

@@ -23,6 +23,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     missing_finding,
     seen,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.redis_servers import node_address
 
 QUEUES = ("otel-ingestion-queue", "ingestion-queue", "trace-upsert", "trace-delete")
 # Queues whose schedules both processes register at their start and never again.
@@ -115,12 +116,6 @@ def _connect(ctx: Context) -> Any:
         return sentinel.master_for(options["sentinel_master"])
     host, port = options["host"], options["port"]
     return redis.Redis(host=ctx.address(host, port), port=port, **common, **login)
-
-
-def node_address(node: str) -> tuple[str, int]:
-    """``"host:port"`` in two."""
-    host, _colon, port = node.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def look_again(ctx: Context) -> None:
