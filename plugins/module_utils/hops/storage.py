@@ -69,6 +69,10 @@ def s3_write(ctx: Context) -> Finding:
         store = s3.Store(where, min(ctx.patience, 10.0))
     except ImportError:
         return missing_finding(Missing("botocore"))
+    except s3.StoreError as error:
+        failure = s3.explain(error, where.label, next(iter(buckets.values()), ""))
+        record.append({"role": "all", "code": failure.code, "store_code": error.code, "cure": failure.cure})
+        return Finding(FAILED, failure.message)
     for role, bucket in buckets.items():
         steps = s3.probe(store, bucket)
         last = steps[-1]

@@ -169,7 +169,7 @@ RULES = (
     Rule(
         "s3_refused",
         "s3_write",
-        s3_rule(("s3_denied", "s3_clock_skew", "s3_bad_request", "s3_error", "s3_foreign_bucket")),
+        s3_rule(("s3_denied", "s3_no_keys", "s3_clock_skew", "s3_bad_request", "s3_error", "s3_foreign_bucket")),
         "The object store refuses bucket {bucket}.",
         "{cure}",
     ),

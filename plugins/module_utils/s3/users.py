@@ -269,7 +269,7 @@ class _Users:
 
     def _failure(self, error: StoreError) -> Failure:
         said = f"{self.label} said {error.code} ({error.message.strip().rstrip('.')})"
-        if error.code in _NO_IAM or error.status in (404, 405, 501):
+        if error.code in _NO_IAM:
             return Failure(
                 "s3_no_iam",
                 f"{said}: it has no IAM service to make the user {self._name} with.",

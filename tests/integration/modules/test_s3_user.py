@@ -163,8 +163,9 @@ def test_what_is_wrong_is_named(run: Any, store: Result, wrong: Result, code: st
     assert result["cure"] in result["msg"]
 
 
-def test_a_store_without_an_iam_service(run: Any, tmp_path: Any) -> None:
-    with s3_servers.versitygw(tmp_path) as server:
+@pytest.mark.parametrize("start", [s3_servers.versitygw, pytest.param(s3_servers.minio, marks=pytest.mark.long)])
+def test_a_store_without_an_iam_service(run: Any, tmp_path: Any, start: Any) -> None:
+    with start(tmp_path) as server:
         result = run("s3_user", name="app", buckets=THREE, **KEY, **server.options)
     assert result["code"] == "s3_no_iam", result
     assert [len(statement["Resource"]) for statement in result["policy"]["Statement"]] == [3, 3]

@@ -201,6 +201,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
     ("s3 bucket", {"s3": [{**WRONGKEY, "code": "s3_bucket_missing"}]}, ("s3_write",), ["s3_bucket_missing:error"]),
     ("s3 down", {"s3": [{**WRONGKEY, "code": "s3_down"}]}, ("s3_write",), ["s3_down:error"]),
     ("s3 denied", {"s3": [{**WRONGKEY, "code": "s3_denied", "cure": "Grant."}]}, ("s3_write",), ["s3_refused:error"]),
+    ("s3 without keys", {"s3": [{**WRONGKEY, "code": "s3_no_keys", "cure": "Give."}]}, ("s3_write",), ["s3_refused:error"]),
     (
         "s3 keys of web",
         {"trace": {"code": "s3_upload_failed"}, "containers": [container("web", "S3 failed SignatureDoesNotMatch")]},
