@@ -23,6 +23,7 @@ from tests.integration.modules.postgresql_server import SUPERUSER
 from tests.integration.modules.postgresql_server import Server as Postgres
 from tests.integration.modules.redis_servers import ADMIN as REDIS_ADMIN
 from tests.integration.modules.redis_servers import Engine, Server, folder
+from tests.integration.modules.stack import wait
 
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine
@@ -108,7 +109,7 @@ def everything(postgres: Postgres, clickhouse: str, valkey: Any, store: Result, 
 
 def test_all_are_made_and_a_second_run_changes_nothing(run: Any, everything: Result) -> None:
     planned = run("existing_stores", check=True, diff=True, **everything)
-    assert planned["changed"], planned
+    assert planned.get("changed"), planned.get("msg")
     assert {name for name, row in planned["stores"].items() if row["changed"]} == {
         "postgres",
         "clickhouse",
@@ -140,7 +141,8 @@ def test_nothing_is_made_where_one_is_unfit(
         assert part in result["msg"]
     assert f"'{names}'" not in statement(clickhouse, "SELECT groupArray(name) FROM system.databases")
     assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}'")
-    assert run("existing_stores", **everything)["changed"], "a second run repairs"
+    repaired = run("existing_stores", **everything)
+    assert repaired.get("changed"), repaired.get("msg")
 
 
 def test_variables_are_named_and_not_options(run: Any, everything: Result, closed_port: str) -> None:
@@ -173,6 +175,10 @@ def test_new_keys_for_an_old_database(run: Any, everything: Result, postgres: Po
     assert not run("existing_stores", **only)["changed"]
 
 
+def until(ready: Any) -> None:
+    wait(lambda: bool(ready()), 60)
+
+
 def users(server: Server) -> list[str]:
     return list(server.client().acl_users())
 
@@ -183,8 +189,11 @@ def test_every_node_of_a_cluster_gets_the_user(run: Any, valkey: Any) -> None:
     given = options_of_redis(nodes[0], mode="cluster", host=None, nodes=[f"{node.host}:6379" for node in nodes])
     # The second one knows no slots, as one that was just added.
     nodes[1].client().execute_command("CLUSTER", "MEET", nodes[0].host, 6379)
+    for node in nodes:
+        until(lambda node=node: "cluster_state:ok" in str(node.client().execute_command("CLUSTER", "INFO")))
     assert run("existing_stores", check=True, **given)["changed"]
-    assert run("existing_stores", **given)["changed"]
+    made = run("existing_stores", **given)
+    assert made.get("changed"), made.get("msg")
     assert all("langfuse" in users(node) for node in nodes)
     assert not run("existing_stores", **given)["changed"]
     assert "%R" not in str(given) and "~{langfuse:*" in str(nodes[0].client().acl_getuser("langfuse")["keys"])
@@ -198,7 +207,7 @@ def test_master_and_replica_behind_sentinels_get_the_user(run: Any, valkey: Any,
     sentinel = Server(Engine("valkey"), "--sentinel", config="/data/sentinel.conf", mounts=(f"{place}:/data",))
     try:
         client = sentinel.client(port=26379)
-        conftest_wait(lambda: client.execute_command("SENTINEL", "REPLICAS", "mymaster"))
+        until(lambda: client.execute_command("SENTINEL", "REPLICAS", "mymaster"))
         given = options_of_redis(
             master, mode="sentinel", host=None, nodes=[f"{sentinel.host}:26379"], sentinel_master="mymaster"
         )
@@ -211,12 +220,6 @@ def test_master_and_replica_behind_sentinels_get_the_user(run: Any, valkey: Any,
         assert (refused["code"], "langfuse_redis_sentinel_master" in refused["msg"]) == ("redis_no_master", True)
     finally:
         sentinel.remove()
-
-
-def conftest_wait(ready: Any) -> None:
-    from tests.integration.modules.stack import wait
-
-    wait(lambda: bool(ready()), 60)
 
 
 def test_the_applications_own_key_is_tried(run: Any, store: Result, names: str) -> None:
