@@ -70,18 +70,20 @@ def _reference(major: int) -> str:
 
 
 class Server:
-    """`it-pg-MAJOR`; `certificates` is a directory for the certificate, which is of `localhost`."""
+    """A container with a name of its own, so that two runs on one engine do not meet.
+
+    `directory` takes its certificate, which is of `localhost`.
+    """
 
     def __init__(self, major: int, directory: Path, standby: bool = False) -> None:
         self.major = major
-        self.name = f"it-pg-{major}{'-standby' if standby else ''}"
+        self.name = f"it-pg-{major}-{uuid.uuid4().hex[:8]}"
         self.ca = str(directory / "ca.pem")
         certificates.write(directory, "localhost")
         setup = SETUP + (STANDBY if standby else FEW_CONNECTIONS)
         # Before 14 passwords were stored as MD5; the rule md5 takes both.
         (directory / "setup.sh").write_text(setup.replace("scram-sha-256", "md5") if major < 14 else setup)
         reference = _reference(major)
-        self.remove()
         docker(
             "run",
             "-d",
@@ -98,13 +100,19 @@ class Server:
             f"{directory}:/docker-entrypoint-initdb.d:ro",
             reference,
         )
+        try:
+            self._prepare(standby)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _prepare(self, standby: bool) -> None:
         address = docker("port", self.name, "5432").splitlines()[0]
         self.port = int(address.rsplit(":", 1)[1])
         wait_for_port(address)
         wait(lambda: self.answers("postgres", SUPERUSER["login_password"]), 60)
-        if standby:
-            return
-        self.sql(f"CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD '{ADMIN['login_password']}'")
+        if not standby:
+            self.sql(f"CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD '{ADMIN['login_password']}'")
 
     @property
     def where(self) -> dict[str, Any]:

@@ -446,6 +446,23 @@ def test_an_admin_without_the_rights_is_refused_before_anything_is_made(run: Any
         server.sql("DROP ROLE weak")
 
 
+@pytest.mark.parametrize("granted", ["", "inherit", "set"])
+def test_a_membership_is_completed(run: Any, server: Server, granted: str) -> None:
+    """Since PostgreSQL 16 whoever makes a role administers it, and is no more of a member than this setting says."""
+    if server.major < 16:
+        pytest.skip("memberships have no options before 16")
+    database = Database(run, server, {"login_user": "half", "login_password": "canary-half"})
+    server.sql("CREATE ROLE half LOGIN NOINHERIT CREATEROLE CREATEDB PASSWORD 'canary-half'")
+    half = {"user": "half", "password": "canary-half"}
+    server.sql(f"SET createrole_self_grant = '{granted}'", f"CREATE ROLE {database.name} LOGIN", **half)
+    try:
+        assert database()["steps"][:2] == ["alter_role", "join_role"]
+        database.unchanged()
+        assert database(state="absent")["steps"] == ["drop_database", "drop_role"]
+    finally:
+        server.sql("DROP ROLE half")
+
+
 def test_the_role_alone_checks_what_others_made(run: Any, server: Server, owned: Database) -> None:
     """Where the application's own account is all that one was given."""
     owned()
