@@ -146,10 +146,9 @@ def _address_problems(options: Mapping[str, Any]) -> list[str]:
     for name in ("public_url", "root_url"):
         if options[name] and (problem := url_problem(options[name])):
             found.append(f"{name} {options[name]!r} {problem}")
+    root = options["root_url"] or ""
     for uri in options["redirect_uris"] or []:
-        if uri.startswith("/") and options["root_url"]:
-            continue
-        problem = "lets every address in" if uri == "*" else url_problem(uri)
+        problem = "lets every address in" if uri == "*" else url_problem(root + uri if uri.startswith("/") else uri)
         if problem:
             found.append(f"redirect_uris: {uri!r} {problem}")
     for origin in options["web_origins"] or []:
@@ -161,9 +160,7 @@ def _address_problems(options: Mapping[str, Any]) -> list[str]:
         if problem:
             found.append(f"web_origins: {origin!r} {problem}")
     for uri in options["post_logout_redirect_uris"] or []:
-        problem = "" if uri in ("+", "-") or (uri.startswith("/") and options["root_url"]) else url_problem(uri)
-        if "##" in uri:
-            problem = "holds ##, by which Keycloak separates them"
+        problem = "" if uri in ("+", "-") else url_problem(root + uri if uri.startswith("/") else uri)
         if problem:
             found.append(f"post_logout_redirect_uris: {uri!r} {problem}")
     if options["standard_flow"] and not options["redirect_uris"]:

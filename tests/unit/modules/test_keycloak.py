@@ -114,7 +114,8 @@ def test_addresses_of_a_langfuse(url: str, redirect: str, origin: str) -> None:
         ({"web_origins": ["+"]}, []),
         ({"web_origins": [f"{HOST}/"]}, ["more than scheme"]),
         ({"post_logout_redirect_uris": ["+", "-", f"{HOST}/*"]}, []),
-        ({"post_logout_redirect_uris": [f"{HOST}/a##{HOST}/b"]}, ["##"]),
+        ({"post_logout_redirect_uris": [f"{HOST}/a##{HOST}/b"]}, ["fragment"]),
+        ({"post_logout_redirect_uris": ["/a##/b", "/c"], "root_url": HOST}, ["fragment"]),
         ({"secret": ""}, ["secret is empty"]),
         ({"secret": "**********"}, ["masked"]),
         ({"secret": "abc\n"}, ["newline"]),
@@ -175,6 +176,13 @@ def test_the_form_of_a_login(account: keycloak.Account) -> None:
 def test_what_the_server_tells_is_no_change() -> None:
     found = representation.plan(wanted(), READ_BACK)
     assert (found.changed, found.body, found.default_scopes, found.optional_scopes) == (False, {}, ([], []), ([], []))
+
+
+def test_sets_have_no_order() -> None:
+    uris = [f"{HOST}/b", f"{HOST}/a"]
+    client = {**READ_BACK, "redirectUris": uris, "webOrigins": uris}
+    assert not representation.plan(wanted(redirect_uris=uris[::-1], web_origins=["+"]), client).body.get("redirectUris")
+    assert representation.plan(wanted(redirect_uris=uris[:1]), client).body["redirectUris"] == uris[:1]
 
 
 @pytest.mark.parametrize(
