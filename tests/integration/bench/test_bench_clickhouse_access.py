@@ -183,11 +183,16 @@ def test_own_grants_with_those_of_roles(admin: Client) -> None:
 def test_all_grants_replaced_by_one_statement(admin: Client) -> None:
     admin("CREATE USER app IDENTIFIED BY 'pw'")
     admin("GRANT TRUNCATE ON *.* TO app")
+    admin("CREATE ROLE w")
+    admin("GRANT w TO app")
     admin("GRANT SELECT ON langfuse.*, SELECT(name) ON system.tables TO app WITH REPLACE OPTION")
     assert admin("SHOW GRANTS FOR app").splitlines() == [
         "GRANT SELECT ON langfuse.* TO app",
         "GRANT SELECT(name) ON system.tables TO app",
+        "GRANT w TO app",
     ]
+    admin("REVOKE w FROM app")
+    assert "GRANT w TO app" not in admin("SHOW GRANTS FOR app")
 
 
 def test_a_node_knows_itself_in_a_cluster(bench: Bench, tmp_path: Path) -> None:

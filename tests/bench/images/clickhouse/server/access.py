@@ -174,13 +174,28 @@ def _grant(accounts: Accounts, change: GrantChange) -> None:
     for name in change.names:
         if name in accounts.users:
             user = accounts.users[name]
-            kept = () if change.replaces else user.grants
-            accounts.users[name] = replace(user, grants=(*kept, *change.statements))
+            accounts.users[name] = replace(user, grants=_with(user.grants, change))
         elif name in accounts.roles:
-            kept = () if change.replaces else accounts.roles[name]
-            accounts.roles[name] = (*kept, *change.statements)
+            accounts.roles[name] = _with(accounts.roles[name], change)
         else:
             raise ServerError(511, f"There is no user or role `{name}` in `user directories`", "UNKNOWN_ROLE")
+
+
+def _with(grants: tuple[str, ...], change: GrantChange) -> tuple[str, ...]:
+    """The users file takes a role back only by not granting it. A replacement leaves the other kind as it is."""
+    about_roles = _role_of(change.statements[0]) is not None
+    if change.replaces:
+        grants = tuple(grant for grant in grants if (_role_of(grant) is not None) != about_roles)
+    if about_roles and change.statements[0].startswith("REVOKE"):
+        gone = {_role_of(statement) for statement in change.statements}
+        return tuple(grant for grant in grants if _role_of(grant) not in gone)
+    return (*grants, *change.statements)
+
+
+def _role_of(statement: str) -> str | None:
+    """The quoted role of `GRANT role` or `REVOKE role`; None for privileges."""
+    found = re.fullmatch(r"(?:GRANT|REVOKE) (`(?:[^`\\]|\\.)*`)(?: WITH \w+ OPTION)?", statement)
+    return found[1] if found else None
 
 
 def _change_users(accounts: Accounts, change: EntityChange) -> None:
