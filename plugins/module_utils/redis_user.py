@@ -53,7 +53,7 @@ def bad_options(params: Mapping[str, Any]) -> list[Failure]:
         bad("The default user is everybody's and is never changed.", "Name a user of Langfuse's own, such as langfuse.")
     if state != "verified" and name == (params["login_user"] or "default") != "default":
         bad(f"User {name} cannot change itself.", "Log in with an administrator (login_user).")
-    if state != "absent" and not params["password"]:
+    if not params["password"] and (state == "present" or (state == "verified" and name != "default")):
         bad(f"User {name} needs a password.", "Give it in password.")
     if not _PREFIX.fullmatch(params["prefix"]):
         bad(

@@ -56,7 +56,7 @@ options:
     default: langfuse
   password:
     description:
-      - Password of the user, its only one. Needed unless O(state=absent).
+      - Password of the user, its only one. Needed unless O(state=absent), or where the C(default) user that is verified has none.
       - Redis and Valkey are sent its SHA-256. Dragonfly takes it in clear only, so use O(tls) there.
     type: str
   prefix:

@@ -236,3 +236,20 @@ def test_the_applications_own_key_is_tried(run: Any, store: Result, names: str) 
     assert urlsplit(store["endpoint_url"]).netloc in refused["msg"]
     own = {"s3_access_key": store["access_key"], "s3_secret_key": store["secret_key"]}
     assert not run("existing_stores", **{**given, **own})["changed"], "the buckets had been made"
+
+
+def test_a_server_of_one_user_and_no_password_is_taken_as_it_is(run: Any) -> None:
+    """As many stacks have it. Only the prefix keeps the instance from other keys, and that is said."""
+    name = f"{conftest.PREFIX}-open"
+    options = ("run", "-d", "--name", name, conftest.image("valkey/valkey"))
+    conftest.docker(
+        *options, "valkey-server", "--protected-mode", "no", "--appendonly", "yes", "--maxmemory-policy", "noeviction"
+    )
+    try:
+        address = conftest.docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
+        conftest.wait_for_port(f"{address}:6379")
+        result = run("existing_stores", redis={"host": address, "prefix": "langfuse:"})
+        assert result.get("changed") is False, result.get("msg")
+        assert "keys of others" in " ".join(result["notices"])
+    finally:
+        conftest.docker("rm", "-f", "-v", name)

@@ -358,8 +358,8 @@ def test_a_missing_library_is_a_reason_to_skip(look: Any, monkeypatch: pytest.Mo
     assert [details[hop].split()[-1] for hop in ("database", "queue", "s3_write")] == ["psycopg", "redis", "botocore"]
 
 
-def test_the_project_is_the_one_asked_for(look: Any) -> None:
-    assert docker("ps", "-q", "--filter", "label=com.docker.compose.project=modules-dev")
+def test_the_project_is_the_one_asked_for(look: Any, stack: Stack) -> None:
+    assert docker("ps", "-q", "--filter", f"label=com.docker.compose.project={stack.project}")
     result = look(
         level="diagnose",
         runtime={"project": "no-such-project"},

@@ -255,6 +255,7 @@ OPTIONS: dict[str, Any] = {
         ({"login_user": "langfuse"}, ["cannot change itself"]),
         ({"password": None}, ["needs a password"]),
         ({"password": "", "state": "verified"}, ["needs a password"]),
+        ({"password": None, "state": "verified", "username": "default"}, []),
         ({"password": None, "state": "absent"}, []),
         ({"commands": " "}, ["commands is empty"]),
         ({"ca_path": "/ca.pem"}, ["without TLS"]),
