@@ -12,10 +12,12 @@ from tests.molecule.instance import (
     PLATFORM,
     PROJECT_LABEL,
     SHARED,
+    SSO,
     Instance,
     docker,
 )
 from tests.molecule.shared import shop
+from tests.molecule.sso import identity
 
 
 def remove(instance: Instance) -> list[str]:
@@ -36,10 +38,11 @@ def remove(instance: Instance) -> list[str]:
 
 
 def main() -> None:
-    for instance in (LIFE, FAULTS, PLATFORM, SHARED):
+    for instance in (LIFE, FAULTS, PLATFORM, SHARED, SSO):
         if gone := remove(instance):
             print(f"{instance.name}: {', '.join(gone)}")
     shop.down()
+    identity.down()
     if BASE.exists():
         shutil.rmtree(BASE)
         print(BASE)

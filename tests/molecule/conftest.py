@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.molecule.instance import FAULTS, LIFE, SHARED, Instance
+from tests.molecule.instance import FAULTS, LIFE, SHARED, SSO, Instance
 from tests.molecule.playbook import CACHE
 
 
@@ -21,6 +21,11 @@ def faults() -> Instance:
 @pytest.fixture
 def shared() -> Instance:
     return SHARED
+
+
+@pytest.fixture
+def sso() -> Instance:
+    return SSO
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -171,3 +171,4 @@ FAULTS = Instance("molecule-faults", "langfuse_faults", "molecule-faults", 3131,
 SHARED = Instance(
     "molecule-shared", "langfuse_shared", "shopfuse", 3430, 9490, BASE / "shared" / "langfuse", "compose-shared"
 )
+SSO = Instance("molecule-sso", "langfuse_sso", "ssofuse", 3530, 9590, BASE / "sso" / "langfuse", "sso")

@@ -1,0 +1,1 @@
+"""An instance whose users come from a Keycloak: the scenario `sso`."""

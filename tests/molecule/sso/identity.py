@@ -1,0 +1,46 @@
+"""The Keycloak of a platform: a container on a network of its own, with a realm and a user."""
+
+from __future__ import annotations
+
+import json
+
+from tests.bench import extras
+from tests.bench.paths import find_paths
+from tests.integration.modules import keycloak
+from tests.molecule.instance import docker
+
+NAME, NETWORK, REALM = "molecule-keycloak", "molecule-idp", "platform"
+
+
+def server() -> keycloak.Server:
+    return keycloak.Server(f"http://{address()}:8080")
+
+
+def address() -> str:
+    networks = json.loads(docker("inspect", NAME))[0]["NetworkSettings"]["Networks"]
+    return str(networks[NETWORK]["IPAddress"])
+
+
+def up() -> None:
+    docker("network", "create", NETWORK, check=False)
+    image = extras.ensure(find_paths(), "keycloak")
+    place = ("--network", NETWORK, "--network-alias", "keycloak")
+    docker("run", "-d", "--name", NAME, *place, *keycloak.OPTIONS, image, *keycloak.COMMAND)
+    state = ("inspect", "-f", "{{.State.Status}}", NAME)
+    keycloak.wait_until_ready(f"{address()}:9000", lambda: docker(*state).strip())
+    server().realm(REALM)
+
+
+def down() -> list[str]:
+    """What there was."""
+    found = docker("ps", "-aq", "--filter", f"name=^{NAME}$").split()
+    if found:
+        docker("rm", "--force", "--volumes", *found, check=False)
+    networks = docker("network", "ls", "-q", "--filter", f"name=^{NETWORK}$").split()
+    if networks:
+        docker("network", "rm", *networks, check=False)
+    return [*found, *networks]
+
+
+if __name__ == "__main__":
+    up()
