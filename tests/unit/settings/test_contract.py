@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract, native
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import CONTRACT_FILE, contract, native
 
 from .cases import GOOD
 from .support import run
@@ -67,3 +69,11 @@ def test_native_turns_templates_into_plain_data() -> None:
         pass
 
     assert type(native(Tagged("x"))) is str
+
+
+def test_the_role_hands_over_every_variable_of_the_contract() -> None:
+    """Those without the collection's prefix are named in the role, and a forgotten one would have no effect."""
+    tasks = (CONTRACT_FILE.parents[1] / "tasks" / "main.yml").read_text()
+    pattern = re.search(r"q\('ansible.builtin.varnames', '(\^\(langfuse_[^']+)'\)", tasks)
+    assert pattern
+    assert [name for name in contract() if not re.match(pattern[1], name)] == []
