@@ -1,4 +1,8 @@
-"""A private authority and a certificate of it, for engines that speak TLS."""
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A private authority, and certificates that it signed."""
 
 from __future__ import annotations
 
@@ -10,15 +14,28 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_USAGE = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
 
 def write(directory: Path, name: str) -> None:
-    """ca.pem, and server.pem with server.key for `name`, signed by it; readable by everyone, as containers need."""
+    """``ca.pem``, and ``server.pem`` with ``server.key`` for a host ``name``. A container's user may read all of it."""
     now = dt.datetime.now(dt.UTC)
-    keys = {who: ec.generate_private_key(ec.SECP256R1()) for who in ("ca", "server")}
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench authority")])
-    for who, key in keys.items():
-        subject = issuer if who == "ca" else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
+    authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    issuer = _name(f"authority of {name}")
+    for file, key, subject in (("ca", authority, issuer), ("server", server, _name(name))):
+        is_authority = file == "ca"
+        usage = {one: one in ("digital_signature", "key_cert_sign" if is_authority else "") for one in _USAGE}
+        signed = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(issuer)
@@ -26,31 +43,21 @@ def write(directory: Path, name: str) -> None:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
             .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=who == "ca", path_length=None), critical=True)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.KeyUsage(**usage), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys["ca"].public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
+            .sign(authority, hashes.SHA256())
         )
-        if who == "ca":
-            usage = dict.fromkeys(
-                [
-                    "digital_signature",
-                    "content_commitment",
-                    "key_encipherment",
-                    "data_encipherment",
-                    "key_agreement",
-                    "crl_sign",
-                    "encipher_only",
-                    "decipher_only",
-                ],
-                False,
-            )
-            builder = builder.add_extension(x509.KeyUsage(key_cert_sign=True, **usage), critical=True)
-        signed = builder.sign(keys["ca"], hashes.SHA256())
-        (directory / f"{who}.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        (directory / f"{who}.key").write_bytes(pem)
-        (directory / f"{who}.key").chmod(0o644)
+        (directory / f"{file}.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    pem = server.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (directory / "server.key").write_bytes(pem)
+    (directory / "server.key").chmod(0o644)
     directory.chmod(0o755)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.modules import certificates
+from tests.integration import certificates
 from tests.integration.modules.conftest import docker
 from tests.integration.modules.redis_servers import ADMIN, PASSWORD, Engine, Server, folder
 
@@ -191,7 +191,7 @@ def test_a_node_of_a_cluster(run: Any, start: Start) -> None:
 def test_tls(run: Any, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("theirs", "strange"):
         (tmp_path / name).mkdir()
-        certificates.make(tmp_path / name, "redis.test")
+        certificates.write(tmp_path / name, "redis.test")
     folder(tmp_path / "theirs")
     flags = "--port 0 --tls-port 6379 --tls-cert-file /tls/server.pem --tls-key-file /tls/server.key --tls-ca-cert-file /tls/ca.pem"
     server = start(*flags.split(), answers=False, mounts=(f"{tmp_path / 'theirs'}:/tls:ro",))
