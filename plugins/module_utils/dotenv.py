@@ -18,7 +18,9 @@ _LINE = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Where a value begins. Compose also reads `NAME: value`, and a bare `NAME` as "from the environment".
-_START = re.compile(r"(?P<lead>[^\S\n]*(?:export[^\S\n]+)?)(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[^\S\n]*(?:[=:][^\S\n]*|(?=\r?\n|\Z))")
+_START = re.compile(
+    r"(?P<lead>[^\S\n]*(?:export[^\S\n]+)?)(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[^\S\n]*(?:[=:][^\S\n]*|(?=\r?\n|\Z))"
+)
 _QUOTED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL), "'": re.compile(r"'[^']*'")}
 # What no reader takes for anything else, without quotes. `docker run --env-file` keeps quotes as part of the value.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")

@@ -104,6 +104,9 @@ def _only(parent: Document, name: str, wanted: str | None) -> None:
         raise _odd(name, "a list")
     if listed is not None:
         others = [index for index, item in enumerate(listed) if item in CALLBACKS and item != wanted]
+        if others and wanted is not None and wanted not in listed:
+            # In its place, so that comments stay where they belong.
+            listed[others.pop(0)] = wanted
         others += [index for index, item in enumerate(listed) if item == wanted][1:]
         for index in sorted(others, reverse=True):
             del listed[index]

@@ -37,13 +37,13 @@ def edited(text: str, path: str, edit: Callable[[Any], None]) -> tuple[str, Any,
         )
     document = _load(text, path)
     before = plain(document)
-    shape, leaves = _shape(document), list(_leaves(document))
+    nodes, leaves = list(_nodes(document)), list(_leaves(document))
     edit(document)
     after = plain(document)
     if after == before:
         return text, before, after
-    _lift_comments(shape)
     _rescue_comments(document, leaves)
+    _lift_comments(nodes)
     return _dump(document, text), before, after
 
 
@@ -91,22 +91,17 @@ def _dump(document: Any, text: str) -> str:
     return written.replace("\n", "\r\n") if "\r\n" in text else written
 
 
-def _shape(value: Any) -> dict[int, tuple[Any, Any]]:
-    """Node -> (the node, its last key), of all mappings and lists."""
-    found: dict[int, tuple[Any, Any]] = {}
-    if isinstance(value, CommentedMap) and value:
-        found[id(value)] = (value, next(reversed(list(value))))
-        for item in value.values():
-            found.update(_shape(item))
-    elif isinstance(value, CommentedSeq) and value:
-        found[id(value)] = (value, len(value) - 1)
-        for item in value:
-            found.update(_shape(item))
-    return found
+def _nodes(value: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """All mappings and lists, each with its keys, or as many places as it has items."""
+    if isinstance(value, (CommentedMap, CommentedSeq)):
+        keys = list(value) if isinstance(value, CommentedMap) else list(range(len(value)))
+        yield value, keys
+        for key in keys:
+            yield from _nodes(value[key])
 
 
-def _leaves(value: Any) -> Iterator[tuple[Any, Any, Any, str]]:
-    """Mapping or list, key, item, and the comment lines below it; in the order of the file."""
+def _leaves(value: Any) -> Iterator[tuple[Any, Any, Any, int, str]]:
+    """Mapping or list, key, item, size of the former, and the comment lines below; in the order of the file."""
     if not isinstance(value, (CommentedMap, CommentedSeq)):
         return
     for key in list(value) if isinstance(value, CommentedMap) else range(len(value)):
@@ -114,34 +109,39 @@ def _leaves(value: Any) -> Iterator[tuple[Any, Any, Any, str]]:
         if isinstance(item, (CommentedMap, CommentedSeq)) and item:
             yield from _leaves(item)
         else:
-            yield value, key, item, _below(value, key)
+            yield value, key, item, len(value), _below(value, key)
 
 
-def _rescue_comments(document: Any, leaves: list[tuple[Any, Any, Any, str]]) -> None:
+def _place(node: Any, key: Any, item: Any, size: int) -> Any:
+    """Where an item of before is now; None when it was taken out."""
+    if isinstance(node, CommentedMap):
+        return key if key in node else None
+    if len(node) >= size:
+        return key
+    return next((index for index, one in enumerate(node) if one is item), None)
+
+
+def _rescue_comments(document: Any, leaves: list[tuple[Any, Any, Any, int, str]]) -> None:
     """What stands below something that was taken out goes below what stood before it."""
-    nodes = {id(node) for node, _key, _item, _below_it in _leaves(document)}
+    alive = {id(node) for node, _keys in _nodes(document)}
     before: tuple[Any, Any] | None = None
-    for node, key, item, below in leaves:
-        now = None
-        if id(node) in nodes:
-            if isinstance(node, CommentedMap):
-                now = key if key in node else None
-            else:
-                now = next((index for index, one in enumerate(node) if one is item), None)
+    for node, key, item, size, below in leaves:
+        now = _place(node, key, item, size) if id(node) in alive else None
         if now is not None:
             before = (node, now)
         elif below.strip() and before is not None:
             _give(*before, below)
 
 
-def _lift_comments(shape: dict[int, tuple[Any, Any]]) -> None:
+def _lift_comments(nodes: list[tuple[Any, list[Any]]]) -> None:
     """Comments between two keys hang at the end of what stands before them. What was added there goes above them."""
-    for node, last in shape.values():
-        now = next(reversed(list(node)), None) if isinstance(node, CommentedMap) else len(node) - 1
-        if now is None or now == last or (last not in node if isinstance(node, CommentedMap) else last > now):
-            continue
-        if comment := _take(node, last):
-            _give(node, now, comment)
+    for node, keys in nodes:
+        if isinstance(node, CommentedMap):
+            old, now = [key for key in keys if key in node], list(node)
+        else:
+            old, now = keys[: len(node)], list(range(len(node)))
+        if old and old[-1] != now[-1] and (comment := _take(node, old[-1])):
+            _give(node, now[-1], comment)
 
 
 def _take(node: Any, key: Any) -> str:
@@ -184,8 +184,10 @@ def _give(node: Any, key: Any, comment: str) -> None:
         return
     place = _AFTER_VALUE if isinstance(node, CommentedMap) else _AFTER_ITEM
     tokens = node.ca.items.setdefault(key, [None] * (place + 2))
-    there = tokens[place].value if tokens[place] is not None and not isinstance(tokens[place], list) else "\n"
-    tokens[place] = CommentToken(there + comment, CommentMark(0), None)
+    if tokens[place] is None:
+        tokens[place] = CommentToken("\n" + comment, CommentMark(0), None)
+    else:
+        tokens[place].value += comment
 
 
 def _commented(value: Any) -> Any:

@@ -135,7 +135,9 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if not check_mode:
             edited_file.write(path, after)
     if params["secret_values"] and edited_file.readable_by_others(path):
-        result["warnings"].append(f"{path} holds secrets, and everybody on this machine may read it. Give it mode 0600.")
+        result["warnings"].append(
+            f"{path} holds secrets, and everybody on this machine may read it. Give it mode 0600."
+        )
     result["diff"] = {
         "before_header": path,
         "after_header": path,
