@@ -121,7 +121,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
             raise failure
         values = dotenv.parse(edited_file.read(params["env_path"]) or "")
         known = {name: values[name] for name in (*NAMES, *_OTHERS) if name in values}
-        result["stale"] = differing(known, details)
+        result["stale"] = differing(known, details) + ([] if result["running"] else ["not running"])
     elif any(name in environment(details) for name in NAMES):
         result["stale"] = [name for name in NAMES if name in environment(details)]
     config = params["config_path"]

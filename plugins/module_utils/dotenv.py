@@ -59,6 +59,9 @@ def quote(value: str) -> str:
         raise ValueError("holds a line break or another control character")
     if "'" in value or "\\\\" in value or value.endswith("\\"):
         raise ValueError("holds a single quote, a doubled backslash or ends with one, which readers take differently")
+    if "${" in value:
+        # python-dotenv replaces it in single quotes too.
+        raise ValueError("holds ${, which readers take differently")
     return f"'{value}'"
 
 

@@ -88,7 +88,7 @@ def test_quote(value: str, written: str) -> None:
     assert dotenv.parse(f"A={written}") == {"A": value}
 
 
-@pytest.mark.parametrize("value", ["it's", "two\nlines", "ends\\", "a\\\\b", "\x00"])
+@pytest.mark.parametrize("value", ["it's", "two\nlines", "ends\\", "a${b}", "a\\\\b", "\x00"])
 def test_what_no_form_holds_is_refused_without_being_shown(value: str) -> None:
     with pytest.raises(ValueError, match=r"^A ") as caught:
         dotenv.merge("", {"A": value})
