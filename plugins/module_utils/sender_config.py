@@ -20,19 +20,17 @@ _LISTS = ("callbacks", "success_callback", "failure_callback")
 # LiteLLM starts `langfuse_otel` from `callbacks`; `langfuse` is called for what succeeds and for what fails.
 _WANTED = {"langfuse_otel": ("callbacks",), "langfuse": ("success_callback", "failure_callback")}
 EXPORTER = "otlphttp/langfuse"
-_EXPORTER = {
-    "endpoint": "${env:LANGFUSE_BASE_URL}/api/public/otel",
-    "headers": {"Authorization": "Basic ${env:LANGFUSE_BASIC}", "x-langfuse-ingestion-version": "4"},
-}
+_ENDPOINT = "${env:LANGFUSE_BASE_URL}/api/public/otel"
+_HEADERS = {"Authorization": "Basic ${env:LANGFUSE_BASIC}", "x-langfuse-ingestion-version": "4"}
 
 Document = MutableMapping[str, Any]
 
 
 def litellm(document: Document, options: Mapping[str, Any]) -> None:
     """One callback in `litellm_settings`: two would make two traces of each call. Raises Failure."""
-    settings = _mapping(document, "litellm_settings", options["state"] == "present")
-    if settings is None:
+    if options["state"] == "absent" and document.get("litellm_settings") is None:
         return
+    settings = _made(document, "litellm_settings")
     wanted = _WANTED[options["callback"]] if options["state"] == "present" else ()
     for name in _LISTS:
         listed = settings.get(name)
@@ -70,14 +68,10 @@ def otel_collector(document: Document, options: Mapping[str, Any]) -> None:
             )
         if name.split("/")[0] != "traces":
             raise Failure("bad_option", f"The pipeline {name} is not for traces.", "Langfuse stores traces only.")
-    exporters = _mapping(document, "exporters", True)
-    assert exporters is not None
-    exporter = _mapping(exporters, EXPORTER, True, "exporters.")
-    assert exporter is not None
-    _put(exporter, "endpoint", _EXPORTER["endpoint"])
-    headers = _mapping(exporter, "headers", True, f"exporters.{EXPORTER}.")
-    assert headers is not None
-    for header, value in _EXPORTER["headers"].items():  # type: ignore[attr-defined]
+    exporter = _made(_made(document, "exporters"), EXPORTER, "exporters.")
+    _put(exporter, "endpoint", _ENDPOINT)
+    headers = _made(exporter, "headers", f"exporters.{EXPORTER}.")
+    for header, value in _HEADERS.items():
         _put(headers, header, value)
     for name in options["pipelines"]:
         _only(pipelines[name], "exporters", EXPORTER)
@@ -86,15 +80,14 @@ def otel_collector(document: Document, options: Mapping[str, Any]) -> None:
 EDITS = {"litellm": litellm, "otel_collector": otel_collector}
 
 
-def _mapping(parent: Document, name: str, make: bool, where: str = "") -> Document | None:
+def _made(parent: Document, name: str, where: str = "") -> Document:
     """The mapping at a name, made where it is missing or empty."""
-    found = parent.get(name)
-    if found is None and make:
+    if parent.get(name) is None:
         parent[name] = {}
-        found = parent[name]
-    if found is None or isinstance(found, MutableMapping):
-        return found
-    raise _odd(f"{where}{name}", "a mapping")
+    found = parent[name]
+    if not isinstance(found, MutableMapping):
+        raise _odd(f"{where}{name}", "a mapping")
+    return found
 
 
 def _only(parent: Document, name: str, wanted: str | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.molecule.instance import Instance, docker
 from tests.molecule.playbook import Run, run
@@ -147,6 +149,22 @@ def test_a_service_that_says_otherwise_itself_is_no_proof(shared: Instance) -> N
         override.unlink()
     refused.mentions("The container of ai-service does not have LANGFUSE_PUBLIC_KEY", "Name the file in env_file")
     assert connect(shared).changed == 1
+
+
+def test_a_collector_that_runs_elsewhere(shared: Instance) -> None:
+    """Without a service nothing is recreated; the file is used all the same."""
+    config, env = shop.HOME / "otel.yaml", shop.HOME / "otel.env"
+    own = "service:\n  pipelines:\n    traces:\n      receivers: [otlp]\n"
+    config.write_text(own)
+    entry = {"kind": "otel_collector", "path": str(config), "env_path": str(env), "url": shared.url}
+    connect(shared, consumers=[entry]).mentions(f"a trace came back through {shared.url}")
+    keys = [shared.secrets()[f"langfuse_init_project_{kind}_key"] for kind in ("public", "secret")]
+    assert f"LANGFUSE_BASIC={base64.b64encode(':'.join(keys).encode()).decode()}\n" in env.read_text()
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert yaml.safe_load(config.read_text())["service"]["pipelines"]["traces"]["exporters"] == ["otlphttp/langfuse"]
+    assert connect(shared, consumers=[entry]).changed == 0
+    connect(shared, consumers=[{**entry, "state": "absent"}])
+    assert env.read_text() == ""
 
 
 def test_langfuse_knows_the_gateway(shared: Instance) -> None:
