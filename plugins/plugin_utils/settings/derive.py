@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sizes, sso
+from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
@@ -213,6 +214,8 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "moved_stores": settings["langfuse_moved_stores"],
             "overrides": settings["langfuse_compose_overrides"],
         },
+        "consumers": consumers(settings),
+        "llm_connection": connection(settings),
         "health_report": settings["langfuse_health_report"],
         "labels": settings["langfuse_labels"],
         "ca_certificates": settings["langfuse_ca_certificates"],

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from . import environment_schema, sso
+from .consumers import allowed
 from .endpoints import hosts
 from .mounts import CA_FILE
 from .plan import Environment, EnvValue, Feature, Secretly, Settings
@@ -261,8 +262,8 @@ def _network(settings: Settings, endpoints: Endpoints) -> dict[str, EnvValue]:
     environment: dict[str, EnvValue] = {}
     if settings["langfuse_ca_certificates"]:
         environment["NODE_EXTRA_CA_CERTS"] = CA_FILE
-    if settings["langfuse_llm_allowed_hosts"]:
-        environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] = ",".join(settings["langfuse_llm_allowed_hosts"])
+    for name, values in allowed(settings).items():
+        environment[f"LANGFUSE_LLM_CONNECTION_WHITELISTED_{name}"] = ",".join(values)
     if settings["langfuse_https_proxy"]:
         environment["HTTPS_PROXY"] = Secretly("langfuse_https_proxy")
         own = [*hosts(endpoints), "localhost", "127.0.0.1"]

@@ -84,7 +84,10 @@ def start_gateway(langfuse: Langfuse, folder: Path, callback: str) -> Iterator[t
     document = guide.configuration("the tests start this file")
     settings = document["litellm_settings"]
     assert settings == {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
-    settings.update(success_callback=[callback], failure_callback=[callback])
+    if callback == "langfuse_otel":
+        # As `connect` writes it.
+        settings.clear()
+        settings["callbacks"] = [callback]
     (model,) = document["model_list"]
     model["litellm_params"].update(api_key="none", mock_response="hello")
     broken = {**model["litellm_params"], "mock_response": "litellm.RateLimitError"}

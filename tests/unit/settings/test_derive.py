@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive im
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
+from .consumer_cases import LITELLM
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
@@ -127,6 +128,7 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
     )
     bases = (*bases, {**GOOD, **other("azure_ad", tenant_id="x")}, {**GOOD, **other("workos", connection_id="x")})
     bases = (*bases, {**GOOD, **other("google")}, {**GOOD, **other("gitlab")})
+    bases = (*bases, {**GOOD, **LITELLM})
     for name, option in contract().items():
         if name in elsewhere:
             continue

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, credentials, first_start, operation, platform, sign_in, sources, stores
+from . import addresses, consumers, credentials, first_start, operation, platform, sign_in, sources, stores
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     *sign_in.RULES,
     *operation.RULES,
     *platform.RULES,
+    *consumers.RULES,
 )
 
 

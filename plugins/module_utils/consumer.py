@@ -1,0 +1,179 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Something that sends to Langfuse: what its env file says, whether its container has that, and whether it arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    compose,
+    dotenv,
+    edited_file,
+    http_client,
+    otlp,
+    trace,
+)
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+
+NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
+_OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE")
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def read(path: str) -> dict[str, str]:
+    """The names of a consumer in its file. Raises Failure where one is missing."""
+    values = dotenv.parse(edited_file.read(path) or "")
+    missing = [name for name in NAMES if not values.get(name)]
+    if missing:
+        raise Failure("names_missing", f"{path} lacks {', '.join(missing)}.", "Run connect again.")
+    return {name: values[name] for name in (*NAMES, *_OTHERS) if name in values}
+
+
+def environment(details: Mapping[str, Any]) -> dict[str, str]:
+    """The environment that a container was made with."""
+    pairs = (line.partition("=") for line in details["Config"].get("Env") or [])
+    return {name: value for name, _sign, value in pairs}
+
+
+def differing(values: Mapping[str, str], details: Mapping[str, Any]) -> list[str]:
+    """Names that the container has otherwise, or not at all."""
+    has = environment(details)
+    return [name for name, value in values.items() if has.get(name) != value]
+
+
+def older(details: Mapping[str, Any], modified: float) -> bool:
+    """Whether the container was made before the file was written."""
+    # Docker says nanoseconds, which Python 3.9 does not read.
+    created = datetime.datetime.strptime(str(details["Created"])[:19], "%Y-%m-%dT%H:%M:%S")
+    return created.replace(tzinfo=datetime.timezone.utc).timestamp() + 1 < modified
+
+
+def networks(details: Mapping[str, Any]) -> list[str]:
+    return list(details["NetworkSettings"]["Networks"] or {})
+
+
+def unreachable(url: str, service: str, details: Mapping[str, Any], names: Mapping[str, str]) -> Failure | None:
+    """Why the container cannot mean the instance by this URL; ``names`` are those on its networks."""
+    host = urlsplit(url).hostname or ""
+    if "host" in networks(details):
+        return None
+    if host in _LOCAL:
+        return Failure(
+            "url_is_itself",
+            f"{url} means the container of {service} itself, when it is used there.",
+            "Give the consumer a url that leads from it to Langfuse, like http://langfuse-web:3000 on a common network.",
+        )
+    if "." not in host and host not in names:
+        on = ", ".join(networks(details)) or "no network"
+        return Failure(
+            "not_on_network",
+            f"The container of {service} is on {on}, where nobody is called {host}.",
+            "Let the instance join that network (langfuse_shared_project or langfuse_compose_networks), or give another url.",
+        )
+    return None
+
+
+def container(directory: str, service: str) -> dict[str, Any] | None:
+    """`docker inspect` of a container of the service, or None. Raises Failure for a service that is not there."""
+    words = ("--project-directory", directory)
+    status, output, errors = compose.docker("compose", *words, "config", "--services")
+    if status:
+        said = (errors.strip().splitlines() or ["no message"])[-1]
+        raise Failure("project_refused", f"Compose does not take {directory}: {said}.", "Correct project_directory.")
+    if service not in output.split():
+        raise Failure(
+            "service_missing",
+            f"{directory} has no service {service}; it has {', '.join(sorted(output.split()))}.",
+            "Name one of them in service.",
+        )
+    _status, output, _errors = compose.docker("compose", *words, "ps", "--all", "--quiet", service)
+    identifiers = output.split()
+    if not identifiers:
+        return None
+    _status, output, _errors = compose.docker("inspect", identifiers[0])
+    found = json.loads(output or "[]")
+    return found[0] if found else None
+
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the service has what its files say now. Raises Failure for what cannot become right."""
+    result: dict[str, Any] = {"changed": False, "running": False, "stale": []}
+    if not params["service"]:
+        return result
+    details = container(params["project_directory"], params["service"])
+    if details is None:
+        result["stale"] = ["no container"]
+        return result
+    result["running"] = bool(details["State"]["Running"])
+    if params["state"] == "present":
+        names = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        if failure := unreachable(params["url"], params["service"], details, names):
+            raise failure
+        values = dotenv.parse(edited_file.read(params["env_path"]) or "")
+        known = {name: values[name] for name in (*NAMES, *_OTHERS) if name in values}
+        result["stale"] = differing(known, details) + ([] if result["running"] else ["not running"])
+    elif any(name in environment(details) for name in NAMES):
+        result["stale"] = [name for name in NAMES if name in environment(details)]
+    config = params["config_path"]
+    if config and os.path.exists(config) and older(details, os.stat(config).st_mtime):
+        result["stale"].append(os.path.basename(config))
+    return result
+
+
+def prove(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Use what the file says as the consumer would. Raises Failure."""
+    values = read(params["env_path"])
+    url = values["LANGFUSE_BASE_URL"]
+    table = dict(compose.names_on(params["networks"]))
+    result: dict[str, Any] = {"changed": False, "url": url, "container": None}
+    if params["service"]:
+        details = container(params["project_directory"], params["service"])
+        if details is None or not details["State"]["Running"]:
+            raise Failure(
+                "not_running",
+                f"The service {params['service']} has no running container.",
+                f"See why: docker compose --project-directory {params['project_directory']} logs {params['service']}",
+            )
+        on = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        if failure := unreachable(url, params["service"], details, on):
+            raise failure
+        table = {**table, **on}
+        if wrong := differing(values, details):
+            raise Failure(
+                "environment_old",
+                f"The container of {params['service']} does not have {', '.join(wrong)} as {params['env_path']} says.",
+                "Name the file in env_file of that service, and let nothing in environment repeat these names.",
+            )
+        result["container"] = str(details["Name"]).lstrip("/")
+    outcome = _send(params, url, values, table)
+    if outcome.differences:
+        fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
+        raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
+    return {**result, "trace_id": outcome.trace_id, "timings": outcome.timings}
+
+
+def _send(params: Mapping[str, Any], url: str, values: Mapping[str, str], table: Mapping[str, str]) -> trace.Outcome:
+    built = otlp.build(trace.new_spec("langfuse-connect", "verify", ["connect"], "connect", "", {}))
+    authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
+    options = {**params, "resolve": resolve(url, table)}
+    with contextlib.closing(args.client(options, url)) as client:
+        return trace.send_and_wait(client, authorization, built, params["timeout"])
+
+
+def resolve(url: str, table: Mapping[str, str]) -> Sequence[str]:
+    """The name of the URL at its address, where it is one of the containers' names."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host not in table:
+        return []
+    return [f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}:{table[host]}"]

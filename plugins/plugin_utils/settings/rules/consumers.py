@@ -1,0 +1,114 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sends to the instance: complete entries, that do not contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, default_url, env_path
+from ..plan import Settings
+from ..problems import Problem
+
+NAME = "langfuse_consumers"
+
+
+def consumer_entries(settings: Settings) -> Iterator[Problem]:
+    for number, one in enumerate(settings[NAME], 1):
+        for wrong, cure in _entry(one):
+            yield Problem(NAME, f"entry {number} {wrong}", cure)
+
+
+def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    kind = one.get("kind")
+    if kind not in KINDS:
+        yield f"has {'no kind' if kind is None else 'a kind that is not known'}", f"Write one of: {', '.join(KINDS)}"
+        return
+    keys = KEYS[kind]
+    for key, value in one.items():
+        if key not in keys:
+            yield f"has {key}, which {kind} does not take", f"It takes {', '.join(keys)}"
+        elif not isinstance(value, keys[key]) or (isinstance(value, bool) and keys[key] is not bool):
+            yield f"has a {key} of another type than due", "Write text in quotes, a list, a number or true"
+    for key in ("path",) if kind == ENV else ("path", "env_path"):
+        if not one.get(key):
+            yield f"lacks {key}", "Name the file on the host, as an absolute path"
+    for key in ("path", "env_path", "project_directory"):
+        if isinstance(value := one.get(key), str) and value and not value.startswith("/"):
+            yield f"has a {key} that is not absolute", "Write it from / on"
+    if bool(one.get("service")) != bool(one.get("project_directory")):
+        yield "has one of service and project_directory", "Write both, or none to recreate nothing"
+    for key, choices in (("state", STATES), ("callback", CALLBACKS)):
+        if isinstance(value := one.get(key), str) and value not in choices:
+            yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
+    if isinstance(url := one.get("url"), str) and not _is_address(url):
+        yield "has a url that is not an address", "Write it like http://langfuse-web:3000"
+    if isinstance(rate := one.get("sample_rate"), (int, float)) and not 0 <= rate <= 1:
+        yield "has a sample_rate that is not from 0 to 1", "Write 0.1 for a tenth of the traces"
+    if kind == LITELLM and one.get("callback", CALLBACKS[0]) != "langfuse":
+        for key in ("sample_rate", "tags"):
+            if one.get(key):
+                yield (
+                    f"has {key}, which the callback langfuse_otel does not read",
+                    "Remove it, or write callback: langfuse",
+                )
+    for key in ("tags", "pipelines"):
+        if isinstance(items := one.get(key), list) and not all(isinstance(item, str) for item in items):
+            yield f"has {key} that are not text", "Quote them"
+
+
+def _is_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
+
+
+def consumer_files(settings: Settings) -> Iterator[Problem]:
+    """Two entries that write one name of one file differently would change it in every run."""
+    said: dict[str, tuple[Any, ...]] = {}
+    configs: set[str] = set()
+    for one in settings[NAME]:
+        if list(_entry(one)):
+            continue
+        path = env_path(one)
+        says = (
+            one.get("state", "present"),
+            (one.get("url") or default_url(settings)).rstrip("/"),
+            one.get("sample_rate"),
+        )
+        if said.setdefault(path, says) != says:
+            yield Problem(
+                NAME, f"says different things about {path}", "Give entries of one file the same url and state"
+            )
+        if one["kind"] != ENV:
+            if one["path"] in configs:
+                yield Problem(NAME, f"has {one['path']} more than once", "Write one entry for it")
+            configs.add(one["path"])
+
+
+def litellm_connection(settings: Settings) -> Iterator[Problem]:
+    url, key, models = (settings[f"langfuse_litellm_{name}"] for name in ("url", "key", "models"))
+    if not url:
+        for name, value in (("key", key), ("models", models)):
+            if value:
+                yield Problem(
+                    f"langfuse_litellm_{name}",
+                    "is set without langfuse_litellm_url",
+                    "Write where LiteLLM is, or remove it",
+                )
+        return
+    if not _is_address(url):
+        yield Problem(
+            "langfuse_litellm_url",
+            "is not an http or https URL",
+            "Write it like http://litellm:4000/v1, as web reaches it",
+        )
+    if not key:
+        yield Problem("langfuse_litellm_key", "is missing, and the connection needs it", "Write a key of LiteLLM")
+    if not models:
+        yield Problem("langfuse_litellm_models", "is empty, and nothing could be chosen", "Name models as LiteLLM does")
+
+
+RULES = (consumer_entries, consumer_files, litellm_connection)

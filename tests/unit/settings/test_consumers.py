@@ -1,0 +1,86 @@
+"""What the Plan says of each consumer, and of the gateway that Langfuse asks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .cases import GOOD
+from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
+from .support import CANDIDATES, run
+
+
+def _consumers(*entries: dict[str, Any], **given: Any) -> list[dict[str, Any]]:
+    result = run({**GOOD, **given, NAME: list(entries)})
+    assert not result.problems, list(map(str, result.problems))
+    found: list[dict[str, Any]] = result.plan["consumers"]
+    return found
+
+
+def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
+    (one,) = _consumers(SERVICE)
+    assert one == {
+        "kind": "env",
+        "state": "present",
+        "env_path": "/srv/shop/.env",
+        "config_path": None,
+        "url": "http://localhost:3030",
+        "values": {
+            "LANGFUSE_PUBLIC_KEY": CANDIDATES["langfuse_init_project_public_key"],
+            "LANGFUSE_HOST": "http://localhost:3030",
+            "LANGFUSE_BASE_URL": "http://localhost:3030",
+        },
+        "basic": False,
+        "callback": "langfuse_otel",
+        "log_messages": None,
+        "tags": [],
+        "pipelines": ["traces"],
+        "project_directory": "/srv/shop",
+        "service": "ai-service",
+    }
+    assert CANDIDATES["langfuse_init_project_secret_key"] not in json.dumps(one)
+
+
+@pytest.mark.parametrize(
+    ("given", "entry", "url"),
+    [
+        ({}, {}, "http://localhost:3030"),
+        ({"langfuse_public_url": "http://localhost:8080/"}, {}, "http://localhost:8080"),
+        ({"langfuse_compose_networks": ["shop_default"]}, {}, "http://langfuse-web:3000"),
+        ({}, {"url": "http://langfuse-web:3000/"}, "http://langfuse-web:3000"),
+    ],
+)
+def test_how_it_reaches_the_instance(given: dict[str, Any], entry: dict[str, Any], url: str) -> None:
+    (one,) = _consumers({**SERVICE, **entry}, **given)
+    assert {one["url"], one["values"]["LANGFUSE_HOST"], one["values"]["LANGFUSE_BASE_URL"]} == {url}
+
+
+def test_a_gateway_and_a_collector() -> None:
+    more = {"callback": "langfuse", "sample_rate": 0.1, "log_messages": False, "tags": ["cache_hit"]}
+    gateway, collector = _consumers({**GATEWAY, **more}, {**COLLECTOR, "pipelines": ["traces/all"]})
+    assert (gateway["config_path"], gateway["env_path"]) == ("/srv/gateway/config.yaml", "/srv/gateway/.env")
+    assert gateway["values"]["LANGFUSE_SAMPLE_RATE"] == "0.1"
+    assert (gateway["callback"], gateway["log_messages"], gateway["tags"]) == ("langfuse", False, ["cache_hit"])
+    assert (collector["basic"], collector["pipelines"]) == (True, ["traces/all"])
+
+
+def test_the_connection_to_litellm() -> None:
+    plan = run({**GOOD, **LITELLM}).plan
+    assert plan["llm_connection"] == {
+        "provider": "litellm",
+        "base_url": "http://litellm:4000/v1",
+        "custom_models": ["gpt-x"],
+    }
+    assert run(GOOD).plan["llm_connection"] is None
+
+
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_its_host_is_allowed_by_itself(service: str) -> None:
+    start = "LANGFUSE_LLM_CONNECTION_WHITELISTED_"
+    given = {**GOOD, **LITELLM, "langfuse_llm_allowed_hosts": ["vllm", "litellm"]}
+    assert run(given).plan["env"][service][f"{start}HOST"] == "vllm,litellm"
+    by_address = run({**GOOD, **LITELLM, "langfuse_litellm_url": "http://10.0.0.7:4000"}).plan["env"][service]
+    assert by_address[f"{start}IPS"] == "10.0.0.7"
+    assert f"{start}HOST" not in by_address
