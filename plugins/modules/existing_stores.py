@@ -169,7 +169,8 @@ def argument_spec() -> dict[str, Any]:
     several: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
 
     def group(**options: Any) -> dict[str, Any]:
-        return {"type": "dict", "options": options}
+        # No group holds a secret, whatever its name says.
+        return {"type": "dict", "options": options, "no_log": False}
 
     return {
         "postgres": group(
