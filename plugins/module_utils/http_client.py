@@ -75,7 +75,10 @@ def parse_resolve(entries: list[str]) -> dict[str, str]:
 
 
 def tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_path)
+    context = ssl.create_default_context()
+    if ca_path:
+        # Beside the public authorities, as the application has it.
+        context.load_verify_locations(ca_path)
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -115,6 +115,17 @@ def connect(
         ) from None
 
 
+def host_authorities() -> str:
+    """The authorities that this host trusts, as PEM text; "" where none are found."""
+    for path in _AUTHORITIES:
+        try:
+            with open(path, encoding="utf-8", errors="ignore") as file:
+                return file.read().rstrip() + "\n"
+        except OSError:
+            continue
+    return ""
+
+
 def tls(sslmode: str, ca_path: str | None) -> dict[str, str]:
     """Options of a connection that encrypts, and checks the certificate against these authorities or the host's own."""
     if sslmode not in VERIFYING:

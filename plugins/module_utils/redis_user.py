@@ -292,7 +292,7 @@ def _verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             cluster = server.cluster if params["cluster"] is None else params["cluster"]
             want = redis_acl.Wanted(params["username"], "", params["prefix"], cluster)
             steps = _steps(client, want, not check_mode)
-            failures = redis_server.refusals(server, where.label, params["allow_eviction"], False)
+            failures = redis_server.refusals(server, where.label, params["allow_eviction"], params["replica"])
             failures += _failures(steps, where, server.product)
             if failures:
                 raise _with_steps(failures, steps)

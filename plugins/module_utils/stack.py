@@ -15,6 +15,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 
 # Store → the role that its container has, and the port that it listens on.
 STORES: Mapping[str, tuple[str, int]] = {"postgres": ("postgres", 5432), "redis": ("redis", 6379), "s3": ("s3", 9000)}
+# What Docker has by itself: nobody else can join them with a name.
+_NOT_JOINED = ("bridge", "host", "none")
 
 
 def describe(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _store(container: Container, port: int) -> dict[str, Any]:
 
 
 def _networks(container: Container) -> list[str]:
-    return sorted(container.details["NetworkSettings"]["Networks"] or {})
+    return sorted(name for name in container.details["NetworkSettings"]["Networks"] or {} if name not in _NOT_JOINED)
 
 
 def _names(container: Container) -> set[str]:

@@ -158,7 +158,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, existing_stores, postgresql
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -228,8 +228,8 @@ def main() -> None:
     ca_path = None
     if module.params["ca_certificates"]:
         ca_path = os.path.join(module.tmpdir, "authorities.pem")
-        with open(ca_path, "w", encoding="ascii") as file:
-            file.write(module.params["ca_certificates"])
+        with open(ca_path, "w", encoding="utf-8") as file:
+            file.write(postgresql.host_authorities() + module.params["ca_certificates"])
     try:
         result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:

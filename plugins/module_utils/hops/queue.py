@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
@@ -33,14 +35,30 @@ SCHEDULED = (
     "blobstorage-integration-queue",
     "dead-letter-retry-queue",
 )
+Keys = Callable[[str, str], str]
 NEGATIVE = "api-key-non-existent"
 # Seconds: a worker answers before it has registered them.
 _REGISTERING = 5.0
 
 
-def queue_key(prefix: str, queue: str, part: str) -> str:
-    """BullMQ's key: its own prefix is ``bull`` without a configured one, else the configured one plus a colon."""
+def queue_key(prefix: str, queue: str, part: str, cluster: bool = False) -> str:
+    """BullMQ's key: its own prefix is ``bull`` without a configured one, else the configured one plus a colon.
+
+    In a cluster all keys of a queue have one hash tag, so that they lie on one node.
+    """
+    if cluster:
+        return f"{{{prefix}:{queue}}}:{queue}:{part}" if prefix else f"{{{queue}}}:{queue}:{part}"
     return f"{prefix or 'bull'}:{queue}:{part}"
+
+
+def _keys(ctx: Context) -> Keys:
+    """The keys of this application: (queue, part) -> key."""
+    options = ctx.params["redis"]
+    return functools.partial(_key, options["prefix"], options["mode"] == "cluster")
+
+
+def _key(prefix: str, cluster: bool, queue: str, part: str) -> str:
+    return queue_key(prefix, queue, part, cluster)
 
 
 def error_kind(name: str, text: str) -> str:
@@ -124,7 +142,7 @@ def look_again(ctx: Context) -> None:
         return
     client = _connect(ctx)
     try:
-        depth = _depths(client, ctx.params["redis"]["prefix"])[QUEUES[0]]
+        depth = _depths(client, _keys(ctx))[QUEUES[0]]
         ctx.evidence["redis"]["waiting_after_trace"] = depth["waiting"]
     except (library("redis").RedisError, OSError):
         return
@@ -158,15 +176,16 @@ def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> Non
     )
     # The two kinds of keys of the application: BullMQ's, and the cache's, which take the prefix without a separator.
     client.get(f"{prefix}langfuse:verify")
-    first = _depths(client, prefix)
-    record["schedules"] = _schedules(client, prefix, min(_REGISTERING, ctx.left / 4))
+    keys = _keys(ctx)
+    first = _depths(client, keys)
+    record["schedules"] = _schedules(client, keys, min(_REGISTERING, ctx.left / 4))
     # The trace of this very walk may be under way.
     own = {QUEUES[0]: 1} if ctx.evidence.get("trace") else {}
     waiting = [name for name, row in first.items() if row["waiting"] > own.get(name, 0) and not row["active"]]
     record["stuck"] = []
     if waiting:
         time.sleep(min(1.5, ctx.left / 4))
-        second = _depths(client, prefix)
+        second = _depths(client, keys)
         record["stuck"] = [name for name in waiting if stuck(first[name], second[name])]
     record["queues"] = first
     project = ctx.params["project_id"] or next(iter(ctx.evidence.get("key", {}).get("projects", [])), "")
@@ -179,23 +198,23 @@ def _read(ctx: Context, client: Any, prefix: str, record: dict[str, Any]) -> Non
         record["negative_key"] = NEGATIVE in str(client.get(f"{prefix}api-key:{fast_hash}") or "")
 
 
-def _schedules(client: Any, prefix: str, patience: float) -> list[str]:
+def _schedules(client: Any, keys: Keys, patience: float) -> list[str]:
     """The scheduled queues that have a schedule; none only when none came within ``patience`` seconds."""
     until = time.monotonic() + patience
     while True:
-        found = [name for name in SCHEDULED if client.exists(queue_key(prefix, name, "repeat"))]
+        found = [name for name in SCHEDULED if client.exists(keys(name, "repeat"))]
         if found or time.monotonic() > until:
             return found
         time.sleep(0.2)
 
 
-def _depths(client: Any, prefix: str) -> dict[str, dict[str, int]]:
+def _depths(client: Any, keys: Keys) -> dict[str, dict[str, int]]:
     pipe = client.pipeline(transaction=False)
     for name in QUEUES:
-        pipe.llen(queue_key(prefix, name, "wait"))
-        pipe.llen(queue_key(prefix, name, "active"))
-        pipe.zcard(queue_key(prefix, name, "delayed"))
-        pipe.zcard(queue_key(prefix, name, "failed"))
+        pipe.llen(keys(name, "wait"))
+        pipe.llen(keys(name, "active"))
+        pipe.zcard(keys(name, "delayed"))
+        pipe.zcard(keys(name, "failed"))
     flat = pipe.execute()
     parts = ("waiting", "active", "delayed", "failed")
     return {name: dict(zip(parts, map(int, flat[4 * i : 4 * i + 4]))) for i, name in enumerate(QUEUES)}

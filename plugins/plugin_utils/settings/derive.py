@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -132,7 +133,17 @@ def _choose(
     for name, option in spec.items():
         if option.get("no_log") and name not in secrets and values.get(name):
             secrets[name] = values[name]
+    if credentials := secrets.get("langfuse_gcs_credentials"):
+        secrets["langfuse_gcs_credentials"] = _on_one_line(credentials)
     return secrets, tuple(generated)
+
+
+def _on_one_line(text: str) -> str:
+    """JSON as the files that Google hands out have it, for an environment. What is no JSON is a rule's problem."""
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return text
 
 
 def _printable(value: EnvValue) -> str | dict[str, str]:

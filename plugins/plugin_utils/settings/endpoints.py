@@ -44,9 +44,11 @@ def is_local(url: str) -> bool:
 
 
 def redis_user(settings: Settings) -> str | None:
-    """The user at an existing Redis; one that the collection makes is called like the instance."""
+    """The user at an existing Redis; one that the collection makes, or made once, is called like the instance."""
     given = settings["langfuse_redis_username"]
-    if not given and is_administered(settings, "redis"):
+    # A password that nobody gave was drawn for that user, before the administrator was taken out again.
+    drawn = "langfuse_redis_password" not in settings.given and settings.secrets.get("langfuse_redis_password")
+    if not given and (is_administered(settings, "redis") or drawn):
         given = settings.instance
     return str(given) if given else None
 

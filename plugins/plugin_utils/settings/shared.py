@@ -71,7 +71,7 @@ def joined(values: Mapping[str, Any], stack: Stack) -> tuple[dict[str, Any], lis
     networks = list(values["langfuse_compose_networks"])
     for store, found in stack["stores"].items():
         where = "langfuse_s3_endpoint" if store == "s3" else f"langfuse_{store}_host"
-        if is_bundled(values, store) or values[where]:
+        if is_bundled(values, store) or values[where] or not _wanted(values, store):
             continue
         merged[where] = f"http://{found['host']}:{found['port']}" if store == "s3" else found["host"]
         networks.append(found["network"])
@@ -82,10 +82,17 @@ def joined(values: Mapping[str, Any], stack: Stack) -> tuple[dict[str, Any], lis
     return merged, problems
 
 
+def _wanted(values: Mapping[str, Any], store: str) -> bool:
+    """Whether the stack's own one is meant: an object store without an address is AWS, unless it is named."""
+    if store == "s3":
+        return bool(values["langfuse_shared_s3_service"])
+    return store != "redis" or values["langfuse_redis_mode"] == "single"
+
+
 def _unclear(values: Mapping[str, Any], stack: Stack) -> Iterator[Problem]:
     for store, services in stack["ambiguous"].items():
         where = "langfuse_s3_endpoint" if store == "s3" else f"langfuse_{store}_host"
-        if not is_bundled(values, store) and not values[where]:
+        if not is_bundled(values, store) and not values[where] and _wanted(values, store):
             yield Problem(
                 f"langfuse_shared_{store}_service",
                 f"is missing, and {stack['project']} has more than one: {', '.join(services)}",

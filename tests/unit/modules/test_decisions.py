@@ -255,6 +255,8 @@ def test_errors_of_redis(name: str, text: str, kind: str) -> None:
 def test_keys_of_bullmq() -> None:
     assert queue.queue_key("", "otel-ingestion-queue", "wait") == "bull:otel-ingestion-queue:wait"
     assert queue.queue_key("langfuse:", "otel-ingestion-queue", "wait") == "langfuse::otel-ingestion-queue:wait"
+    assert queue.queue_key("lf:", "trace-upsert", "wait", True) == "{lf::trace-upsert}:trace-upsert:wait"
+    assert queue.queue_key("", "trace-upsert", "wait", True) == "{trace-upsert}:trace-upsert:wait"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ CASES = (
     Bad("store_hosts", {**POSTGRES, "langfuse_postgres_direct_host": "a b"}, "langfuse_postgres_direct_host"),
     Bad("store_ports", {**POSTGRES, "langfuse_postgres_port": 0}, "langfuse_postgres_port"),
     Bad("store_ports", {**CLICKHOUSE, "langfuse_clickhouse_native_port": 70000}, "langfuse_clickhouse_native_port"),
+    Bad(
+        "postgres_parameters",
+        {**POSTGRES, "langfuse_postgres_parameters": {"pgbouncer": True}},
+        "langfuse_postgres_parameters",
+    ),
     Bad("redis_nodes", _without(NODES, "langfuse_redis_nodes"), "langfuse_redis_nodes"),
     Bad("redis_nodes", {**NODES, "langfuse_redis_nodes": ["redis-1"]}, "langfuse_redis_nodes"),
     Bad("redis_nodes", {**NODES, "langfuse_redis_host": "redis-1"}, "langfuse_redis_host"),

@@ -33,6 +33,7 @@ JOINED = {
     "langfuse_redis_admin_user": "default",
 }
 S3 = {
+    "langfuse_shared_s3_service": "minio",
     "langfuse_s3_source": "existing",
     "langfuse_s3_access_key": "canary-key",
     "langfuse_s3_secret_key": "canary-secret",
@@ -138,3 +139,8 @@ def test_a_problem_names_the_line_of_the_file() -> None:
     assert problem.variable == "langfuse_encryption_key"
     assert "LANGFUSE_ENCRYPTION_KEY in langfuse_dotenv" in str(problem)
     assert "canary-short" not in str(problem)
+
+
+def test_an_object_store_without_an_address_is_aws_unless_the_stack_s_is_named() -> None:
+    aws = {**JOINED, "langfuse_s3_source": "existing", "langfuse_s3_use_role": True}
+    assert _run(aws, STACK).plan["endpoints"]["s3"]["endpoint"] is None

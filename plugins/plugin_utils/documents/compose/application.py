@@ -111,6 +111,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "restart": "no",
             **_volumes(plan, extra=False),
             **_networks(plan),
+            **_hosts(plan),
         },
     }
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ..endpoints import redis_prefix
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import is_administered, is_bundled
+from ..sources import is_bundled
 
 # Variables that act on an existing store only, by store.
 _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -25,6 +25,8 @@ _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
     ),
     "s3": ("service", "endpoint", "path_style", "use_role", "admin_access_key", "admin_secret_key"),
 }
+# Written down, they say what holds anyway.
+_DEFAULTS = ("single", "disable", "s3")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]*:")
 
@@ -35,7 +37,7 @@ def not_existing(settings: Settings) -> Iterator[Problem]:
         if not is_bundled(settings, store):
             continue
         for name in (f"langfuse_{store}_{name}" for name in names):
-            if name in settings.given and settings[name] not in (None, "", [], {}):
+            if name in settings.given and settings[name] not in (None, "", [], {}, False, *_DEFAULTS):
                 yield Problem(
                     name,
                     f"is set while langfuse_{store}_source is bundled",
@@ -74,6 +76,12 @@ def store_ports(settings: Settings) -> Iterator[Problem]:
     ):
         if settings[name] is not None and not 1 <= settings[name] <= 65535:
             yield Problem(name, "is not a port", "Write a number from 1 to 65535")
+
+
+def postgres_parameters(settings: Settings) -> Iterator[Problem]:
+    for name, value in settings["langfuse_postgres_parameters"].items():
+        if not isinstance(value, str):
+            yield Problem("langfuse_postgres_parameters", f"has no text for {name}", 'Put it in quotes: "true", "10"')
 
 
 def redis_nodes(settings: Settings) -> Iterator[Problem]:
@@ -120,10 +128,10 @@ def key_prefix(settings: Settings) -> Iterator[Problem]:
             "is not lower-case letters, digits, - and _ with one colon at the end",
             "Write it like langfuse:",
         )
-    if not prefix and is_administered(settings, "redis"):
+    if not prefix and not is_bundled(settings, "redis"):
         yield Problem(
             "langfuse_redis_key_prefix",
-            "is empty while langfuse_redis_admin_user makes a user for it",
+            "is empty, and only a prefix keeps the instance from the keys of others in an existing Redis",
             "Remove the variable, or write it like langfuse:",
         )
 
@@ -221,6 +229,7 @@ RULES = (
     not_existing,
     store_hosts,
     store_ports,
+    postgres_parameters,
     redis_nodes,
     key_prefix,
     store_credentials,
