@@ -32,9 +32,9 @@ SCHEDULED = (
     "blobstorage-integration-queue",
     "dead-letter-retry-queue",
 )
-NEGATIVE = "api-key-non-existent"
-# Seconds: a worker answers before it has registered them.
+# Seconds that they may come late: a worker answers before it has registered them.
 _REGISTERING = 5.0
+NEGATIVE = "api-key-non-existent"
 
 
 def queue_key(prefix: str, queue: str, part: str) -> str:
