@@ -35,10 +35,10 @@ SCHEDULED = (
     "blobstorage-integration-queue",
     "dead-letter-retry-queue",
 )
-Keys = Callable[[str, str], str]
-NEGATIVE = "api-key-non-existent"
-# Seconds: a worker answers before it has registered them.
+# Seconds that they may come late: a worker answers before it has registered them.
 _REGISTERING = 5.0
+NEGATIVE = "api-key-non-existent"
+Keys = Callable[[str, str], str]
 
 
 def queue_key(prefix: str, queue: str, part: str, cluster: bool = False) -> str:
