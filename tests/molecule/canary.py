@@ -37,8 +37,27 @@ VALUES = {
 }
 # Given with them: the other half of a pair, and what the mail server needs.
 COMPANIONS = {"langfuse_init_project_public_key": "pk-lf-flight-recorder", "langfuse_email_from": "l@example.com"}
+# Secrets of what an instance joins: each is planted in the scenario that joins it.
+OF_THE_STACK = {
+    "langfuse_postgres_admin_password": "Canary14shop-database",
+    "langfuse_redis_admin_password": "Canary15shop-redis",
+    "langfuse_litellm_key": "sk-Canary16litellm",
+}
+OF_OTHER_STORES = {
+    "langfuse_clickhouse_admin_password": f"Canary17clickhouse-admin{AWKWARD}",
+    "langfuse_redis_sentinel_password": f"Canary18sentinel{AWKWARD}",
+    "langfuse_s3_admin_access_key": "Canary19s3-admin",
+    "langfuse_s3_admin_secret_key": "Canary20s3-admin-secret/+=",
+    "langfuse_gcs_credentials": '{"type": "service_account", "private_key": "Canary21gcs"}',
+}
+OF_PROVIDERS = {
+    "langfuse_keycloak_admin_password": "Canary22keycloak-admin",
+    "langfuse_keycloak_client_secret": "Canary23keycloak-client",
+    "langfuse_sso_client_secret": f"Canary24github{AWKWARD}",
+}
+EVERY = {**VALUES, **OF_THE_STACK, **OF_OTHER_STORES, **OF_PROVIDERS}
 # The access key is a user name: presigned addresses carry it by design. It must not show elsewhere.
-WORDS = sorted({"ca9a" * 16, "Canary"} | {quote(value, safe="") for value in VALUES.values()})
+WORDS = sorted({"ca9a" * 16, "Canary"} | {quote(value, safe="") for value in EVERY.values()})
 
 
 def secret_names() -> set[str]:
@@ -107,3 +126,14 @@ def watched_processes() -> Iterator[set[str]]:
     finally:
         stop.set()
         watcher.join()
+
+
+def assert_hidden(instance: Instance, output: str, processes: set[str]) -> None:
+    """No secret in what a playbook said, in command lines seen while it ran, in containers or readable files."""
+    shown = {
+        "output": found_in(output),
+        "process list": sorted(processes),
+        "containers": in_containers(instance),
+        "readable files": in_readable_files(instance),
+    }
+    assert not any(shown.values()), {place: lines[:5] for place, lines in shown.items() if lines}

@@ -16,6 +16,7 @@ from typing import Any
 from tests.molecule.instance import ROOT, Instance
 
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
+LOUD = ("-vvv", "--diff")
 _RECAP = re.compile(r"^\S+\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 

@@ -19,7 +19,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 
 from tests.integration.modules.browser import Browser, Page
 
-ADMIN, ADMIN_PASSWORD = "admin", "canary-kc-admin-1"
+ADMIN, ADMIN_PASSWORD = "admin", "Canary22keycloak-admin"
 USER, USER_PASSWORD, USER_EMAIL = "driver-seven", "canary-kc-user-1", "driver@example.com"
 COMMAND = ("start", "--optimized", "--http-enabled=true", "--hostname-strict=false", "--cache=local")
 # As the collection runs its own containers.

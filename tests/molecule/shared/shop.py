@@ -8,12 +8,15 @@ from typing import Any
 
 from tests.bench.catalogue import base_reference
 from tests.integration.modules.stack import find_images
+from tests.molecule import canary
 from tests.molecule.instance import BASE, docker, wait_until
 
 PROJECT = "shop"
 HOME = BASE / "shared" / "shop"
 NETWORK = f"{PROJECT}_default"
-DATABASE_USER, DATABASE_PASSWORD, REDIS_PASSWORD = "sail", "canaryShopDatabase1", "canaryShopRedis1"
+DATABASE_USER = "sail"
+DATABASE_PASSWORD = canary.OF_THE_STACK["langfuse_postgres_admin_password"]
+REDIS_PASSWORD = canary.OF_THE_STACK["langfuse_redis_admin_password"]
 ROWS = 3
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.molecule import playbook, snapshot
+from tests.molecule import canary, playbook, snapshot
 from tests.molecule.instance import Instance
 from tests.molecule.shared import shop
 
@@ -29,7 +29,7 @@ def refused(instance: Instance, variables: dict[str, Any], *said: str) -> None:
     assert not instance.containers() and not instance.volumes()
     assert not (instance.directory / "compose.yaml").exists()
     assert instance.secrets() == {}, "secrets were kept for an instance that is not there"
-    assert "canaryShop" not in run.output
+    assert not canary.found_in(run.output)
 
 
 def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
@@ -47,7 +47,7 @@ def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
         ({"langfuse_shared_postgres_service": "mysql"}, ["has no service mysql", "pgsql"]),
         ({"langfuse_postgres_port": 5433}, ["pgsql:5433", "langfuse_postgres_port"]),
         (
-            {"langfuse_postgres_admin_password": "canaryWrong1", "langfuse_redis_admin_password": "canaryWrong2"},
+            {"langfuse_postgres_admin_password": "CanaryWrong1", "langfuse_redis_admin_password": "CanaryWrong2"},
             ["PostgreSQL on pgsql:5432 does not let sail in", "Redis at redis:6379 refuses the login of user default"],
         ),
         (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.molecule import playbook
+from tests.molecule import canary, playbook
 from tests.molecule.instance import Instance
 from tests.molecule.sso import identity
 
@@ -14,7 +14,7 @@ from tests.molecule.sso import identity
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"langfuse_keycloak_admin_password": "canaryWrong"}, ["admin", "langfuse_keycloak_admin_password"]),
+        ({"langfuse_keycloak_admin_password": "CanaryWrong"}, ["admin", "langfuse_keycloak_admin_password"]),
         ({"langfuse_sso_issuer": "http://keycloak:8080/realms/nowhere"}, ["nowhere"]),
         ({"langfuse_sso_issuer": "http://keycloak:8081/realms/platform"}, ["keycloak:8081"]),
         ({"langfuse_sso_issuer": "http://keycloak:8080"}, ["does not end with /realms/ and a realm"]),
@@ -30,4 +30,4 @@ def test_what_cannot_work(sso: Instance, variables: dict[str, Any], said: list[s
     run.mentions(*said)
     assert not sso.containers() and sso.secrets() == {}
     assert not identity.server().admin.get(f"realms/{identity.REALM}/clients", clientId="langfuse")
-    assert "canaryWrong" not in run.output
+    assert not canary.found_in(run.output)
