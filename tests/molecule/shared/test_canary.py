@@ -24,7 +24,7 @@ BUCKETS = {"langfuse_s3_source": "existing", "langfuse_moved_stores": ["clickhou
 SENTINEL = {
     "langfuse_redis_mode": "sentinel",
     "langfuse_redis_sentinel_master": "mymaster",
-    "langfuse_redis_sentinel_nodes": ["sentinel.invalid:26379"],
+    "langfuse_redis_nodes": ["sentinel.invalid:26379"],
     "langfuse_redis_sentinel_password": OTHER["langfuse_redis_sentinel_password"],
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -44,11 +44,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "gcs": (
         {
-            **BUCKETS,
+            "langfuse_s3_source": "existing",
             "langfuse_s3_service": "gcs",
             "langfuse_gcs_credentials": OTHER["langfuse_gcs_credentials"],
         },
-        "langfuse_gcs_credentials",
+        "langfuse_moved_stores: [s3]",
     ),
 }
 
