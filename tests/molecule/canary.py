@@ -55,7 +55,13 @@ OF_PROVIDERS = {
     "langfuse_keycloak_client_secret": "Canary23keycloak-client",
     "langfuse_sso_client_secret": f"Canary24github{AWKWARD}",
 }
-EVERY = {**VALUES, **OF_THE_STACK, **OF_OTHER_STORES, **OF_PROVIDERS}
+# They act on Kubernetes only, whose scenario is still to come.
+OF_CLUSTERS = {
+    "dragonfly_langfuse_password": f"Canary25dragonfly{AWKWARD}",
+    "langfuse_backup_access_key": "Canary26backup",
+    "langfuse_backup_secret_key": "Canary27backup-secret/+=",
+}
+EVERY = {**VALUES, **OF_THE_STACK, **OF_OTHER_STORES, **OF_PROVIDERS, **OF_CLUSTERS}
 # The access key is a user name: presigned addresses carry it by design. It must not show elsewhere.
 WORDS = sorted({"ca9a" * 16, "Canary"} | {quote(value, safe="") for value in EVERY.values()})
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .endpoints import WEB, WEB_PORT, public_url
+from .cluster import in_cluster
+from .endpoints import WEB, WEB_PORT, own_host, public_url
 from .plan import Settings
 
 ENV, LITELLM, COLLECTOR = "env", "litellm", "otel_collector"
@@ -43,6 +44,8 @@ PROVIDER = "litellm"
 
 def default_url(settings: Settings) -> str:
     """How a consumer reaches the instance where it does not say: by its name on a network that both are on."""
+    if in_cluster(settings):
+        return f"http://{own_host(settings, 'web')}:{WEB_PORT}"
     if settings["langfuse_shared_project"] or settings["langfuse_compose_networks"]:
         return f"http://{WEB}:{WEB_PORT}"
     return public_url(settings)

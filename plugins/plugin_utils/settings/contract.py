@@ -23,7 +23,9 @@ Spec = Mapping[str, Mapping[str, Any]]
 CONTRACT_FILE = Path(__file__).resolve().parents[3] / "roles" / "langfuse" / "meta" / "argument_specs.yml"
 
 # Entry points of the contract that have an effect on each target.
-ACTS_ON: Mapping[str, frozenset[str]] = {"compose": frozenset({"settings", "compose"})}
+ACTS_ON: Mapping[str, frozenset[str]] = {
+    target: frozenset({"settings", target}) for target in ("compose", "kubernetes")
+}
 
 # Names of the contract that do not carry the collection's own prefix.
 _PREFIX = "langfuse_"

@@ -12,20 +12,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import secrets as kept
-from . import sizes, sso
+from . import sso
+from .cluster import in_cluster, on_platform
+from .compose import compose
 from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
-from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
-from .module_options import health, preparation, provision
-from .mounts import parse
+from .images import images
+from .kubernetes import kubernetes
+from .module_options import health, provision
 from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
-from .sources import bundled_services, drawn, is_bundled, places, used
+from .sources import drawn, is_bundled, used
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def derive(
     problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
     if not problems:
         values, problems = joined(values, placement.stack)
+        values = on_platform(values, given)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
@@ -152,7 +155,6 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
 
 def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
-    registry = settings["langfuse_image_registry"].rstrip("/")
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
@@ -164,11 +166,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "hosts": list(placement.hosts),
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
-        "images": {
-            service: f"{registry}/{repository}:{settings[variable]}"
-            for service, (repository, variable) in IMAGES.items()
-            if service in ("web", "worker", *bundled_services(settings))
-        },
+        "images": images(settings),
         "env": {
             service: {name: _printable(value) for name, value in sorted(environment.items())}
             for service, environment in environments(settings, on, where, url).items()
@@ -191,40 +189,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
                 for store in ("clickhouse", "postgres")
             },
         },
-        "compose": {
-            "directory": project_directory(settings),
-            "bind_address": settings["langfuse_bind_address"],
-            "web_port": settings["langfuse_web_port"],
-            "s3_port": settings["langfuse_s3_port"],
-            "closed_ports": _closed_ports(settings),
-            "ports": _ports(settings),
-            "worker_replicas": settings["langfuse_worker_replicas"],
-            "worker_stop_seconds": settings["langfuse_worker_stop_seconds"],
-            "stuck_seconds": settings["langfuse_stuck_seconds"],
-            "start_timeout": settings["langfuse_start_timeout"],
-            "migration_timeout": settings["langfuse_migration_timeout"],
-            "memory": sizes.memory(settings),
-            "memory_total": sizes.total(settings),
-            "log": {"max-size": settings["langfuse_log_max_size"], "max-file": str(settings["langfuse_log_max_files"])},
-            # What comes in an archive is not in reach of the host.
-            "pull": "never" if settings["langfuse_image_archive"] else settings["langfuse_image_pull"],
-            "image_archive": settings["langfuse_image_archive"],
-            "extra_hosts": settings["langfuse_extra_hosts"],
-            "extra_volumes": [asdict(mount) for mount in map(parse, settings["langfuse_extra_volumes"]) if mount],
-            "data_directory": data_directory(settings),
-            "data_folders": folders(settings),
-            "store_users": users(settings),
-            "minimum_disk": settings["langfuse_minimum_disk"],
-            "install_docker": settings["langfuse_install_docker"],
-            "docker_apt_repository": settings["langfuse_docker_apt_repository"],
-            "application": [where["web"]["host"], where["worker"]["host"]],
-            "stores": list(bundled_services(settings)),
-            "networks": settings["langfuse_compose_networks"],
-            "preparation": preparation(settings, where, buckets),
-            "store_places": places(where),
-            "moved_stores": settings["langfuse_moved_stores"],
-            "overrides": settings["langfuse_compose_overrides"],
-        },
+        **_of_target(settings, where, buckets),
         "consumers": consumers(settings),
         "llm_connection": connection(settings),
         "health_report": settings["langfuse_health_report"],
@@ -234,31 +199,10 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
     }
 
 
-def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
-    """Published on loopback, so nobody else may reach them."""
-    closed = []
-    if settings["langfuse_bind_address"] == "127.0.0.1":
-        closed.append({"service": "web", "port": settings["langfuse_web_port"]})
-    if is_bundled(settings, "s3"):
-        closed.append({"service": "seaweedfs", "port": settings["langfuse_s3_port"]})
-    return closed
-
-
-def _ports(settings: Settings) -> list[dict[str, Any]]:
-    """What the containers publish on the host."""
-    web = {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"]}
-    found = [{**web, "port": settings["langfuse_web_port"]}]
-    if is_bundled(settings, "s3"):
-        found.append({"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]})
-    return found
-
-
-# Service → (repository, variable with its version).
-IMAGES = {
-    "web": ("langfuse/langfuse", "langfuse_version"),
-    "worker": ("langfuse/langfuse-worker", "langfuse_version"),
-    "postgres": ("library/postgres", "langfuse_postgres_version"),
-    "clickhouse": ("clickhouse/clickhouse-server", "langfuse_clickhouse_version"),
-    "valkey": ("valkey/valkey", "langfuse_valkey_version"),
-    "seaweedfs": ("chrislusf/seaweedfs", "langfuse_seaweedfs_version"),
-}
+def _of_target(
+    settings: Settings, where: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]
+) -> dict[str, Any]:
+    """The part of the Plan that only one target has, under the target's name."""
+    if in_cluster(settings):
+        return {"kubernetes": kubernetes(settings, features(settings), where)}
+    return {"compose": compose(settings, where, buckets)}

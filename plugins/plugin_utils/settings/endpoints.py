@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import cluster
 from .plan import Settings
 from .sources import SERVICES, is_administered, is_bundled, source, without_keys
 
@@ -27,13 +28,43 @@ def public_url(settings: Settings) -> str:
         return str(settings["langfuse_public_url"]).rstrip("/")
     if settings["cloudflare_domain"]:
         return f"https://{settings['langfuse_subdomain']}.{settings['cloudflare_domain']}"
-    return f"http://localhost:{settings['langfuse_web_port']}"
+    # In a cluster: where a port-forward to the Service of the same port is opened.
+    return f"http://localhost:{WEB_PORT if cluster.in_cluster(settings) else settings['langfuse_web_port']}"
+
+
+def own_host(settings: Settings, what: str) -> str:
+    """Name under which `web`, `worker` or a store that the instance runs is reached."""
+    if cluster.in_cluster(settings):
+        return cluster.own_host(settings, what)
+    return {"web": WEB, "worker": WORKER, **SERVICES}[what]
+
+
+def inner_s3_endpoint(settings: Settings) -> str | None:
+    """The address under which the application reaches the object store; None for a cloud's own."""
+    if is_bundled(settings, "s3"):
+        return f"http://{own_host(settings, 's3')}:{S3_PORT}"
+    given = settings["langfuse_s3_endpoint"]
+    return str(given).rstrip("/") if given else None
+
+
+def media_service(settings: Settings) -> cluster.Service | None:
+    """The Service of the object store that the way from outside leads to as well; None where it has its own way."""
+    if not cluster.in_cluster(settings) or settings["langfuse_expose"] == "service":
+        return None
+    if settings["langfuse_s3_public_endpoint"] not in (None, public_url(settings)):
+        return None
+    host = _host(inner_s3_endpoint(settings))
+    where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
+    return cluster.service_of(*where, host) if host else None
 
 
 def public_s3_endpoint(settings: Settings) -> str | None:
     """The address under which browsers and senders reach the object store; None for a cloud's own."""
-    own = f"http://localhost:{settings['langfuse_s3_port']}"
-    inside = own if is_bundled(settings, "s3") else settings["langfuse_s3_endpoint"]
+    inside: str | None = inner_s3_endpoint(settings)
+    if cluster.in_cluster(settings):
+        inside = public_url(settings) if media_service(settings) else inside
+    elif is_bundled(settings, "s3"):
+        inside = f"http://localhost:{settings['langfuse_s3_port']}"
     given = settings["langfuse_s3_public_endpoint"] or inside
     return str(given).rstrip("/") if given else None
 
@@ -64,8 +95,8 @@ def redis_prefix(settings: Settings) -> str:
 def endpoints(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     """Every store and service as the containers reach it. No secrets."""
     return {
-        "web": {"host": WEB, "port": WEB_PORT, "published": settings["langfuse_web_port"]},
-        "worker": {"host": WORKER, "port": WORKER_PORT},
+        "web": {"host": own_host(settings, "web"), "port": WEB_PORT, "published": settings["langfuse_web_port"]},
+        "worker": {"host": own_host(settings, "worker"), "port": WORKER_PORT},
         "postgres": _postgres(settings),
         "clickhouse": _clickhouse(settings),
         "redis": _redis(settings),
@@ -75,7 +106,7 @@ def endpoints(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
 
 def _postgres(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "postgres")
-    host = SERVICES["postgres"] if bundled else settings["langfuse_postgres_host"]
+    host = own_host(settings, "postgres") if bundled else settings["langfuse_postgres_host"]
     port = POSTGRES_PORT if bundled else settings["langfuse_postgres_port"]
     direct = None if bundled else settings["langfuse_postgres_direct_host"]
     return {
@@ -101,7 +132,7 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
         native = settings["langfuse_clickhouse_native_port"] or native
     return {
         "source": source(settings, "clickhouse"),
-        "host": SERVICES["clickhouse"] if bundled else settings["langfuse_clickhouse_host"],
+        "host": own_host(settings, "clickhouse") if bundled else settings["langfuse_clickhouse_host"],
         "port": http,
         "native_port": native,
         "tls": tls,
@@ -116,7 +147,7 @@ def _redis(settings: Settings) -> dict[str, Any]:
     return {
         "source": source(settings, "redis"),
         "mode": "single" if bundled else settings["langfuse_redis_mode"],
-        "host": SERVICES["redis"] if bundled else settings["langfuse_redis_host"],
+        "host": own_host(settings, "redis") if bundled else settings["langfuse_redis_host"],
         "port": REDIS_PORT if bundled else settings["langfuse_redis_port"],
         "nodes": [] if bundled else settings["langfuse_redis_nodes"],
         "sentinel_master": None if bundled else settings["langfuse_redis_sentinel_master"],
@@ -129,11 +160,11 @@ def _redis(settings: Settings) -> dict[str, Any]:
 
 def _s3(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "s3")
-    endpoint = f"http://{SERVICES['s3']}:{S3_PORT}" if bundled else settings["langfuse_s3_endpoint"]
+    endpoint = inner_s3_endpoint(settings)
     return {
         "source": source(settings, "s3"),
         "service": "s3" if bundled else settings["langfuse_s3_service"],
-        "endpoint": str(endpoint).rstrip("/") if endpoint else None,
+        "endpoint": endpoint,
         "region": settings["langfuse_s3_region"],
         # AWS serves new buckets by name only.
         "path_style": bundled or bool(endpoint and settings["langfuse_s3_path_style"]),

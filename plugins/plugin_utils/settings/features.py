@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .cluster import in_cluster
 from .plan import Feature, Settings
 
 
@@ -19,7 +20,7 @@ def features(settings: Settings) -> Mapping[str, Feature]:
     mail = bool(settings["langfuse_smtp_url"])
     paid = bool(settings["langfuse_license_key"])
     first_user = bool(settings["langfuse_init_user_email"])
-    return {
+    found = {
         "admin_api": _switch(settings, "langfuse_admin_api_enabled"),
         "batch_export": _switch(settings, "langfuse_batch_export_enabled"),
         "email": Feature(mail, "" if mail else "langfuse_smtp_url is not set"),
@@ -31,3 +32,11 @@ def features(settings: Settings) -> Mapping[str, Feature]:
         "telemetry": _switch(settings, "langfuse_telemetry_enabled"),
         "tracing": _switch(settings, "langfuse_tracing_enabled" if settings["tracing_enabled"] else "tracing_enabled"),
     }
+    if in_cluster(settings):
+        monitoring = "langfuse_monitoring_enabled" if settings["monitoring_enabled"] else "monitoring_enabled"
+        found |= {
+            "backup": _switch(settings, "langfuse_backup_enabled"),
+            "monitoring": _switch(settings, monitoring),
+            "network_policies": _switch(settings, "network_policies_enabled"),
+        }
+    return found

@@ -1,12 +1,13 @@
 # Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory limits: what each size means, and the least that each service starts with."""
+"""Memory and processors: what each size means, and the least that each service starts with."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from .plan import Settings
 from .sources import bundled_services
@@ -30,6 +31,13 @@ MINIMUM: Mapping[str, int] = {
     "seaweedfs": 256,
 }
 
+# Service → thousandths of a processor that a node must have free for it, by size.
+_REQUESTS: Mapping[str, Mapping[str, int]] = {
+    "small": {"web": 200, "worker": 200, "postgres": 100, "clickhouse": 500, "valkey": 50, "seaweedfs": 50},
+    "medium": {"web": 500, "worker": 500, "postgres": 250, "clickhouse": 1000, "valkey": 100, "seaweedfs": 100},
+    "large": {"web": 1000, "worker": 1000, "postgres": 1000, "clickhouse": 4000, "valkey": 250, "seaweedfs": 250},
+}
+
 
 def mebibytes(text: str) -> int | None:
     """`"2g"` → 2048; None where the text is no whole number of `m` or `g`."""
@@ -51,3 +59,21 @@ def total(settings: Settings) -> int:
     """Sum of the limits in MiB, every worker counted."""
     limits = memory(settings)
     return sum(limits.values()) + limits["worker"] * (int(settings["langfuse_worker_replicas"]) - 1)
+
+
+def resources(settings: Settings, overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dict[str, str]]]:
+    """Requests and limits of each service as pods have them, with what the user wants otherwise.
+
+    Processors have no limit: it would slow down what the node has time for. A store gets all of its memory
+    for itself; Node needs half of its limit but when it is busy.
+    """
+    found = {}
+    for service, limit in memory(settings).items():
+        request = limit // 2 if service in ("web", "worker") else limit
+        cpu = _REQUESTS[settings["langfuse_size"]][service]
+        given = overrides.get(service, {})
+        found[service] = {
+            "requests": {"cpu": f"{cpu}m", "memory": f"{request}Mi", **given.get("requests", {})},
+            "limits": {"memory": f"{limit}Mi", **given.get("limits", {})},
+        }
+    return found

@@ -15,7 +15,9 @@ Values = Mapping[str, Any]
 
 # Store → service that runs it where it is bundled.
 SERVICES: Mapping[str, str] = {"postgres": "postgres", "clickhouse": "clickhouse", "redis": "valkey", "s3": "seaweedfs"}
-BUNDLED, EXISTING = "bundled", "existing"
+BUNDLED, EXISTING, CNPG = "bundled", "existing", "cnpg"
+# Sources that belong to the instance, and end with it.
+_OWN = (BUNDLED, CNPG)
 
 
 def source(values: Values | Settings, store: str) -> str:
@@ -23,7 +25,8 @@ def source(values: Values | Settings, store: str) -> str:
 
 
 def is_bundled(values: Values | Settings, store: str) -> bool:
-    return source(values, store) == BUNDLED
+    """Whether the instance runs the store itself."""
+    return source(values, store) in _OWN
 
 
 def bundled_services(settings: Settings) -> tuple[str, ...]:
@@ -67,4 +70,4 @@ def places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         "redis": f"{','.join(redis['nodes']) or '{host}:{port}'.format(**redis)} {redis['prefix']}".strip(),
         "s3": f"{s3['service']} {s3['endpoint'] or s3['region']}",
     }
-    return {store: place if endpoints[store]["source"] == EXISTING else BUNDLED for store, place in existing.items()}
+    return {store: BUNDLED if endpoints[store]["source"] in _OWN else place for store, place in existing.items()}

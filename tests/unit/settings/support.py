@@ -25,10 +25,12 @@ def run(given: Mapping[str, Any], stored: Mapping[str, str] | None = None, names
 
 def settings(given: Mapping[str, Any]) -> Settings:
     """The settings that the rules see."""
+    from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster import on_platform
     from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import validate
 
     values, problems = validate(contract(), given)
     assert not problems, problems
+    values = on_platform(values, given)
     kept = {
         name: values.get(name) or CANDIDATES[name]
         for name in GENERATED

@@ -11,6 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive im
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
+from .cluster_cases import CLUSTER, EVERYTHING
 from .consumer_cases import LITELLM
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
@@ -106,7 +107,6 @@ def test_data_lies_in_a_folder_of_the_instance() -> None:
 def test_every_variable_of_the_contract_has_an_effect() -> None:
     """Changing it changes the plan, the secrets or the problems; else it should not exist."""
     elsewhere = {
-        "langfuse_target",  # one choice so far
         "langfuse_group",  # chooses the hosts of the play
         "langfuse_shared_project",
         "langfuse_dotenv",  # both act in the module compose_stack_info
@@ -129,10 +129,13 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
     bases = (*bases, {**GOOD, **other("azure_ad", tenant_id="x")}, {**GOOD, **other("workos", connection_id="x")})
     bases = (*bases, {**GOOD, **other("google")}, {**GOOD, **other("gitlab")})
     bases = (*bases, {**GOOD, **LITELLM})
+    bases = (*bases, {**GOOD, **CLUSTER}, {**GOOD, **CLUSTER, "langfuse_expose": "ingress"})
     for name, option in contract().items():
         if name in elsewhere:
             continue
-        assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in bases), name
+        # A switch is turned off where it is on.
+        off = ({**GOOD, **{one: value for one, value in EVERYTHING.items() if one != name}},)
+        assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in (*bases, *off)), name
 
 
 def _outcome(given: dict[str, Any]) -> object:

@@ -12,31 +12,11 @@ from ...settings import versions
 from ...settings.data import USERS
 from ...settings.endpoints import S3_PORT
 from ..document import Document, secret
+from ..store_configuration import clickhouse_config, clickhouse_users, valkey_config
 from .mounts import bind
 
 Plan = Mapping[str, Any]
 Secrets = Mapping[str, str]
-
-# Log tables that ClickHouse fills for ever by itself. query_log stays: Langfuse reads it.
-_ENDLESS_LOGS = (
-    "asynchronous_insert_log",
-    "asynchronous_metric_log",
-    "background_schedule_pool_log",
-    "blob_storage_log",
-    "error_log",
-    "latency_log",
-    "metric_log",
-    "opentelemetry_span_log",
-    "part_log",
-    "processors_profile_log",
-    "query_metric_log",
-    "query_thread_log",
-    "query_views_log",
-    "session_log",
-    "text_log",
-    "trace_log",
-    "zookeeper_log",
-)
 
 
 def documents(plan: Plan, secrets: Secrets) -> list[Document]:
@@ -67,8 +47,8 @@ def _clickhouse_documents(plan: Plan, secrets: Secrets) -> list[Document]:
     }
     return [
         secret("env/clickhouse.env", "env", environment),
-        Document("clickhouse/config.xml", "xml", _clickhouse_config()),
-        Document("clickhouse/users.xml", "xml", _clickhouse_users(plan["versions"]["clickhouse"])),
+        Document("clickhouse/config.xml", "xml", clickhouse_config()),
+        Document("clickhouse/users.xml", "xml", clickhouse_users(plan["versions"]["clickhouse"])),
     ]
 
 
@@ -76,7 +56,7 @@ def _valkey_documents(plan: Plan, secrets: Secrets) -> list[Document]:
     environment = {"REDISCLI_AUTH": secrets["langfuse_redis_password"], "TZ": "UTC"}
     return [
         secret("env/valkey.env", "env", environment),
-        Document("valkey/valkey.conf", "conf", _valkey_config(plan["compose"]["memory"]["valkey"])),
+        Document("valkey/valkey.conf", "conf", valkey_config(plan["compose"]["memory"]["valkey"])),
     ]
 
 
@@ -97,41 +77,9 @@ _DOCUMENTS: Mapping[str, Callable[[Plan, Secrets], list[Document]]] = {
 }
 
 
-def _clickhouse_config() -> dict[str, Any]:
-    return {
-        "clickhouse": {
-            "timezone": "UTC",
-            # Not listen_host: the image's own file has two of them, and a third would replace one and bind twice.
-            "logger": {"level": "information", "console": 1},
-            "max_server_memory_usage_to_ram_ratio": "0.8",
-            "query_log": {"ttl": "event_date + INTERVAL 7 DAY DELETE"},
-            **{table: {"@remove": "1"} for table in _ENDLESS_LOGS},
-        }
-    }
-
-
-def _clickhouse_users(version: str) -> dict[str, Any]:
-    profile: dict[str, Any] = {"log_queries": 1}
-    if versions.at_least(version, 26, 8):
-        # Langfuse up to 4.16 sends times as numbers; newer servers read them as seconds and drop the rows.
-        profile["input_format_read_datetime_number_as_raw_value"] = 1
-    return {"clickhouse": {"profiles": {"default": profile}}}
-
-
 def _postgres_data(version: str) -> str:
     """From 18 on the image keeps its data in a folder of the version, below the volume."""
     return "/var/lib/postgresql" if versions.at_least(version, 18) else "/var/lib/postgresql/data"
-
-
-def _valkey_config(memory: int) -> dict[str, str]:
-    return {
-        "maxmemory": f"{memory * 3 // 4}mb",
-        "maxmemory-policy": "noeviction",  # evicted keys are lost jobs
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "dir": "/data",
-        "save": "3600 1",
-    }
 
 
 def services(plan: Plan) -> dict[str, dict[str, Any]]:

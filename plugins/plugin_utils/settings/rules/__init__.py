@@ -13,7 +13,19 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, consumers, credentials, first_start, operation, platform, sign_in, sources, stores
+from . import (
+    addresses,
+    cluster,
+    cluster_objects,
+    consumers,
+    credentials,
+    first_start,
+    operation,
+    platform,
+    sign_in,
+    sources,
+    stores,
+)
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -27,6 +39,8 @@ RULES: tuple[Rule, ...] = (
     *operation.RULES,
     *platform.RULES,
     *consumers.RULES,
+    *cluster.RULES,
+    *cluster_objects.RULES,
 )
 
 

@@ -1,0 +1,31 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter kubernetes_objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils.documents.kubernetes.objects import NoSuchObject, objects
+from ..plugin_utils.settings.contract import native
+
+
+def kubernetes_objects(plan: Any, secrets: Any) -> list[dict[str, Any]]:
+    """Plan and secrets → objects of the instance in a cluster, in the order in which they are applied."""
+    try:
+        return [manifest.as_data() for manifest in objects(native(plan), native(secrets))]
+    except NoSuchObject as error:
+        raise AnsibleFilterError(str(error)) from None
+    except Exception as error:
+        # The message of the cause may hold a value, so only its type is told.
+        raise AnsibleFilterError(f"llmops.langfuse.kubernetes_objects has a defect: {type(error).__name__}") from None
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"kubernetes_objects": kubernetes_objects}

@@ -1,0 +1,58 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects of an instance in a cluster: Plan and Secrets in, manifests out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..document import merge_patch
+from . import secrets as kept
+from . import workload
+from .manifest import Manifest, Plan, Wave
+
+_ENFORCED = "pod-security.kubernetes.io"
+
+
+class NoSuchObject(ValueError):
+    """A patch names an object that the instance does not have. The message holds no values."""
+
+
+def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
+    """All objects in the order in which they are applied. Raises NoSuchObject for a patch without its object."""
+    found = [
+        *_namespace(plan),
+        *kept.manifests(plan, secrets),
+        *workload.manifests(plan, secrets),
+    ]
+    return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"])
+
+
+def _namespace(plan: Plan) -> list[Manifest]:
+    """The namespace, which others may share: below the baseline nothing runs, below restricted there is a warning."""
+    if not plan["kubernetes"]["create_namespace"]:
+        return []
+    name = plan["kubernetes"]["namespace"]
+    labels = {f"{_ENFORCED}/enforce": "baseline", f"{_ENFORCED}/audit": "restricted", f"{_ENFORCED}/warn": "restricted"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    return [Manifest(Wave.NAMESPACE, namespace, keep=True)]
+
+
+def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:
+    found = list(manifests)
+    for patch in patches:
+        wanted = (patch["kind"], patch["name"])
+        places = [number for number, one in enumerate(found) if one.identity == wanted]
+        if not places:
+            there = ", ".join(sorted({f"{kind}/{name}" for kind, name in (one.identity for one in found)}))
+            raise NoSuchObject(
+                f"langfuse_kubernetes_patches: has a patch for {'/'.join(wanted)}, which the instance does not have. "
+                f"It has {there}"
+            )
+        for place in places:
+            one = found[place]
+            patched = merge_patch(one.object, patch["patch"])
+            found[place] = Manifest(one.wave, patched, one.sensitive, one.keep)
+    return found

@@ -1,0 +1,88 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom web, worker and migration talk to, from the same endpoints and features as their environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .cluster import dns_name
+from .plan import Feature, Settings
+
+Endpoint = Mapping[str, Any]
+Endpoints = Mapping[str, Endpoint]
+
+APPLICATION = ("web", "worker")
+LITELLM_PORT = 4000
+_WEB_PORTS = {"http": 80, "https": 443}
+_MAIL_PORTS = {"smtp": 587, "smtps": 465, "ses": 443}
+# Hosts of the clouds' own object stores, which have an address for each bucket.
+_CLOUDS = {"s3": "*.amazonaws.com", "azure": "*.blob.core.windows.net", "gcs": "*.googleapis.com"}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One way out. `store` names the store that it leads to; `senders` are components of the instance."""
+
+    to: str
+    host: str
+    port: int
+    senders: tuple[str, ...] = APPLICATION
+    store: str | None = None
+
+
+def flows(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> list[Flow]:
+    """Every way out of the application, without DNS."""
+    return [*_stores(endpoints), *_platform(settings, features), *_further(settings)]
+
+
+def _stores(endpoints: Endpoints) -> Iterator[Flow]:
+    postgres, clickhouse, redis = endpoints["postgres"], endpoints["clickhouse"], endpoints["redis"]
+    yield Flow("postgres", postgres["host"], postgres["port"], store="postgres")
+    yield Flow("postgres", postgres["direct_host"], postgres["direct_port"], ("migrate",), store="postgres")
+    yield Flow("clickhouse", clickhouse["host"], clickhouse["port"], store="clickhouse")
+    yield Flow("clickhouse", clickhouse["host"], clickhouse["native_port"], ("migrate",), store="clickhouse")
+    for host, port in [_host_and_port(node) for node in redis["nodes"]] or [(redis["host"], redis["port"])]:
+        yield Flow("redis", host, port, store="redis")
+    yield object_store(endpoints["s3"])
+
+
+def object_store(s3: Endpoint) -> Flow:
+    """The way to the object store, which backups take too."""
+    if s3["endpoint"]:
+        return Flow("s3", *_address(s3["endpoint"], _WEB_PORTS), store="s3")
+    return Flow("s3", _CLOUDS[s3["service"]], 443, store="s3")
+
+
+def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[Flow]:
+    if features["sso"].on and (issuer := settings["langfuse_sso_issuer"] or settings["langfuse_sso_base_url"]):
+        yield Flow("sso", *_address(issuer, _WEB_PORTS), ("web",))
+    if features["tracing"].on:
+        yield Flow("tracing", *_address(settings["langfuse_otlp_endpoint"], _WEB_PORTS))
+    if features["email"].on:
+        yield Flow("email", *_address(settings["langfuse_smtp_url"], _MAIL_PORTS))
+    if settings["langfuse_https_proxy"]:
+        yield Flow("proxy", *_address(settings["langfuse_https_proxy"], _WEB_PORTS))
+    if settings["langfuse_litellm_url"]:
+        yield Flow("litellm", *_address(settings["langfuse_litellm_url"], _WEB_PORTS))
+    elif settings["litellm_enabled"]:
+        yield Flow("litellm", dns_name(settings, "litellm"), LITELLM_PORT)
+
+
+def _further(settings: Settings) -> Iterator[Flow]:
+    for place in settings["langfuse_network_policy_to"]:
+        yield Flow("further", *_host_and_port(place))
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _colon, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(url: str, ports: Mapping[str, int]) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or ports[parts.scheme]

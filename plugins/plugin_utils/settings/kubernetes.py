@@ -1,0 +1,121 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Plan says of an instance in a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from . import sizes
+from .endpoints import media_service
+from .flows import flows, object_store
+from .plan import Feature, Settings
+from .sources import bundled_services
+
+Endpoints = Mapping[str, Mapping[str, Any]]
+_PULL = {"missing": "IfNotPresent", "always": "Always", "never": "Never"}
+
+
+def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:
+    """The part of the Plan that the objects are built from. No secrets."""
+    return {
+        "namespace": settings["langfuse_kubernetes_namespace"],
+        "create_namespace": settings["langfuse_kubernetes_create_namespace"],
+        "cluster_domain": settings["langfuse_kubernetes_cluster_domain"],
+        "pull_policy": _PULL[settings["langfuse_image_pull"]],
+        "pull_secrets": settings["langfuse_kubernetes_pull_secrets"],
+        "existing_secrets": settings["langfuse_kubernetes_existing_secrets"],
+        "patches": settings["langfuse_kubernetes_patches"],
+        "stores": list(bundled_services(settings)),
+        "replicas": {name: settings[f"langfuse_{name}_replicas"] for name in ("web", "worker")},
+        "autoscaling": _autoscaling(settings),
+        "resources": sizes.resources(settings, settings["langfuse_kubernetes_resources"]),
+        "memory": sizes.memory(settings),
+        "worker_stop_seconds": settings["langfuse_worker_stop_seconds"],
+        "stuck_seconds": settings["langfuse_stuck_seconds"],
+        "migration_timeout": settings["langfuse_migration_timeout"],
+        "pods": {
+            "node_selector": settings["langfuse_node_selector"],
+            "tolerations": settings["langfuse_tolerations"],
+            "priority_class": settings["langfuse_priority_class"],
+            "annotations": settings["langfuse_annotations"],
+            "extra_hosts": settings["langfuse_extra_hosts"],
+            "volumes": settings["langfuse_kubernetes_volumes"],
+            "service_account_annotations": settings["langfuse_service_account_annotations"],
+        },
+        "expose": _expose(settings),
+        "policies": _policies(settings, features, endpoints),
+        "storage": _storage(settings),
+        "postgres_instances": settings["langfuse_postgres_instances"],
+        "monitoring_namespace": settings["langfuse_monitoring_namespace"],
+        "backup": _backup(settings, endpoints) if features["backup"].on else None,
+    }
+
+
+def _autoscaling(settings: Settings) -> dict[str, Any]:
+    return {
+        "kind": settings["langfuse_autoscaling"],
+        "cpu": settings["langfuse_autoscaling_cpu"],
+        "queue_depth": settings["langfuse_autoscaling_queue_depth"],
+        "most": {name: settings[f"langfuse_{name}_max_replicas"] for name in ("web", "worker")},
+    }
+
+
+def _expose(settings: Settings) -> dict[str, Any]:
+    media = media_service(settings)
+    return {
+        "kind": settings["langfuse_expose"],
+        "gateway": {name: settings[f"langfuse_gateway_{name}"] for name in ("name", "namespace", "section")},
+        "ingress": {
+            **{name: settings[f"langfuse_ingress_{name}"] for name in ("class", "namespace", "issuer", "annotations")},
+            "tls_secret": settings["langfuse_ingress_tls_secret"] or f"{settings.instance}-tls",
+        },
+        "media": asdict(media) if media else None,
+    }
+
+
+def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:
+    kind, mode = settings["langfuse_network_policy_kind"], settings["langfuse_network_policy_mode"]
+    return {
+        "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
+        "enforced": mode == "enforce",
+        "from": settings["langfuse_network_policy_from"],
+        "litellm": settings["litellm_enabled"],
+        "operators": {name: settings[f"{name}_namespace"] for name in ("cnpg", "keda")},
+        "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
+    }
+
+
+def _storage(settings: Settings) -> dict[str, dict[str, str | None]]:
+    """Service of a store → size and class of its volumes."""
+    own_class = {name: settings[f"langfuse_{name}_storage_class"] for name in ("postgres", "clickhouse")}
+    return {
+        name: {
+            "size": settings[f"langfuse_{name}_storage"],
+            "class": own_class.get(name) or settings["langfuse_storage_class"],
+        }
+        for name in bundled_services(settings)
+    }
+
+
+def _backup(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
+    s3 = endpoints["s3"]
+    return {
+        "schedule": settings["langfuse_backup_schedule"],
+        "retention": settings["langfuse_backup_retention"],
+        "bucket": settings["langfuse_s3_backups_bucket"],
+        "endpoint": s3["endpoint"],
+        "region": s3["region"],
+        # None: the pods' own rights.
+        "keys": _backup_keys(settings) if s3["keys"] else None,
+        "flow": asdict(object_store(s3)),
+    }
+
+
+def _backup_keys(settings: Settings) -> dict[str, str]:
+    """Key of the Secret → the secret that it holds."""
+    own = "backup" if settings["langfuse_backup_access_key"] else "s3"
+    return {"ACCESS_KEY_ID": f"langfuse_{own}_access_key", "SECRET_ACCESS_KEY": f"langfuse_{own}_secret_key"}

@@ -1,0 +1,109 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubernetes: parts of objects that the user writes as the API has them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from .. import mounts, sizes
+from ..cluster import in_cluster
+from ..plan import Settings
+from ..problems import Problem
+from .cluster import LABEL
+
+# Groups of secrets that somebody else can keep; the first project's keys also stand in the environment.
+SECRETS = (
+    *("credentials", "postgresql-credentials", "clickhouse-credentials", "redis-credentials", "s3-credentials"),
+    *("keycloak-credentials", "sso-credentials", "smtp-credentials", "init-credentials", "backup-credentials"),
+)
+_KEY = re.compile(rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
+_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_RESERVED = ("app.kubernetes.io/", "llmops.langfuse/", "cnpg.io/")
+
+
+def existing_secrets(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_kubernetes_existing_secrets"
+    for group, secret in settings[name].items():
+        if group not in SECRETS:
+            yield Problem(name, f"has {group!r}, which is no Secret of the instance", f"It has {', '.join(SECRETS)}")
+        elif not isinstance(secret, str) or not re.fullmatch(rf"{LABEL}(\.{LABEL})*", secret):
+            yield Problem(name, f"has no name of a Secret for {group}", "Write the Secret's name")
+
+
+def patches(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_kubernetes_patches"
+    for number, one in enumerate(settings[name], 1):
+        if set(one) != {"kind", "name", "patch"} or not isinstance(one["patch"], dict):
+            yield Problem(name, f"entry {number} does not have kind, name and patch", "Write all three, patch as a map")
+        elif not (isinstance(one["kind"], str) and isinstance(one["name"], str)):
+            yield Problem(name, f"entry {number} has a kind or name that is not text", "Put it in quotes")
+        elif {"apiVersion", "kind", "status"} & set(one["patch"]) or {"name", "namespace"} & set(
+            one["patch"].get("metadata") or {}
+        ):
+            yield Problem(name, f"entry {number} makes another object of it", "Leave its kind and name alone")
+
+
+def resource_amounts(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_kubernetes_resources"
+    for service, given in settings[name].items():
+        if service not in sizes.MINIMUM:
+            yield Problem(name, f"has {service}, which is no component", f"Components are {', '.join(sizes.MINIMUM)}")
+            continue
+        if not isinstance(given, dict) or not set(given) <= {"requests", "limits"}:
+            yield Problem(name, f"has more than requests and limits for {service}", "Write only these two")
+            continue
+        for amounts in given.values():
+            if not isinstance(amounts, dict) or not all(isinstance(amount, str) for amount in amounts.values()):
+                yield Problem(name, f"has an amount for {service} that is not text", 'Write it in quotes, like "500m"')
+        if "memory" in (given.get("limits") or {}):
+            yield Problem(
+                name, f"has a memory limit for {service}", f"Use langfuse_{service}_memory, from which more follows"
+            )
+
+
+def pod_settings(settings: Settings) -> Iterator[Problem]:
+    for name in (
+        *("langfuse_node_selector", "langfuse_annotations"),
+        *("langfuse_service_account_annotations", "langfuse_ingress_annotations"),
+    ):
+        for key, value in settings[name].items():
+            if not _KEY.fullmatch(key):
+                yield Problem(name, f"has {key!r}, which is not a name", "Write it like example.com/name")
+            elif not isinstance(value, str):
+                yield Problem(name, f"has {key} with a value that is not text", "Put it in quotes")
+            elif key.startswith("llmops.langfuse/"):
+                yield Problem(name, f"has {key}, which the collection sets itself", "Use a name of your own")
+    if not in_cluster(settings):
+        return
+    for key, value in settings["langfuse_labels"].items():
+        if not _KEY.fullmatch(key) or (isinstance(value, str) and not _VALUE.fullmatch(value)):
+            yield Problem(
+                "langfuse_labels",
+                f"has {key!r}, which is no label of Kubernetes",
+                "Use letters, digits, -, _ and ., at most 63",
+            )
+        elif key.startswith(_RESERVED):
+            yield Problem("langfuse_labels", f"has {key}, by which objects are found", "Use a name of your own")
+
+
+def pod_volumes(settings: Settings) -> Iterator[Problem]:
+    name, seen = "langfuse_kubernetes_volumes", {"tmp", "authorities"}
+    for number, volume in enumerate(settings[name], 1):
+        source = set(volume) - {"name", "mountPath", "readOnly"}
+        target = volume.get("mountPath")
+        if not re.fullmatch(LABEL, str(volume.get("name", ""))) or len(source) != 1:
+            yield Problem(name, f"entry {number} lacks a name or has not exactly one source", "Write it as in a pod")
+        elif volume["name"] in seen:
+            yield Problem(name, f"entry {number} has a name that is taken", "Choose another name")
+        elif not isinstance(target, str) or not target.startswith("/") or posixpath.normpath(target) != target:
+            yield Problem(name, f"entry {number} has no absolute mountPath", "Write it like /models")
+        elif mounts.taken(target):
+            yield Problem(name, f"entry {number} has a mountPath that is mounted already", "Choose another one")
+        seen.add(str(volume.get("name")))
+
+
+RULES = (existing_secrets, patches, resource_amounts, pod_settings, pod_volumes)

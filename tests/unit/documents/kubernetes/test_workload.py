@@ -1,0 +1,193 @@
+"""Web, worker and migration: the environment that Compose gives them, probes, drain, rolls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ...settings.cases import CERTIFICATE, GOOD
+from ...settings.cluster_cases import CLUSTER, SHARED
+from ...settings.support import run
+from .support import BIG, by_identity, environment, pod_specs
+
+# What differs between targets, and nothing else does: where services and stores are.
+ENDPOINTS = {
+    "DATABASE_URL",
+    "CLICKHOUSE_URL",
+    "CLICKHOUSE_MIGRATION_URL",
+    "REDIS_HOST",
+    "LANGFUSE_S3_BATCH_EXPORT_ENDPOINT",
+    "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT",
+    "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT",
+}
+COMMON: dict[str, Any] = {
+    "cloudflare_domain": "example.com",
+    "langfuse_s3_public_endpoint": "https://langfuse.example.com",
+    "langfuse_smtp_url": "smtp://user:p$(HOME)$$x@mail.example.com:587",
+    "langfuse_email_from": "langfuse@example.com",
+    "langfuse_init_org_name": "A $(SALT) and $5",
+    "langfuse_admin_api_enabled": True,
+    "langfuse_ca_certificates": CERTIFICATE,
+    "langfuse_extra_env": {"LANGFUSE_S3_CONCURRENT_WRITES": "10"},
+}
+WORKLOADS = {"web": "langfuse-web", "worker": "langfuse-worker", "migrate": "langfuse-migrate"}
+
+
+@pytest.mark.parametrize(("service", "workload"), WORKLOADS.items())
+def test_the_environment_is_the_one_of_compose(service: str, workload: str) -> None:
+    compose = run({**GOOD, **COMMON})
+    assert not compose.problems, compose.problems
+    expected = {
+        name: value if isinstance(value, str) else compose.secrets[value["secret"]]
+        for name, value in compose.plan["env"][service].items()
+    }
+    found = environment({**COMMON, **CLUSTER}, workload)
+    assert set(found) == set(expected)
+    assert {name for name in found if found[name] != expected[name]} <= ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLICKHOUSE_URL", "http://langfuse-clickhouse.ai-system.svc.cluster.local:8123"),
+        ("CLICKHOUSE_MIGRATION_URL", "clickhouse://langfuse-clickhouse.ai-system.svc.cluster.local:9000"),
+        ("REDIS_HOST", "dragonfly.cache.svc.cluster.local"),
+        ("REDIS_USERNAME", "langfuse"),
+        ("REDIS_KEY_PREFIX", "langfuse:"),
+        ("REDIS_AUTH", "canary-of-the-shared-dragonfly"),
+        ("LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT", "http://rustfs-svc.storage.svc.cluster.local:9000"),
+        ("LANGFUSE_S3_EVENT_UPLOAD_BUCKET", "langfuse-events"),
+        ("LANGFUSE_S3_MEDIA_UPLOAD_BUCKET", "langfuse-media"),
+        ("LANGFUSE_S3_BATCH_EXPORT_BUCKET", "langfuse-exports"),
+        ("LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT", "https://langfuse.example.com"),
+        ("LANGFUSE_S3_EVENT_UPLOAD_FORCE_PATH_STYLE", "true"),
+        ("NEXTAUTH_URL", "https://langfuse.example.com"),
+    ],
+)
+def test_shared_stores_have_the_names_of_the_guide(name: str, value: str) -> None:
+    assert environment(SHARED, "langfuse-web")[name] == value
+
+
+def test_the_database_is_reached_by_the_name_of_the_guide() -> None:
+    url = environment(SHARED, "langfuse-web")["DATABASE_URL"]
+    assert url.endswith("@langfuse-postgresql-rw.ai-system.svc.cluster.local:5432/langfuse")
+
+
+def test_web_is_probed_and_drains() -> None:
+    spec = pod_specs(CLUSTER)["langfuse-web"]
+    (container,) = spec["containers"]
+    assert spec["terminationGracePeriodSeconds"] > 111
+    paths = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert paths == {
+        "startupProbe": "/api/public/health",
+        # Stays 200 while web drains; the other one does not.
+        "livenessProbe": "/api/public/health",
+        "readinessProbe": "/api/public/ready",
+    }
+    assert container["livenessProbe"]["failureThreshold"] * container["livenessProbe"]["periodSeconds"] == 90
+
+
+def test_an_outage_of_a_store_does_not_end_the_worker() -> None:
+    spec = pod_specs({**CLUSTER, "langfuse_worker_stop_seconds": 77})["langfuse-worker"]
+    (container,) = spec["containers"]
+    assert spec["terminationGracePeriodSeconds"] == 77
+    assert container["readinessProbe"]["httpGet"]["path"] == "/api/ready"
+    for probe in ("startupProbe", "livenessProbe"):
+        command = container[probe]["exec"]["command"][-1]
+        assert "http://127.0.0.1:3030/api/health" in command and "*HTTP/1*) exit 0" in command
+
+
+def test_no_pod_is_missing_during_a_roll() -> None:
+    strategy = by_identity(CLUSTER)["Deployment", "langfuse-web"]["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_replicas_are_left_to_an_autoscaler() -> None:
+    assert by_identity({**CLUSTER, "langfuse_web_replicas": 3})["Deployment", "langfuse-web"]["spec"]["replicas"] == 3
+    assert "replicas" not in by_identity(BIG)["Deployment", "langfuse-web"]["spec"]
+
+
+def _rolled(changed: dict[str, Any], base: dict[str, Any] | None = None) -> set[str]:
+    """Workloads whose pods differ. A Job that differs has another name."""
+    base = {**CLUSTER, **(base or {})}
+    before, after = by_identity(base), by_identity({**base, **changed})
+    return {
+        name if kind != "Job" else "langfuse-migrate"
+        for (kind, name), one in after.items()
+        if "template" in one.get("spec", {})
+        and one["spec"]["template"] != before.get((kind, name), {}).get("spec", {}).get("template")
+    }
+
+
+APPLICATION = {"langfuse-web", "langfuse-worker"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "rolled"),
+    [
+        ({"langfuse_nextauth_secret": "another" * 6}, {"langfuse-web"}),
+        ({"langfuse_salt": "another" * 6}, APPLICATION),
+        ({"langfuse_postgres_password": "another" * 6}, {*APPLICATION, "langfuse-migrate"}),
+        ({"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "7"}}, {"langfuse-worker"}),
+        ({"langfuse_ca_certificates": CERTIFICATE}, {*APPLICATION, "langfuse-migrate"}),
+        ({"langfuse_web_replicas": 2}, set()),
+        ({"langfuse_version": "4.16.1"}, {*APPLICATION, "langfuse-migrate"}),
+    ],
+)
+def test_a_change_rolls_its_readers_and_nobody_else(changed: dict[str, Any], rolled: set[str]) -> None:
+    assert _rolled(changed) == rolled
+
+
+def test_the_fingerprint_of_secrets_is_keyed() -> None:
+    """With another key the same secrets have another fingerprint, so nobody can guess at them."""
+    rolled = _rolled({"langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}})
+    assert {"langfuse-web", "langfuse-worker"} <= rolled
+    key = {"langfuse_encryption_key": "fe" * 32, "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}}
+    assert "langfuse-migrate" in _rolled(key)
+
+
+def test_the_migration_runs_once_and_is_not_cut_off() -> None:
+    ((kind, name),) = [identity for identity in by_identity(CLUSTER) if identity[0] == "Job"]
+    job = by_identity(CLUSTER)[kind, name]["spec"]
+    assert job["backoffLimit"] == 0
+    assert "activeDeadlineSeconds" not in job and "ttlSecondsAfterFinished" not in job
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+    assert job["template"]["spec"]["containers"][0]["args"] == ["true"]
+
+
+def test_wishes_of_the_platform_reach_every_pod() -> None:
+    for name, spec in pod_specs(BIG).items():
+        assert spec["nodeSelector"] == {"disk": "fast"}, name
+        assert spec["priorityClassName"] == "important", name
+        assert spec["tolerations"][0]["key"] == "ai", name
+        assert spec["imagePullSecrets"] == [{"name": "registry"}], name
+    web = pod_specs(BIG)["langfuse-web"]
+    assert web["hostAliases"] == [{"ip": "10.0.0.7", "hostnames": ["keycloak.example.com"]}]
+    assert {"name": "models", "persistentVolumeClaim": {"claimName": "models"}} in web["volumes"]
+    template = by_identity(BIG)["Deployment", "langfuse-web"]["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "ai"
+    assert template["metadata"]["annotations"]["example.com/team"] == "ai"
+
+
+def test_secrets_of_somebody_else_are_used_and_not_made() -> None:
+    given = {**CLUSTER, "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}}
+    found = by_identity(given)
+    assert ("Secret", "langfuse-credentials") not in found and ("Secret", "theirs") not in found
+    entries = {one["name"]: one for one in pod_specs(given)["langfuse-web"]["containers"][0]["env"]}
+    assert entries["SALT"]["valueFrom"]["secretKeyRef"] == {"name": "theirs", "key": "SALT"}
+
+
+@pytest.mark.parametrize(("size", "memory"), [("small", ("1024Mi", "2048Mi")), ("large", ("2048Mi", "4096Mi"))])
+def test_resources_follow_the_size(size: str, memory: tuple[str, str]) -> None:
+    resources = pod_specs({**CLUSTER, "langfuse_size": size})["langfuse-web"]["containers"][0]["resources"]
+    assert (resources["requests"]["memory"], resources["limits"]["memory"]) == memory
+    assert "cpu" not in resources["limits"]
+
+
+def test_resources_can_be_written() -> None:
+    given = {**CLUSTER, "langfuse_kubernetes_resources": {"web": {"requests": {"cpu": "2"}, "limits": {"cpu": "4"}}}}
+    resources = pod_specs(given)["langfuse-web"]["containers"][0]["resources"]
+    assert resources["requests"]["cpu"] == "2" and resources["limits"] == {"memory": "2048Mi", "cpu": "4"}

@@ -1,0 +1,128 @@
+"""Kubernetes: settings that work, and bad input for each of its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cases import Bad
+
+CLUSTER: dict[str, Any] = {
+    "langfuse_target": "kubernetes",
+    "cnpg_enabled": True,
+    "cloudflare_domain": "example.com",
+}
+# Stores that are the platform's own, as the Kubernetes guide has them.
+SHARED: dict[str, Any] = {
+    **CLUSTER,
+    "dragonfly_enabled": True,
+    "dragonfly_acl_enabled": True,
+    "dragonfly_langfuse_password": "canary-of-the-shared-dragonfly",
+    "rustfs_enabled": True,
+    "langfuse_s3_access_key": "canaryrustfs",
+    "langfuse_s3_secret_key": "canary-of-rustfs/+=",
+}
+BACKUP: dict[str, Any] = {**SHARED, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
+KEYS = {"langfuse_backup_access_key": "canarybackup", "langfuse_backup_secret_key": "canary-of-backups"}
+# One of each switch of the platform, so that every variable has an effect in one of these.
+EVERYTHING: dict[str, Any] = {
+    **BACKUP,
+    **KEYS,
+    "langfuse_autoscaling": "keda",
+    "network_policies_enabled": True,
+    "langfuse_network_policy_kind": "both",
+    "monitoring_enabled": True,
+    "langfuse_monitoring_enabled": True,
+    "tracing_enabled": True,
+    "langfuse_tracing_enabled": True,
+}
+
+
+def bad(rule: str, variable: str, given: dict[str, Any], *without: str) -> Bad:
+    return Bad(rule, {name: value for name, value in {**CLUSTER, **given}.items() if name not in without}, variable)
+
+
+CASES = (
+    Bad("target_sources", {"langfuse_postgres_source": "cnpg"}, "langfuse_postgres_source"),
+    bad("target_sources", "langfuse_postgres_source", {}, "cnpg_enabled"),
+    bad("target_sources", "langfuse_redis_source", {"langfuse_redis_source": "dragonfly"}),
+    bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_langfuse_password"),
+    bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_enabled"),
+    bad("dragonfly_user", "langfuse_redis_password", {**SHARED, "langfuse_redis_password": "another-password"}),
+    bad("cluster_names", "langfuse_kubernetes_namespace", {"langfuse_kubernetes_namespace": "AI"}),
+    bad("cluster_names", "langfuse_storage_class", {"langfuse_storage_class": "fast disks"}),
+    bad("cluster_names", "langfuse_kubernetes_pull_secrets", {"langfuse_kubernetes_pull_secrets": ["a b"]}),
+    bad("cluster_numbers", "langfuse_web_replicas", {"langfuse_web_replicas": 0}),
+    bad("cluster_numbers", "langfuse_postgres_storage", {"langfuse_postgres_storage": "ten"}),
+    bad(
+        "cluster_numbers",
+        "langfuse_worker_max_replicas",
+        {"langfuse_autoscaling": "hpa", "langfuse_worker_replicas": 9},
+    ),
+    bad("exposure", "langfuse_public_url", {}, "cloudflare_domain"),
+    bad(
+        "exposure",
+        "langfuse_admin_api_enabled",
+        {"langfuse_expose": "ingress", "langfuse_admin_api_enabled": True},
+    ),
+    bad("exposure", "langfuse_s3_public_endpoint", {**SHARED, "langfuse_expose": "ingress"}),
+    bad("network_policies", "langfuse_network_policy_mode", {"langfuse_network_policy_mode": "audit"}),
+    bad("network_policies", "langfuse_network_policy_to", {"langfuse_network_policy_to": ["https://api.openai.com"]}),
+    bad(
+        "queue_scaling",
+        "langfuse_autoscaling",
+        {
+            "langfuse_autoscaling": "keda",
+            "langfuse_redis_source": "existing",
+            "langfuse_redis_mode": "cluster",
+            "langfuse_redis_nodes": ["redis-1:6379"],
+        },
+    ),
+    bad("monitoring", "langfuse_monitoring_enabled", {"langfuse_monitoring_enabled": True}),
+    bad("backup", "langfuse_backup_enabled", BACKUP, "cnpg_barman_plugin_enabled"),
+    bad("backup", "langfuse_backup_enabled", {"langfuse_backup_enabled": True, "cnpg_barman_plugin_enabled": True}),
+    bad("backup", "langfuse_backup_secret_key", {**BACKUP, "langfuse_backup_access_key": "canarybackup"}),
+    bad("backup", "langfuse_backup_schedule", {**BACKUP, "langfuse_backup_schedule": "0 3 * * *"}),
+    bad("backup", "langfuse_backup_retention", {**BACKUP, "langfuse_backup_retention": "a week"}),
+    bad("backup", "langfuse_s3_backups_bucket", {**BACKUP, "langfuse_s3_backups_bucket": "langfuse-media"}),
+    bad(
+        "existing_secrets",
+        "langfuse_kubernetes_existing_secrets",
+        {"langfuse_kubernetes_existing_secrets": {"postgres": "theirs"}},
+    ),
+    bad(
+        "existing_secrets",
+        "langfuse_kubernetes_existing_secrets",
+        {"langfuse_kubernetes_existing_secrets": {"s3-credentials": "Their Secret"}},
+    ),
+    bad("patches", "langfuse_kubernetes_patches", {"langfuse_kubernetes_patches": [{"kind": "Service"}]}),
+    bad(
+        "patches",
+        "langfuse_kubernetes_patches",
+        {
+            "langfuse_kubernetes_patches": [
+                {"kind": "Service", "name": "langfuse-web", "patch": {"metadata": {"name": "x"}}}
+            ]
+        },
+    ),
+    bad(
+        "resource_amounts",
+        "langfuse_kubernetes_resources",
+        {"langfuse_kubernetes_resources": {"web": {"limits": {"memory": "4Gi"}}}},
+    ),
+    bad("resource_amounts", "langfuse_kubernetes_resources", {"langfuse_kubernetes_resources": {"api": {}}}),
+    bad(
+        "resource_amounts",
+        "langfuse_kubernetes_resources",
+        {"langfuse_kubernetes_resources": {"web": {"requests": {"cpu": 1}}}},
+    ),
+    bad("pod_settings", "langfuse_annotations", {"langfuse_annotations": {"llmops.langfuse/checksum": "x"}}),
+    bad("pod_settings", "langfuse_node_selector", {"langfuse_node_selector": {"gpu": True}}),
+    bad("pod_settings", "langfuse_labels", {"langfuse_labels": {"team": "two words"}}),
+    bad("pod_settings", "langfuse_labels", {"langfuse_labels": {"app.kubernetes.io/name": "x"}}),
+    bad("pod_volumes", "langfuse_kubernetes_volumes", {"langfuse_kubernetes_volumes": [{"name": "models"}]}),
+    bad(
+        "pod_volumes",
+        "langfuse_kubernetes_volumes",
+        {"langfuse_kubernetes_volumes": [{"name": "models", "mountPath": "/tmp", "emptyDir": {}}]},
+    ),
+)
