@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..document import merge_patch
+from . import postgresql, stores, workload
 from . import secrets as kept
-from . import workload
 from .manifest import Manifest, Plan, Wave
 
 _ENFORCED = "pod-security.kubernetes.io"
@@ -25,6 +25,8 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
     found = [
         *_namespace(plan),
         *kept.manifests(plan, secrets),
+        *postgresql.manifests(plan),
+        *stores.manifests(plan, secrets),
         *workload.manifests(plan, secrets),
     ]
     return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"])

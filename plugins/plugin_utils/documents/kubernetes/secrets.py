@@ -89,8 +89,8 @@ def secrets_in(values: Environment) -> list[str]:
 def _wanted(plan: Plan) -> dict[str, dict[str, str]]:
     """Group → key → secret, for everything that a pod of the instance reads."""
     names = [name for values in plan["env"].values() for name in secrets_in(values)]
-    if "postgres" in plan["kubernetes"]["stores"]:
-        names.append("langfuse_postgres_password")
+    # Beside its URL, so that the Secret has one type whoever runs PostgreSQL: a type cannot change.
+    names.append("langfuse_postgres_password")
     groups: dict[str, dict[str, str]] = {}
     for name in sorted(set(names)):
         group, key = _HOMES[name]
@@ -113,7 +113,7 @@ def manifests(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
 def _secret(plan: Plan, group: str, data: dict[str, str]) -> Manifest:
     kind = "Opaque"
     found = resource(plan, "v1", "Secret", name_of(plan, group), "credentials")
-    if group == POSTGRESQL and "password" in data:
+    if group == POSTGRESQL:
         kind = "kubernetes.io/basic-auth"
         data = {"username": plan["endpoints"]["postgres"]["user"], **data}
         # CloudNativePG takes a changed password over only with it.

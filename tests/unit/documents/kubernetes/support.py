@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import functools
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.manifest import Manifest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived
+from jsonschema import Draft202012Validator
 from kubernetes.client import models
 from pydantic import ValidationError
 
@@ -118,10 +122,32 @@ MODELS = {
 }
 
 
-def unfit(found: Mapping[str, Any], model: str) -> list[str]:
-    """What the API's own types would not take: fields that are unknown, missing, or of another type."""
-    try:
-        getattr(models, model).model_validate(found)
-    except ValidationError as error:
-        return [".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors()]
-    return []
+def unfit(found: Mapping[str, Any]) -> list[str]:
+    """What the API would not take: fields that are unknown, missing, or of another type."""
+    if model := MODELS.get((found["apiVersion"], found["kind"])):
+        try:
+            getattr(models, model).model_validate(found)
+        except ValidationError as error:
+            return [".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors()]
+        return []
+    schema = _strict(_custom_resources()[f"{found['apiVersion']} {found['kind']}"])
+    errors = Draft202012Validator(schema).iter_errors(found)
+    return [".".join(map(str, error.absolute_path)) + ": " + error.message for error in errors]
+
+
+@functools.cache
+def _custom_resources() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("custom_resources.json").read_text("utf-8"))
+    return loaded
+
+
+def _strict(schema: Any) -> Any:
+    """The schema, refusing fields that the API would drop without a word."""
+    if isinstance(schema, list):
+        return [_strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
+        strict["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+    return strict

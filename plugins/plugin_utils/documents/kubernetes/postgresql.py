@@ -1,0 +1,174 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL by CloudNativePG: its cluster, the database, and backups to an object store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...settings.sources import CNPG
+from .manifest import Manifest, Plan, Wave, labels, name_of, resource
+from .pods import placement
+from .secrets import BACKUP, POSTGRESQL, secret_name
+
+APPLICATION, COMPONENT = "postgresql", "database"
+PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
+# Cilium's own label for pods that talk to the API server.
+_API_ACCESS = "network.cilium.io/api-access"
+_PLUGIN = "barman-cloud.cloudnative-pg.io"
+_API, _BACKUP_API = "postgresql.cnpg.io/v1", "barmancloud.cnpg.io/v1"
+
+
+def manifests(plan: Plan) -> list[Manifest]:
+    """The cluster and what belongs to it; nothing where PostgreSQL is somebody else's."""
+    if plan["endpoints"]["postgres"]["source"] != CNPG:
+        return []
+    found = [_cluster(plan), _database(plan)]
+    return [*found, _object_store(plan), _schedule(plan)] if plan["kubernetes"]["backup"] else found
+
+
+def cluster_name(plan: Plan) -> str:
+    return name_of(plan, "postgresql")
+
+
+def _store_name(plan: Plan) -> str:
+    return name_of(plan, "objectstore")
+
+
+def _resource(plan: Plan, api: str, kind: str, name: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return resource(plan, api, kind, name, COMPONENT, APPLICATION, spec=spec, **more)
+
+
+def _cluster(plan: Plan) -> Manifest:
+    kubernetes, endpoint = plan["kubernetes"], plan["endpoints"]["postgres"]
+    storage, wishes = kubernetes["storage"]["postgres"], placement(plan)
+    credentials = {"name": secret_name(plan, POSTGRESQL)}
+    inherited: dict[str, Any] = {"labels": labels(plan, APPLICATION, COMPONENT)}
+    if kubernetes["policies"]["kinds"]:
+        inherited["labels"][_API_ACCESS] = "true"
+    if kubernetes["pods"]["annotations"]:
+        inherited["annotations"] = kubernetes["pods"]["annotations"]
+    spec: dict[str, Any] = {
+        "instances": kubernetes["postgres_instances"],
+        "imageName": plan["images"]["postgres"],
+        "imagePullPolicy": kubernetes["pull_policy"],
+        **({"imagePullSecrets": [{"name": one} for one in names]} if (names := kubernetes["pull_secrets"]) else {}),
+        "bootstrap": {
+            "initdb": {"database": endpoint["database"], "owner": endpoint["user"], "secret": credentials},
+        },
+        "managed": {"roles": [_role(endpoint["user"], credentials)]},
+        "storage": {
+            "size": storage["size"],
+            **({"storageClass": storage["class"]} if storage["class"] else {}),
+        },
+        "resources": kubernetes["resources"]["postgres"],
+        "postgresql": {"parameters": _parameters(kubernetes["memory"]["postgres"])},
+        "affinity": {
+            "enablePodAntiAffinity": True,
+            "topologyKey": "kubernetes.io/hostname",
+            "podAntiAffinityType": "preferred",
+            **{key: wishes[key] for key in ("nodeSelector", "tolerations") if key in wishes},
+        },
+        **({"priorityClassName": wishes["priorityClassName"]} if "priorityClassName" in wishes else {}),
+        "inheritedMetadata": inherited,
+    }
+    if kubernetes["backup"]:
+        spec["plugins"] = [
+            {"name": _PLUGIN, "isWALArchiver": True, "parameters": {"barmanObjectName": _store_name(plan)}}
+        ]
+    # Switched off, it keeps its volumes and has no pods; without the annotation it wakes up.
+    annotations = {} if plan["enabled"] else {"cnpg.io/hibernation": "on"}
+    cluster = _resource(plan, _API, "Cluster", cluster_name(plan), spec, annotations=annotations)
+    return Manifest(Wave.STORES, cluster, keep=True)
+
+
+def _role(user: str, credentials: dict[str, str]) -> dict[str, Any]:
+    """The application's role, whose password follows the Secret."""
+    return {
+        "name": user,
+        "ensure": "present",
+        "login": True,
+        "superuser": False,
+        "createdb": False,
+        "createrole": False,
+        "inherit": True,
+        "connectionLimit": -1,
+        "passwordSecret": credentials,
+    }
+
+
+def _parameters(memory: int) -> dict[str, str]:
+    """Settings of the server for a memory limit in MiB."""
+    return {
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "max_connections": "200",
+        "shared_buffers": f"{memory // 4}MB",
+        "effective_cache_size": f"{memory // 2}MB",
+        "maintenance_work_mem": "64MB",
+        "random_page_cost": "1.1",
+        "effective_io_concurrency": "200",
+        "max_wal_size": "2GB",
+    }
+
+
+def _database(plan: Plan) -> Manifest:
+    endpoint = plan["endpoints"]["postgres"]
+    spec = {
+        "name": endpoint["database"],
+        "owner": endpoint["user"],
+        "cluster": {"name": cluster_name(plan)},
+        "ensure": "present",
+        "databaseReclaimPolicy": "retain",
+    }
+    name = name_of(plan, f"db-{endpoint['database'].replace('_', '-')}".rstrip("-"))
+    return Manifest(Wave.DATABASES, _resource(plan, _API, "Database", name, spec), keep=True)
+
+
+def _object_store(plan: Plan) -> Manifest:
+    backup = plan["kubernetes"]["backup"]
+    secret = secret_name(plan, BACKUP)
+    if backup["keys"]:
+        credentials: dict[str, Any] = {
+            "accessKeyId": {"name": secret, "key": "ACCESS_KEY_ID"},
+            "secretAccessKey": {"name": secret, "key": "SECRET_ACCESS_KEY"},
+        }
+    else:
+        credentials = {"inheritFromIAMRole": True}
+    spec = {
+        "configuration": {
+            "destinationPath": f"s3://{backup['bucket']}",
+            **({"endpointURL": backup["endpoint"]} if backup["endpoint"] else {}),
+            "s3Credentials": credentials,
+            "wal": {"compression": "gzip"},
+            "data": {"compression": "gzip"},
+        },
+        # Beside the configuration: within it the API drops the field without a word.
+        "retentionPolicy": backup["retention"],
+        "instanceSidecarConfiguration": {
+            # Stores of one's own do not know the checksums that newer S3 clients add by themselves.
+            "env": [
+                {"name": name, "value": "when_required"}
+                for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
+            ]
+            + [{"name": "AWS_DEFAULT_REGION", "value": backup["region"]}],
+            "retentionPolicyIntervalSeconds": 1800,
+            "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        },
+    }
+    return Manifest(Wave.STORES, _resource(plan, _BACKUP_API, "ObjectStore", _store_name(plan), spec))
+
+
+def _schedule(plan: Plan) -> Manifest:
+    """Base backups, without which an archive of the log restores nothing."""
+    spec = {
+        "schedule": plan["kubernetes"]["backup"]["schedule"],
+        "cluster": {"name": cluster_name(plan)},
+        "backupOwnerReference": "self",
+        "immediate": True,
+        "suspend": not plan["enabled"],
+        "method": "plugin",
+        "pluginConfiguration": {"name": _PLUGIN},
+    }
+    return Manifest(Wave.DATABASES, _resource(plan, _API, "ScheduledBackup", name_of(plan, "postgresql"), spec))

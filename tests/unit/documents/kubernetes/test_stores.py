@@ -1,0 +1,163 @@
+"""The stores in a cluster: CloudNativePG with backups, and the bundled ones."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, KEYS, SHARED
+from .support import BIG, CLOUD, by_identity, environment, pod_specs
+
+
+def _cluster(given: dict[str, Any]) -> dict[str, Any]:
+    cluster: dict[str, Any] = by_identity(given)["Cluster", "langfuse-postgresql"]
+    return cluster
+
+
+def test_the_cluster_has_database_role_and_password_of_the_secret() -> None:
+    spec = _cluster(CLUSTER)["spec"]
+    assert spec["bootstrap"]["initdb"] == {
+        "database": "langfuse",
+        "owner": "langfuse",
+        "secret": {"name": "langfuse-postgresql-credentials"},
+    }
+    (role,) = spec["managed"]["roles"]
+    assert role["name"] == "langfuse" and role["passwordSecret"] == {"name": "langfuse-postgresql-credentials"}
+    assert not (role["superuser"] or role["createdb"] or role["createrole"])
+    assert spec["postgresql"]["parameters"]["timezone"] == "UTC"
+    secret = by_identity(CLUSTER)["Secret", "langfuse-postgresql-credentials"]
+    assert secret["type"] == "kubernetes.io/basic-auth"
+    assert secret["metadata"]["labels"]["cnpg.io/reload"] == "true"
+    assert base64.b64decode(secret["data"]["username"]) == b"langfuse"
+
+
+def test_the_type_of_the_secret_does_not_depend_on_who_runs_postgresql() -> None:
+    assert by_identity(CLOUD)["Secret", "langfuse-postgresql-credentials"]["type"] == "kubernetes.io/basic-auth"
+
+
+def test_numbers_and_places_of_the_cluster_can_be_written() -> None:
+    spec = _cluster({**BIG, "langfuse_postgres_image": "registry.example.com/pg:17.11"})["spec"]
+    assert spec["instances"] == 3 and spec["imageName"] == "registry.example.com/pg:17.11"
+    assert spec["storage"] == {"size": "10Gi", "storageClass": "fast"}
+    assert spec["affinity"]["nodeSelector"] == {"disk": "fast"} and spec["priorityClassName"] == "important"
+    assert spec["resources"]["limits"]["memory"] == "4096Mi"
+    assert spec["postgresql"]["parameters"]["shared_buffers"] == "1024MB"
+    own = _cluster({**BIG, "langfuse_postgres_storage_class": "local"})["spec"]
+    assert own["storage"]["storageClass"] == "local"
+
+
+@pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        ({}, "ghcr.io/cloudnative-pg/postgresql:17.11-standard-trixie"),
+        (
+            {"langfuse_image_registry": "registry.example.com"},
+            "registry.example.com/cloudnative-pg/postgresql:17.11-standard-trixie",
+        ),
+    ],
+)
+def test_the_image_comes_from_where_it_is(given: dict[str, Any], image: str) -> None:
+    assert _cluster({**CLUSTER, **given})["spec"]["imageName"] == image
+
+
+def test_its_pods_reach_the_api_server_where_policies_are_made() -> None:
+    label = "network.cilium.io/api-access"
+    assert _cluster(EVERYTHING)["spec"]["inheritedMetadata"]["labels"][label] == "true"
+    assert label not in _cluster(CLUSTER)["spec"]["inheritedMetadata"]["labels"]
+
+
+def test_switched_off_it_sleeps_and_keeps_its_volumes() -> None:
+    off = _cluster({**CLUSTER, "langfuse_enabled": False})
+    assert off["metadata"]["annotations"] == {"cnpg.io/hibernation": "on"}
+    assert "annotations" not in _cluster(CLUSTER)["metadata"]
+
+
+def test_backups_are_archived_taken_and_removed_in_time() -> None:
+    found = by_identity(BACKUP)
+    (plugin,) = _cluster(BACKUP)["spec"]["plugins"]
+    assert plugin == {
+        "name": "barman-cloud.cloudnative-pg.io",
+        "isWALArchiver": True,
+        "parameters": {"barmanObjectName": "langfuse-objectstore"},
+    }
+    store = found["ObjectStore", "langfuse-objectstore"]["spec"]
+    assert store["retentionPolicy"] == "7d"
+    assert store["configuration"]["destinationPath"] == "s3://langfuse-postgres-backups"
+    assert store["configuration"]["endpointURL"] == "http://rustfs-svc.storage.svc.cluster.local:9000"
+    schedule = found["ScheduledBackup", "langfuse-postgresql"]["spec"]
+    assert schedule["method"] == "plugin" and schedule["cluster"] == {"name": "langfuse-postgresql"}
+    assert "plugins" not in _cluster(CLUSTER)["spec"]
+
+
+@pytest.mark.parametrize(("keys", "access"), [({}, "canaryrustfs"), (KEYS, "canarybackup")])
+def test_keys_of_backups_are_those_of_the_application_unless_written(keys: dict[str, str], access: str) -> None:
+    data = by_identity({**BACKUP, **keys})["Secret", "langfuse-backup-credentials"]["data"]
+    assert base64.b64decode(data["ACCESS_KEY_ID"]).decode() == access
+    assert set(data) == {"ACCESS_KEY_ID", "SECRET_ACCESS_KEY"}
+
+
+def test_stores_of_somebody_else_are_not_made() -> None:
+    kinds = {kind for kind, _name in by_identity(CLOUD)}
+    assert not {"Cluster", "Database", "StatefulSet"} & kinds
+    assert {name for kind, name in by_identity(SHARED) if kind == "StatefulSet"} == {"langfuse-clickhouse"}
+
+
+@pytest.mark.parametrize(
+    ("store", "image", "user", "ports"),
+    [
+        ("clickhouse", "clickhouse/clickhouse-server:25.12", 101, {"http": 8123, "native": 9000}),
+        ("valkey", "valkey/valkey:8.1", 999, {"redis": 6379}),
+        ("seaweedfs", "chrislusf/seaweedfs:4.48", 1000, {"s3": 8333}),
+    ],
+)
+def test_a_bundled_store(store: str, image: str, user: int, ports: dict[str, int]) -> None:
+    found = by_identity({**CLUSTER, f"langfuse_{store}_storage": "77Gi"})
+    service = found["Service", f"langfuse-{store}"]["spec"]
+    assert {port["name"]: port["port"] for port in service["ports"]} == ports
+    spec = found["StatefulSet", f"langfuse-{store}"]["spec"]
+    assert spec["replicas"] == 1 and spec["serviceName"] == f"langfuse-{store}"
+    assert service["selector"] == spec["selector"]["matchLabels"]
+    pod = spec["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"docker.io/{image}"
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == user
+    (claim,) = spec["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "77Gi"
+    assert "storageClassName" not in claim["spec"]
+    off = by_identity({**CLUSTER, "langfuse_enabled": False})["StatefulSet", f"langfuse-{store}"]["spec"]
+    assert off["replicas"] == 0 and off["volumeClaimTemplates"]
+
+
+def test_clickhouse_is_found_as_the_guide_looks_for_it() -> None:
+    template = by_identity(CLUSTER)["StatefulSet", "langfuse-clickhouse"]["spec"]["template"]
+    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "clickhouse"
+
+
+def test_clickhouse_keeps_time_in_utc_and_its_logs_short() -> None:
+    data = by_identity(CLUSTER)["ConfigMap", "langfuse-clickhouse"]["data"]
+    root = ElementTree.fromstring(data["config.xml"].partition("-->")[2])
+    assert root.findtext("timezone") == "UTC"
+    trace_log = root.find("trace_log")
+    assert trace_log is not None and trace_log.get("remove") == "1"
+    assert root.find("prometheus") is None
+    newer = by_identity({**CLUSTER, "langfuse_clickhouse_version": "26.9"})["ConfigMap", "langfuse-clickhouse"]["data"]
+    assert "input_format_read_datetime_number_as_raw_value" in newer["users.xml"]
+
+
+def test_a_store_rolls_with_its_configuration_and_its_password() -> None:
+    def template(given: dict[str, Any]) -> Any:
+        return by_identity({**CLUSTER, **given})["StatefulSet", "langfuse-valkey"]["spec"]["template"]["metadata"]
+
+    assert template({"langfuse_redis_password": "another" * 4}) != template({})
+    assert template({"langfuse_valkey_memory": "1g"}) != template({})
+    assert template({"langfuse_nextauth_secret": "another" * 6}) == template({})
+
+
+def test_the_password_of_valkey_is_in_no_argument() -> None:
+    (container,) = pod_specs(CLUSTER)["langfuse-valkey"]["containers"]
+    assert "$REDISCLI_AUTH" in container["args"][-1]
+    assert (
+        environment(CLUSTER, "langfuse-valkey")["REDISCLI_AUTH"] == environment(CLUSTER, "langfuse-web")["REDIS_AUTH"]
+    )
