@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..document import merge_patch
-from . import postgresql, stores, workload
+from . import monitoring, outside, policies, postgresql, scaling, stores, workload
 from . import secrets as kept
 from .manifest import Manifest, Plan, Wave
 
@@ -25,9 +25,13 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
     found = [
         *_namespace(plan),
         *kept.manifests(plan, secrets),
+        *policies.manifests(plan),
         *postgresql.manifests(plan),
         *stores.manifests(plan, secrets),
         *workload.manifests(plan, secrets),
+        *scaling.manifests(plan),
+        *outside.manifests(plan),
+        *monitoring.manifests(plan),
     ]
     return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"])
 

@@ -32,6 +32,11 @@ def cluster_name(plan: Plan) -> str:
     return name_of(plan, "postgresql")
 
 
+def selector(plan: Plan) -> dict[str, str]:
+    """CloudNativePG's own label, which the pods of its jobs have as well."""
+    return {"cnpg.io/cluster": cluster_name(plan)}
+
+
 def _store_name(plan: Plan) -> str:
     return name_of(plan, "objectstore")
 
@@ -157,7 +162,7 @@ def _object_store(plan: Plan) -> Manifest:
             "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         },
     }
-    return Manifest(Wave.STORES, _resource(plan, _BACKUP_API, "ObjectStore", _store_name(plan), spec))
+    return Manifest(Wave.CONFIGURATION, _resource(plan, _BACKUP_API, "ObjectStore", _store_name(plan), spec))
 
 
 def _schedule(plan: Plan) -> Manifest:

@@ -147,7 +147,10 @@ def _strict(schema: Any) -> Any:
         return [_strict(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    strict = {key: _strict(value) for key, value in schema.items()}
+    # Alternatives only say which fields go together, so they are left alone.
+    strict = {
+        key: value if key in ("anyOf", "oneOf", "allOf", "not") else _strict(value) for key, value in schema.items()
+    }
     if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
         strict["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     return strict

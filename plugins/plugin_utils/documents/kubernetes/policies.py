@@ -1,0 +1,99 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network policies in the two forms that networks read: Kubernetes' own, and Cilium's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .flows import Peer, Policy, policies
+from .manifest import APPLICATION, Manifest, Plan, Wave, resource
+
+_NAMESPACE = "kubernetes.io/metadata.name"
+_CILIUM_NAMESPACE = "k8s:io.kubernetes.pod.namespace"
+_KINDS = {
+    "kubernetes": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "cilium": ("cilium.io/v2", "CiliumNetworkPolicy"),
+}
+
+
+def manifests(plan: Plan) -> list[Manifest]:
+    """Every policy in each form that is wanted. Before the pods that they are for."""
+    wanted = plan["kubernetes"]["policies"]
+    return [_manifest(plan, kind, policy) for kind in wanted["kinds"] for policy in policies(plan)]
+
+
+def _manifest(plan: Plan, kind: str, policy: Policy) -> Manifest:
+    enforced = plan["kubernetes"]["policies"]["enforced"]
+    spec = _kubernetes(policy) if kind == "kubernetes" else _cilium(policy, enforced)
+    found = resource(plan, *_KINDS[kind], policy.name, "network", APPLICATION, spec=spec)
+    return Manifest(Wave.CONFIGURATION, found)
+
+
+def _kubernetes(policy: Policy) -> dict[str, Any]:
+    return {
+        "podSelector": {"matchLabels": dict(policy.labels)},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [_rule("from", peer, ports) for peer, ports in policy.ingress.items()],
+        "egress": [_rule("to", peer, ports) for peer, ports in policy.egress.items()],
+    }
+
+
+def _rule(side: str, peer: Peer, ports: list[int]) -> dict[str, Any]:
+    protocols = ("UDP", "TCP") if peer.service == "dns" else ("TCP",)
+    rule: dict[str, Any] = {"ports": [{"protocol": protocol, "port": port} for port in ports for protocol in protocols]}
+    # DNS may be a cache on the node and the API server is no pod: their ports are open to any place.
+    if not peer.service:
+        rule[side] = _peers(peer)
+    return rule
+
+
+def _peers(peer: Peer) -> list[dict[str, Any]]:
+    if peer.labels:
+        return [{"podSelector": {"matchLabels": dict(peer.labels)}}]
+    if peer.namespace:
+        return [{"namespaceSelector": {"matchLabels": {_NAMESPACE: peer.namespace}}}]
+    if peer.address:
+        return [{"ipBlock": {"cidr": f"{peer.address}/{128 if ':' in peer.address else 32}"}}]
+    # These policies know no names, so a host elsewhere is every address at its port.
+    return [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
+
+
+def _cilium(policy: Policy, enforced: bool) -> dict[str, Any]:
+    return {
+        "endpointSelector": {"matchLabels": dict(policy.labels)},
+        # Without a default everything else stays open, and the network only reports it.
+        "enableDefaultDeny": {"ingress": enforced, "egress": enforced},
+        "ingress": [_cilium_rule("from", peer, ports) for peer, ports in policy.ingress.items()],
+        "egress": [_cilium_rule("to", peer, ports) for peer, ports in policy.egress.items()],
+    }
+
+
+def _cilium_rule(side: str, peer: Peer, ports: list[int]) -> dict[str, Any]:
+    protocol = "ANY" if peer.service == "dns" else "TCP"
+    opened: dict[str, Any] = {"ports": [{"port": str(port), "protocol": protocol} for port in ports]}
+    if peer.service == "dns":
+        # Hosts are known by the answers that pass here.
+        opened["rules"] = {"dns": [{"matchPattern": "*"}]}
+    return {**_cilium_peer(side, peer), "toPorts": [opened]}
+
+
+def _cilium_peer(side: str, peer: Peer) -> dict[str, Any]:
+    if peer.service == "dns":
+        return _endpoints(side, {_CILIUM_NAMESPACE: "kube-system", "k8s-app": "kube-dns"})
+    if peer.service:
+        return {f"{side}Entities": ["kube-apiserver"]}
+    if peer.labels:
+        return _endpoints(side, dict(peer.labels))
+    if peer.namespace:
+        return _endpoints(side, {_CILIUM_NAMESPACE: peer.namespace})
+    if peer.address:
+        return {f"{side}CIDR": [f"{peer.address}/{128 if ':' in peer.address else 32}"]}
+    host = peer.host or ""
+    return {"toFQDNs": [{"matchPattern" if "*" in host else "matchName": host}]}
+
+
+def _endpoints(side: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {f"{side}Endpoints": [{"matchLabels": dict(labels)}]}

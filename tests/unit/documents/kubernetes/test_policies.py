@@ -1,0 +1,183 @@
+"""Network policies: what the environment needs is open at both ends, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.flows import Policy, policies
+
+from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
+from .support import CLOUD, QUIET, by_identity, derived, environment
+
+ON: dict[str, Any] = {"network_policies_enabled": True}
+MAIL = {"langfuse_smtp_url": "smtps://u:p@mail.example.com", "langfuse_email_from": "l@example.com"}
+SSO = {
+    "keycloak_enabled": True,
+    "langfuse_sso_enabled": True,
+    "langfuse_keycloak_client_secret": "canary-of-the-client",
+    "langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform",
+}
+LITELLM = {
+    "langfuse_litellm_url": "http://litellm.ai-system.svc.cluster.local:4000/v1",
+    "langfuse_litellm_key": "sk-canary",
+    "langfuse_litellm_models": ["small"],
+}
+PROXY = {"langfuse_https_proxy": "http://u:p@10.1.2.3:3128"}
+CASES = {
+    "shared": SHARED,
+    "bundled": CLUSTER,
+    "cloud": {**CLOUD, "langfuse_kubernetes_existing_secrets": {}},
+    "everything": {**EVERYTHING, **SSO, **MAIL, **LITELLM, **PROXY},
+    "quiet": QUIET,
+}
+WORKLOADS = {"web": "web", "worker": "worker", "migrate": "migrate"}
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "clickhouse": 9000, "smtps": 465}
+
+
+def _policies(given: dict[str, Any]) -> dict[str, Policy]:
+    return {policy.name: policy for policy in policies(derived({**given, **ON}).plan)}
+
+
+def _reached(given: dict[str, Any], component: str) -> set[tuple[str, int]]:
+    """Host and port of everything that the environment of a container names, as the container reaches it."""
+    instance = given.get("langfuse_instance", "langfuse")
+    found = environment({**given, **ON}, "langfuse-migrate" if component == "migrate" else f"{instance}-{component}")
+    # Only looked at by the entry point; presigned addresses are for browsers; the rest has no address.
+    skipped = {"NEXTAUTH_URL", "LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT"}
+    skipped |= {"CLICKHOUSE_URL"} if component == "migrate" else {"CLICKHOUSE_MIGRATION_URL"}
+    skipped |= {"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT"} if component == "web" else set()
+    reached = set()
+    for name, value in found.items():
+        if name not in skipped and re.match(r"[a-z]+://", value):
+            parts = urlsplit(value)
+            reached.add((parts.hostname or "", parts.port or _PORTS[parts.scheme]))
+        elif name == "REDIS_HOST":
+            reached.add((value, int(found["REDIS_PORT"])))
+        elif name == "REDIS_CLUSTER_NODES":
+            reached |= {(node.split(":")[0], int(node.split(":")[1])) for node in value.split(",")}
+    return reached
+
+
+@pytest.mark.parametrize("component", WORKLOADS)
+@pytest.mark.parametrize("given", CASES.values(), ids=CASES)
+def test_flows_are_those_of_the_environment(given: dict[str, Any], component: str) -> None:
+    plan = derived({**given, **ON}).plan
+    flows = plan["kubernetes"]["policies"]["flows"]
+    opened = {(flow["host"], flow["port"]) for flow in flows if component in flow["senders"]}
+    # A gateway of models is asked by the addresses of the application's own database, not of its environment.
+    opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "litellm"}
+    if component != "migrate" and not plan["endpoints"]["s3"]["endpoint"]:
+        opened.remove(("*.amazonaws.com", 443))
+    assert opened == _reached(given, component)
+
+
+@pytest.mark.parametrize("given", CASES.values(), ids=CASES)
+def test_both_ends_of_every_flow_are_open(given: dict[str, Any]) -> None:
+    found = _policies(given)
+    own = {tuple(sorted(policy.labels.items())): policy for policy in found.values()}
+    for policy in found.values():
+        myself = tuple(sorted(policy.labels.items()))
+        for peer, ports in policy.egress.items():
+            if peer.labels in own:
+                other = {one.labels: opened for one, opened in own[peer.labels].ingress.items()}
+                assert set(ports) <= set(other[myself]), (policy.name, own[peer.labels].name)
+        for peer in policy.ingress:
+            if peer.labels in own:
+                assert myself in {one.labels for one in own[peer.labels].egress}, policy.name
+
+
+def test_every_pod_has_a_policy() -> None:
+    found = by_identity({**CLUSTER, **ON})
+    selected = [
+        one["spec"]["podSelector"]["matchLabels"] for (kind, _name), one in found.items() if kind == "NetworkPolicy"
+    ]
+    for (kind, name), one in found.items():
+        if kind in ("Deployment", "StatefulSet", "Job"):
+            labels = one["spec"]["template"]["metadata"]["labels"].items()
+            assert len([wanted for wanted in selected if wanted.items() <= labels]) == 1, name
+    assert {"cnpg.io/cluster": "langfuse-postgresql"} in selected
+    assert {name for kind, name in found if kind == "NetworkPolicy"} >= {"langfuse", "langfuse-postgres"}
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "way", "peer", "ports"),
+    [
+        (SHARED, "langfuse", "egress", {"namespace": "cache"}, [6379]),
+        (SHARED, "langfuse", "egress", {"namespace": "storage"}, [9000]),
+        ({**SHARED, **SSO}, "langfuse", "egress", {"namespace": "identity"}, [8080]),
+        (EVERYTHING, "langfuse-worker", "egress", {"namespace": "monitoring"}, [4318]),
+        ({**SHARED, **MAIL}, "langfuse-worker", "egress", {"host": "mail.example.com"}, [465]),
+        ({**SHARED, **PROXY}, "langfuse", "egress", {"address": "10.1.2.3"}, [3128]),
+        ({**SHARED, **LITELLM}, "langfuse-worker", "egress", {"namespace": "ai-system"}, [4000]),
+        ({**SHARED, "litellm_enabled": True}, "langfuse", "egress", {"namespace": "ai-system"}, [4000]),
+        (SHARED, "langfuse", "ingress", {"namespace": "network"}, [3000]),
+        ({**SHARED, "langfuse_network_policy_from": ["obot-mcp"]}, "langfuse", "ingress", {"namespace": "obot-mcp"}, [3000]),
+        ({**SHARED, "langfuse_network_policy_to": ["api.openai.com:443"]}, "langfuse-worker", "egress", {"host": "api.openai.com"}, [443]),
+        (SHARED, "langfuse-postgres", "ingress", {"namespace": "cnpg-system"}, [8000]),
+        (SHARED, "langfuse-postgres", "egress", {"service": "api-server"}, [443, 6443]),
+        (BACKUP, "langfuse-postgres", "egress", {"namespace": "storage"}, [9000]),
+        (EVERYTHING, "langfuse-postgres", "ingress", {"namespace": "monitoring"}, [9187]),
+        (EVERYTHING, "langfuse-clickhouse", "ingress", {"namespace": "monitoring"}, [9363]),
+        (CLUSTER, "langfuse-seaweedfs", "ingress", {"namespace": "network"}, [8333]),
+        ({**CLUSTER, "langfuse_autoscaling": "keda"}, "langfuse-valkey", "ingress", {"namespace": "keda"}, [6379]),
+        ({**CLUSTER, "langfuse_expose": "ingress"}, "langfuse", "ingress", {"namespace": "ingress-nginx"}, [3000]),
+    ],
+)  # fmt: skip
+def test_what_the_platform_needs_is_open(
+    given: dict[str, Any], policy: str, way: str, peer: dict[str, str], ports: list[int]
+) -> None:
+    rules = getattr(_policies(given)[policy], way)
+    assert [opened for one, opened in rules.items() if {k: v for k, v in vars(one).items() if v} == peer] == [ports]
+
+
+def test_what_is_not_asked_for_is_closed() -> None:
+    found = _policies(QUIET)
+    assert not found["team-a"].ingress and not found["team-a-worker"].ingress and not found["team-a-migrate"].ingress
+    assert not found["team-a-clickhouse"].egress and not found["team-a-valkey"].egress
+    assert not _policies(SHARED)["langfuse-migrate"].ingress
+    migration = [vars(peer) for peer in _policies(SHARED)["langfuse-migrate"].egress]
+    assert "cache" not in str(migration) and "storage" not in str(migration)
+
+
+def test_litellm_comes_in_by_its_own_pods_only() -> None:
+    ingress = _policies({**SHARED, "litellm_enabled": True})["langfuse"].ingress
+    assert [ports for peer, ports in ingress.items() if dict(peer.labels) == {"app.kubernetes.io/name": "litellm"}] == [
+        [3000]
+    ]
+
+
+def test_without_the_switch_there_are_none() -> None:
+    assert not [kind for kind, _name in by_identity(CLUSTER) if "NetworkPolicy" in kind]
+
+
+def test_policies_of_kubernetes_close_both_ways() -> None:
+    for (kind, name), one in by_identity({**SHARED, **ON}).items():
+        if kind == "NetworkPolicy":
+            assert one["spec"]["policyTypes"] == ["Ingress", "Egress"], name
+            for rule in one["spec"]["egress"]:
+                numbers = {port["port"] for port in rule["ports"]}
+                assert "to" in rule or numbers in ({53}, {443, 6443}), name
+            assert all(rule["from"] for rule in one["spec"]["ingress"]), name
+
+
+@pytest.mark.parametrize(("mode", "denied"), [("audit", False), ("enforce", True)])
+def test_cilium_watches_or_enforces(mode: str, denied: bool) -> None:
+    given = {**SHARED, **ON, "langfuse_network_policy_kind": "cilium", "langfuse_network_policy_mode": mode}
+    found = by_identity(given)
+    assert not [name for kind, name in found if kind == "NetworkPolicy"]
+    policy = found["CiliumNetworkPolicy", "langfuse"]["spec"]
+    assert policy["enableDefaultDeny"] == {"ingress": denied, "egress": denied}
+
+
+def test_cilium_knows_hosts_by_name_and_the_api_server() -> None:
+    given = {**SHARED, **ON, **MAIL, "langfuse_network_policy_kind": "cilium"}
+    found = by_identity(given)
+    mail = {"matchName": "mail.example.com"}
+    assert mail in [
+        name for rule in found["CiliumNetworkPolicy", "langfuse"]["spec"]["egress"] for name in rule.get("toFQDNs", [])
+    ]
+    database = found["CiliumNetworkPolicy", "langfuse-postgres"]["spec"]["egress"]
+    assert ["kube-apiserver"] in [rule.get("toEntities") for rule in database]
