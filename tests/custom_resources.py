@@ -21,6 +21,7 @@ MODULES = {
         "config/crd/bases/postgresql.cnpg.io_clusters.yaml",
         "config/crd/bases/postgresql.cnpg.io_databases.yaml",
         "config/crd/bases/postgresql.cnpg.io_scheduledbackups.yaml",
+        "config/crd/bases/postgresql.cnpg.io_poolers.yaml",
     ),
     "github.com/cloudnative-pg/plugin-barman-cloud@v0.15.0": (
         "config/crd/bases/barmancloud.cnpg.io_objectstores.yaml",

@@ -54,6 +54,18 @@ def own_host(settings: Settings, what: str) -> str:
     return dns_name(settings, f"{settings.instance}-{SERVICES[what]}")
 
 
+def pooler(settings: Settings) -> str | None:
+    """Name of the Service of PgBouncer in front of PostgreSQL; None where there is none."""
+    if not in_cluster(settings) or not settings["langfuse_postgres_pooler_instances"]:
+        return None
+    return f"{settings.instance}-postgresql-pooler"
+
+
+def ingests_apart(settings: Settings) -> bool:
+    """Whether some workers do nothing but ingestion."""
+    return in_cluster(settings) and bool(settings["langfuse_ingestion_replicas"])
+
+
 def service_of(domain: str, namespace: str, host: str) -> Service | None:
     """The Service that `host` names from within `namespace`; None for a host elsewhere."""
     labels = host.removesuffix(f".{domain}").split(".")

@@ -109,10 +109,12 @@ def _postgres(settings: Settings) -> dict[str, Any]:
     host = own_host(settings, "postgres") if bundled else settings["langfuse_postgres_host"]
     port = POSTGRES_PORT if bundled else settings["langfuse_postgres_port"]
     direct = None if bundled else settings["langfuse_postgres_direct_host"]
+    pooler = cluster.pooler(settings)
     return {
         "source": source(settings, "postgres"),
-        "host": host,
+        "host": cluster.dns_name(settings, pooler) if pooler else host,
         "port": port,
+        "pooler": pooler,
         "direct_host": direct or host,
         "direct_port": settings["langfuse_postgres_direct_port"] if direct else port,
         "database": settings["langfuse_postgres_database"],

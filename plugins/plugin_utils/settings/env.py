@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from . import environment_schema, sso
+from .cluster import ingests_apart
 from .consumers import allowed
 from .endpoints import hosts
 from .mounts import CA_FILE
@@ -41,11 +43,13 @@ EXTRA_READERS: Mapping[str, tuple[str, ...]] = {
 def environments(
     settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, url: str
 ) -> dict[str, Environment]:
-    """Environment of web, worker and migrate: service → name → value, or the name of a secret."""
+    """Environment of web, worker, migrate and, where it is apart, ingestion: service → name → value, or a secret's name."""
     own = own_environments(settings, features, endpoints, url)
     result: dict[str, Environment] = {
         service: {**environment, **extra_environment(settings, service)} for service, environment in own.items()
     }
+    if "ingestion" in own:
+        result["ingestion"] = {**own["ingestion"], **extra_environment(settings, "worker")}
     asked_for = [name for name in _MIGRATION_TOO if name in own["web"]]
     result["migrate"] = {name: own["web"][name] for name in (*_MIGRATION, *asked_for)}
     return result
@@ -80,10 +84,21 @@ def own_environments(
         },
     }
     # A service gets only what it reads, so that a change restarts only who reads it.
-    return {
+    found: dict[str, Environment] = {
         service: {**{n: v for n, v in everything.items() if environment_schema.reads(service, n)}, **single[service]}
         for service in APPLICATION
     }
+    if ingests_apart(settings):
+        found["ingestion"] = {**found["worker"], **dict.fromkeys(_queues(ingestion=False), "false")}
+        found["worker"] = {**found["worker"], **dict.fromkeys(_queues(ingestion=True), "false")}
+    return found
+
+
+def _queues(ingestion: bool) -> list[str]:
+    """Switches of the queues that a worker consumes: those of ingestion, or all others."""
+    switches = re.compile(r"QUEUE_CONSUMER_(OTEL_)?(INGESTION)?\w*_QUEUE_IS_ENABLED")
+    matches = filter(None, map(switches.fullmatch, environment_schema.schema()))
+    return [match[0] for match in matches if bool(match[2]) is ingestion]
 
 
 def extra_environment(settings: Settings, service: str) -> dict[str, str]:
@@ -99,7 +114,9 @@ def extra_environment(settings: Settings, service: str) -> dict[str, str]:
 def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
     """Secrets made of others, such as a URL with a password in it: name → value."""
     postgres = endpoints["postgres"]
-    parameters = {**_tls(settings, postgres), **settings["langfuse_postgres_parameters"]}
+    # Prisma's prepared statements do not survive a pooler of transactions.
+    pooled = {"pgbouncer": "true"} if postgres["pooler"] else {}
+    parameters = {**_tls(settings, postgres), **pooled, **settings["langfuse_postgres_parameters"]}
     urls = {"database_url": _postgres_url(settings, postgres, "", parameters)}
     if _has_pooler(postgres):
         urls["direct_url"] = _postgres_url(settings, postgres, "direct_", _tls(settings, postgres))

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from .cluster import dns_name
+from .cluster import dns_name, ingests_apart
 from .plan import Feature, Settings
 
 Endpoint = Mapping[str, Any]
@@ -26,7 +26,7 @@ _CLOUDS = {"s3": "*.amazonaws.com", "azure": "*.blob.core.windows.net", "gcs": "
 
 @dataclass(frozen=True)
 class Flow:
-    """One way out. `store` names the store that it leads to; `senders` are components of the instance."""
+    """One way out. `store` names the store that it leads to, or its pooler; `senders` are components of the instance."""
 
     to: str
     host: str
@@ -37,12 +37,18 @@ class Flow:
 
 def flows(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> list[Flow]:
     """Every way out of the application, without DNS."""
-    return [*_stores(endpoints), *_platform(settings, features), *_further(settings)]
+    found = [*_stores(endpoints), *_platform(settings, features), *_further(settings)]
+    return [_with_ingestion(flow) for flow in found] if ingests_apart(settings) else found
+
+
+def _with_ingestion(flow: Flow) -> Flow:
+    """Workers that only ingest are workers."""
+    return replace(flow, senders=(*flow.senders, "ingestion")) if "worker" in flow.senders else flow
 
 
 def _stores(endpoints: Endpoints) -> Iterator[Flow]:
     postgres, clickhouse, redis = endpoints["postgres"], endpoints["clickhouse"], endpoints["redis"]
-    yield Flow("postgres", postgres["host"], postgres["port"], store="postgres")
+    yield Flow("postgres", postgres["host"], postgres["port"], store="pooler" if postgres["pooler"] else "postgres")
     yield Flow("postgres", postgres["direct_host"], postgres["direct_port"], ("migrate",), store="postgres")
     yield Flow("clickhouse", clickhouse["host"], clickhouse["port"], store="clickhouse")
     yield Flow("clickhouse", clickhouse["host"], clickhouse["native_port"], ("migrate",), store="clickhouse")

@@ -16,6 +16,7 @@ from .plan import Feature, Settings
 from .sources import bundled_services
 
 Endpoints = Mapping[str, Mapping[str, Any]]
+_REPLICATED = ("web", "worker", "ingestion")
 _PULL = {"missing": "IfNotPresent", "always": "Always", "never": "Never"}
 
 
@@ -30,7 +31,7 @@ def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: E
         "existing_secrets": settings["langfuse_kubernetes_existing_secrets"],
         "patches": settings["langfuse_kubernetes_patches"],
         "stores": list(bundled_services(settings)),
-        "replicas": {name: settings[f"langfuse_{name}_replicas"] for name in ("web", "worker")},
+        "replicas": {name: number for name in _REPLICATED if (number := settings[f"langfuse_{name}_replicas"])},
         "autoscaling": _autoscaling(settings),
         "resources": sizes.resources(settings, settings["langfuse_kubernetes_resources"]),
         "memory": sizes.memory(settings),
@@ -50,6 +51,7 @@ def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: E
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
         "postgres_instances": settings["langfuse_postgres_instances"],
+        "pooler_instances": settings["langfuse_postgres_pooler_instances"],
         "monitoring_namespace": settings["langfuse_monitoring_namespace"],
         "backup": _backup(settings, endpoints) if features["backup"].on else None,
     }
@@ -60,7 +62,10 @@ def _autoscaling(settings: Settings) -> dict[str, Any]:
         "kind": settings["langfuse_autoscaling"],
         "cpu": settings["langfuse_autoscaling_cpu"],
         "queue_depth": settings["langfuse_autoscaling_queue_depth"],
-        "most": {name: settings[f"langfuse_{name}_max_replicas"] for name in ("web", "worker")},
+        "most": {
+            "web": settings["langfuse_web_max_replicas"],
+            **dict.fromkeys(("worker", "ingestion"), settings["langfuse_worker_max_replicas"]),
+        },
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cases import Bad
+from .source_cases import POSTGRES
 
 CLUSTER: dict[str, Any] = {
     "langfuse_target": "kubernetes",
@@ -45,6 +46,7 @@ CASES = (
     Bad("target_sources", {"langfuse_postgres_source": "cnpg"}, "langfuse_postgres_source"),
     bad("target_sources", "langfuse_postgres_source", {}, "cnpg_enabled"),
     bad("target_sources", "langfuse_redis_source", {"langfuse_redis_source": "dragonfly"}),
+    bad("pooler", "langfuse_postgres_pooler_instances", {**POSTGRES, "langfuse_postgres_pooler_instances": 2}),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_langfuse_password"),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_enabled"),
     bad("dragonfly_user", "langfuse_redis_password", {**SHARED, "langfuse_redis_password": "another-password"}),

@@ -61,7 +61,7 @@ def policies(plan: Plan) -> list[Policy]:
     for flow in plan["kubernetes"]["policies"]["flows"]:
         for sender in flow["senders"]:
             _connect(plan, found, sender, flow)
-    for name in ("web", "worker", "migrate"):
+    for name in plan["env"]:
         found[name].allow("egress", DNS, 53)
     _outside(plan, found)
     _platform(plan, found)
@@ -74,17 +74,17 @@ def _policy_name(plan: Plan, component: str) -> str:
 
 def _components(plan: Plan) -> dict[str, Mapping[str, str]]:
     """Component → labels of its pods. Stores are called as in the Plan."""
-    found: dict[str, Mapping[str, str]] = {
-        name: selector(plan, APPLICATION, name) for name in ("web", "worker", "migrate")
-    }
+    found: dict[str, Mapping[str, str]] = {name: selector(plan, APPLICATION, name) for name in plan["env"]}
     for store in plan["kubernetes"]["stores"]:
         found[store] = postgresql.selector(plan) if store == "postgres" else selector(plan, store, store)
+    if plan["endpoints"]["postgres"]["pooler"]:
+        found["pooler"] = postgresql.pooler_selector(plan)
     return found
 
 
 def _connect(plan: Plan, found: Mapping[str, Policy], sender: str, flow: Mapping[str, Any]) -> None:
     """Open both ends of a flow; the other end only where it is the instance's own."""
-    own = found.get(STORES.get(flow["store"] or "", ""))
+    own = found.get(STORES.get(flow["store"] or "", flow["store"] or ""))
     if own:
         found[sender].allow("egress", _pods(own.labels), flow["port"])
         own.allow("ingress", _pods(found[sender].labels), flow["port"])
@@ -136,5 +136,10 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
     database.allow("ingress", Peer(namespace=operators["cnpg"]), postgresql.STATUS_PORT)
     database.allow("egress", DNS, 53)
     database.allow("egress", API_SERVER, *_API_PORTS)
+    if pooler := found.get("pooler"):
+        pooler.allow("egress", myself, postgresql.PORT)
+        database.allow("ingress", _pods(pooler.labels), postgresql.PORT)
+        pooler.allow("egress", DNS, 53)
+        pooler.allow("egress", API_SERVER, *_API_PORTS)
     if backup := kubernetes["backup"]:
         database.allow("egress", destination(plan, backup["flow"]["host"]), backup["flow"]["port"])

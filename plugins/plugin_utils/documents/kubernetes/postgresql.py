@@ -17,6 +17,7 @@ PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
 # Cilium's own label for pods that talk to the API server.
 _API_ACCESS = "network.cilium.io/api-access"
 _PLUGIN = "barman-cloud.cloudnative-pg.io"
+_POOLER_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
 _API, _BACKUP_API = "postgresql.cnpg.io/v1", "barmancloud.cnpg.io/v1"
 
 
@@ -25,6 +26,8 @@ def manifests(plan: Plan) -> list[Manifest]:
     if plan["endpoints"]["postgres"]["source"] != CNPG:
         return []
     found = [_cluster(plan), _database(plan)]
+    if plan["endpoints"]["postgres"]["pooler"] and plan["enabled"]:
+        found.append(_pooler(plan))
     return [*found, _object_store(plan), _schedule(plan)] if plan["kubernetes"]["backup"] else found
 
 
@@ -58,7 +61,7 @@ def _cluster(plan: Plan) -> Manifest:
         "instances": kubernetes["postgres_instances"],
         "imageName": plan["images"]["postgres"],
         "imagePullPolicy": kubernetes["pull_policy"],
-        **({"imagePullSecrets": [{"name": one} for one in names]} if (names := kubernetes["pull_secrets"]) else {}),
+        **_pull_secrets(plan),
         "bootstrap": {
             "initdb": {"database": endpoint["database"], "owner": endpoint["user"], "secret": credentials},
         },
@@ -86,6 +89,11 @@ def _cluster(plan: Plan) -> Manifest:
     annotations = {} if plan["enabled"] else {"cnpg.io/hibernation": "on"}
     cluster = _resource(plan, _API, "Cluster", cluster_name(plan), spec, annotations=annotations)
     return Manifest(Wave.STORES, cluster, keep=True)
+
+
+def _pull_secrets(plan: Plan) -> dict[str, Any]:
+    names = plan["kubernetes"]["pull_secrets"]
+    return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
 def _role(user: str, credentials: dict[str, str]) -> dict[str, Any]:
@@ -129,6 +137,31 @@ def _database(plan: Plan) -> Manifest:
     }
     name = name_of(plan, f"db-{endpoint['database'].replace('_', '-')}".rstrip("-"))
     return Manifest(Wave.DATABASES, _resource(plan, _API, "Database", name, spec), keep=True)
+
+
+def pooler_selector(plan: Plan) -> dict[str, str]:
+    return {"cnpg.io/poolerName": plan["endpoints"]["postgres"]["pooler"]}
+
+
+def _pooler(plan: Plan) -> Manifest:
+    """PgBouncer, which gives its few connections to many clients, a transaction at a time."""
+    spec = {
+        "cluster": {"name": cluster_name(plan)},
+        "instances": plan["kubernetes"]["pooler_instances"],
+        "type": "rw",
+        "pgbouncer": {"poolMode": "transaction", "parameters": {"max_client_conn": "1000", "default_pool_size": "40"}},
+        "template": {
+            "metadata": {"labels": labels(plan, APPLICATION, "pooler")},
+            "spec": {
+                # The operator fills in the container that has this name.
+                "containers": [{"name": "pgbouncer", "resources": _POOLER_RESOURCES}],
+                **_pull_secrets(plan),
+                **placement(plan),
+            },
+        },
+    }
+    name = plan["endpoints"]["postgres"]["pooler"]
+    return Manifest(Wave.DATABASES, _resource(plan, _API, "Pooler", name, spec))
 
 
 def _object_store(plan: Plan) -> Manifest:

@@ -12,7 +12,6 @@ from .secrets import reference
 
 # Queues that senders fill; what waits in them is work for more workers.
 _QUEUES = ("otel-ingestion-queue", "ingestion-queue")
-_COMPONENTS = ("web", "worker")
 
 
 def manifests(plan: Plan) -> list[Manifest]:
@@ -20,12 +19,14 @@ def manifests(plan: Plan) -> list[Manifest]:
         return []
     kubernetes = plan["kubernetes"]
     kind = kubernetes["autoscaling"]["kind"]
-    found = [_budget(plan, name) for name in _COMPONENTS if kubernetes["replicas"][name] > 1]
+    found = [_budget(plan, name) for name, number in kubernetes["replicas"].items() if number > 1]
     if kind == "none":
         return found
     if kind == "hpa":
-        return [*found, *(_by_cpu(plan, name) for name in _COMPONENTS)]
-    return [*found, _by_cpu(plan, "web"), *_by_queues(plan)]
+        return [*found, *(_by_cpu(plan, name) for name in kubernetes["replicas"])]
+    ingests = "ingestion" if "ingestion" in kubernetes["replicas"] else "worker"
+    others = [name for name in kubernetes["replicas"] if name != ingests]
+    return [*found, *(_by_cpu(plan, name) for name in others), *_by_queues(plan, ingests)]
 
 
 def _budget(plan: Plan, component: str) -> Manifest:
@@ -71,9 +72,9 @@ def _behaviour() -> dict[str, Any]:
     }
 
 
-def _by_queues(plan: Plan) -> list[Manifest]:
+def _by_queues(plan: Plan, component: str) -> list[Manifest]:
     kubernetes, redis = plan["kubernetes"], plan["endpoints"]["redis"]
-    scaling, name = kubernetes["autoscaling"], name_of(plan, "worker")
+    scaling, name = kubernetes["autoscaling"], name_of(plan, component)
     with_password = any(value == {"secret": "langfuse_redis_password"} for value in plan["env"]["worker"].values())
     common = {
         "address": f"{redis['host']}:{redis['port']}",
@@ -92,15 +93,15 @@ def _by_queues(plan: Plan) -> list[Manifest]:
         for queue in _QUEUES
     ]
     spec = {
-        "scaleTargetRef": _target(plan, "worker"),
-        "minReplicaCount": kubernetes["replicas"]["worker"],
-        "maxReplicaCount": scaling["most"]["worker"],
+        "scaleTargetRef": _target(plan, component),
+        "minReplicaCount": kubernetes["replicas"][component],
+        "maxReplicaCount": scaling["most"][component],
         "pollingInterval": 15,
         "cooldownPeriod": 600,
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behaviour()}},
         "triggers": triggers,
     }
-    found = [Manifest(Wave.AROUND, resource(plan, "keda.sh/v1alpha1", "ScaledObject", name, "worker", spec=spec))]
+    found = [Manifest(Wave.AROUND, resource(plan, "keda.sh/v1alpha1", "ScaledObject", name, component, spec=spec))]
     if with_password:
         where = reference(plan, "langfuse_redis_password")
         access = {"secretTargetRef": [{"parameter": "password", **where}]}
@@ -108,7 +109,7 @@ def _by_queues(plan: Plan) -> list[Manifest]:
             0,
             Manifest(
                 Wave.CONFIGURATION,
-                resource(plan, "keda.sh/v1alpha1", "TriggerAuthentication", name, "worker", spec=access),
+                resource(plan, "keda.sh/v1alpha1", "TriggerAuthentication", name, component, spec=access),
             ),
         )
     return found

@@ -22,15 +22,18 @@ WEB_GRACE = 125
 _START = 60
 _PERIOD = 10
 _AUTHORITIES = "authorities"
+# Those of the second kind do nothing but ingestion, and leave all else to the first.
+WORKERS = ("worker", "ingestion")
 Secrets = Mapping[str, str]
 
 
 def manifests(plan: Plan, secrets: Secrets) -> list[Manifest]:
     """Everything of the application's own: account, authorities, Services, migration, Deployments."""
     around = [_service_account(plan), *_authorities(plan), *_services(plan)]
-    return (
-        [*around, migration(plan, secrets), _web(plan, secrets), _worker(plan, secrets)] if plan["enabled"] else around
-    )
+    if not plan["enabled"]:
+        return around
+    workers = [_worker(plan, secrets, name) for name in WORKERS if name in plan["env"]]
+    return [*around, migration(plan, secrets), _web(plan, secrets), *workers]
 
 
 def _service_account(plan: Plan) -> Manifest:
@@ -57,7 +60,7 @@ def _services(plan: Plan) -> list[Manifest]:
 
 def _pod(plan: Plan, secrets: Secrets, component: str, seconds: int, **container: Any) -> Pod:
     """What web, worker and migration have in common."""
-    image = "worker" if component == "worker" else "web"
+    image = "worker" if component in WORKERS else "web"
     environment = plan["env"][component]
     volumes: dict[str, Any] = {}
     mounts: list[dict[str, Any]] = []
@@ -120,13 +123,13 @@ def _web(plan: Plan, secrets: Secrets) -> Manifest:
     return Manifest(Wave.WEB, _deployment(plan, pod))
 
 
-def _worker(plan: Plan, secrets: Secrets) -> Manifest:
+def _worker(plan: Plan, secrets: Secrets, component: str) -> Manifest:
     url = f"http://127.0.0.1:{plan['endpoints']['worker']['port']}/api/health"
     alive = {"exec": {"command": ["sh", "-c", _WORKER_ALIVE.format(url=url)]}}
     pod = _pod(
         plan,
         secrets,
-        "worker",
+        component,
         plan["kubernetes"]["worker_stop_seconds"],
         ports=_ports(plan, "worker"),
         **_probes(plan, alive, _http("/api/ready")),

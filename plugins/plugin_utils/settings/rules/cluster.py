@@ -36,6 +36,16 @@ def target_sources(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def pooler(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_postgres_pooler_instances"
+    if in_cluster(settings) and settings[name] and source(settings, "postgres") != "cnpg":
+        yield Problem(
+            name,
+            "is set while PostgreSQL is not CloudNativePG's",
+            "Remove it; a pooler of one's own is langfuse_postgres_host, and the server langfuse_postgres_direct_host",
+        )
+
+
 def dragonfly_user(settings: Settings) -> Iterator[Problem]:
     name = "dragonfly_langfuse_password"
     if not in_cluster(settings):
@@ -86,11 +96,16 @@ def cluster_numbers(settings: Settings) -> Iterator[Problem]:
         return
     ranges = {
         "langfuse_web_replicas": (1, 32),
+        "langfuse_ingestion_replicas": (0, 32),
         "langfuse_postgres_instances": (1, 5),
+        "langfuse_postgres_pooler_instances": (0, 10),
         "langfuse_autoscaling_cpu": (10, 100),
         "langfuse_autoscaling_queue_depth": (1, 1000000),
         "langfuse_web_max_replicas": (settings["langfuse_web_replicas"], 100),
-        "langfuse_worker_max_replicas": (settings["langfuse_worker_replicas"], 100),
+        "langfuse_worker_max_replicas": (
+            max(settings["langfuse_worker_replicas"], settings["langfuse_ingestion_replicas"]),
+            100,
+        ),
     }
     for name, (low, high) in ranges.items():
         if "max" in name and settings["langfuse_autoscaling"] == "none":
@@ -209,6 +224,7 @@ def backup(settings: Settings) -> Iterator[Problem]:
 
 RULES = (
     target_sources,
+    pooler,
     dragonfly_user,
     cluster_names,
     cluster_numbers,

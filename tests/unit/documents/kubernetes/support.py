@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ BIG: dict[str, Any] = {
     "langfuse_web_replicas": 3,
     "langfuse_worker_replicas": 4,
     "langfuse_postgres_instances": 3,
+    "langfuse_ingestion_replicas": 2,
+    "langfuse_postgres_pooler_instances": 2,
     "langfuse_autoscaling": "hpa",
     "langfuse_expose": "ingress",
     "langfuse_ingress_class": "nginx",
@@ -98,11 +101,16 @@ def environment(given: Mapping[str, Any], workload: str) -> dict[str, str]:
     found = {}
     for entry in pod_specs(given)[workload]["containers"][0]["env"]:
         if "value" in entry:
-            found[entry["name"]] = entry["value"].replace("$$", "$")
+            found[entry["name"]] = re.sub(r"\$(\$|\((\w+)\))", _expanded, entry["value"])
         else:
             where = entry["valueFrom"]["secretKeyRef"]
             found[entry["name"]] = base64.b64decode(objects_["Secret", where["name"]]["data"][where["key"]]).decode()
     return found
+
+
+def _expanded(match: re.Match[str]) -> str:
+    """`$$` is `$` to the kubelet, and `$(NAME)` the value of another variable."""
+    return "$" if match[1] == "$" else f"<value of {match[2]}>"
 
 
 # Kinds that Kubernetes itself has: the Python client knows their fields.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ...settings.cluster_cases import CLUSTER, EVERYTHING, SHARED
-from .support import BIG, QUIET, by_identity, derived, manifests
+from .support import BIG, QUIET, by_identity, derived, environment, manifests
 
 
 def _route(given: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +128,14 @@ def test_by_the_jobs_that_wait() -> None:
     assert target == {"parameter": "password", "name": "langfuse-redis-credentials", "key": "password"}
 
 
+def test_workers_that_ingest_are_as_many_as_the_jobs_ask_for() -> None:
+    found = by_identity({**CLUSTER, "langfuse_autoscaling": "keda", "langfuse_ingestion_replicas": 2})
+    scaled = found["ScaledObject", "langfuse-ingestion"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] == "langfuse-ingestion" and scaled["minReplicaCount"] == 2
+    assert ("HorizontalPodAutoscaler", "langfuse-worker") in found
+    assert ("ScaledObject", "langfuse-worker") not in found
+
+
 def test_the_bundled_queue_has_the_words_of_bullmq_in_front() -> None:
     scaled = by_identity({**CLUSTER, "langfuse_autoscaling": "keda"})["ScaledObject", "langfuse-worker"]["spec"]
     assert scaled["triggers"][0]["metadata"]["listName"] == "bull:otel-ingestion-queue:wait"
@@ -141,6 +149,7 @@ def test_without_a_password_there_is_nothing_to_authenticate_with() -> None:
         if name not in ("dragonfly_acl_enabled", "dragonfly_langfuse_password")
     }
     found = by_identity({**given, "langfuse_autoscaling": "keda"})
+    assert not {"REDIS_USERNAME", "REDIS_AUTH"} & set(environment(given, "langfuse-worker"))
     assert not [kind for kind, _name in found if kind == "TriggerAuthentication"]
     assert "authenticationRef" not in found["ScaledObject", "langfuse-worker"]["spec"]["triggers"][0]
     assert ("Secret", "langfuse-redis-credentials") not in found

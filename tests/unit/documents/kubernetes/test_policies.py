@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.flows import Policy, policies
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
-from .support import CLOUD, QUIET, by_identity, derived, environment
+from .support import BIG, CLOUD, QUIET, by_identity, derived, environment
 
 ON: dict[str, Any] = {"network_policies_enabled": True}
 MAIL = {"langfuse_smtp_url": "smtps://u:p@mail.example.com", "langfuse_email_from": "l@example.com"}
@@ -32,8 +32,9 @@ CASES = {
     "cloud": {**CLOUD, "langfuse_kubernetes_existing_secrets": {}},
     "everything": {**EVERYTHING, **SSO, **MAIL, **LITELLM, **PROXY},
     "quiet": QUIET,
+    "big": BIG,
 }
-WORKLOADS = {"web": "web", "worker": "worker", "migrate": "migrate"}
+WORKLOADS = ("web", "worker", "migrate", "ingestion")
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "clickhouse": 9000, "smtps": 465}
 
 
@@ -47,6 +48,8 @@ def _reached(given: dict[str, Any], component: str) -> set[tuple[str, int]]:
     found = environment({**given, **ON}, "langfuse-migrate" if component == "migrate" else f"{instance}-{component}")
     # Only looked at by the entry point; presigned addresses are for browsers; the rest has no address.
     skipped = {"NEXTAUTH_URL", "LANGFUSE_S3_BATCH_EXPORT_EXTERNAL_ENDPOINT"}
+    skipped |= {"DATABASE_URL"} if component == "migrate" and "DIRECT_URL" in found else set()
+    skipped |= {"DIRECT_URL"} if component != "migrate" else set()
     skipped |= {"CLICKHOUSE_URL"} if component == "migrate" else {"CLICKHOUSE_MIGRATION_URL"}
     skipped |= {"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT"} if component == "web" else set()
     reached = set()
@@ -65,6 +68,9 @@ def _reached(given: dict[str, Any], component: str) -> set[tuple[str, int]]:
 @pytest.mark.parametrize("given", CASES.values(), ids=CASES)
 def test_flows_are_those_of_the_environment(given: dict[str, Any], component: str) -> None:
     plan = derived({**given, **ON}).plan
+    if component not in plan["env"]:
+        assert component == "ingestion"
+        return
     flows = plan["kubernetes"]["policies"]["flows"]
     opened = {(flow["host"], flow["port"]) for flow in flows if component in flow["senders"]}
     # A gateway of models is asked by the addresses of the application's own database, not of its environment.
@@ -133,6 +139,14 @@ def test_what_the_platform_needs_is_open(
     assert [opened for one, opened in rules.items() if {k: v for k, v in vars(one).items() if v} == peer] == [ports]
 
 
+def test_only_the_pooler_and_the_migration_reach_a_pooled_database() -> None:
+    found = _policies(BIG)
+    peers = [dict(peer.labels) for peer, ports in found["langfuse-postgres"].ingress.items() if ports == [5432]]
+    components = [one.get("app.kubernetes.io/component") or one.get("cnpg.io/poolerName") for one in peers]
+    assert sorted(map(str, components)) == ["langfuse-postgresql-pooler", "migrate"]
+    assert len(found["langfuse-pooler"].ingress) == 3
+
+
 def test_what_is_not_asked_for_is_closed() -> None:
     found = _policies(QUIET)
     assert not found["team-a"].ingress and not found["team-a-worker"].ingress and not found["team-a-migrate"].ingress
@@ -140,6 +154,11 @@ def test_what_is_not_asked_for_is_closed() -> None:
     assert not _policies(SHARED)["langfuse-migrate"].ingress
     migration = [vars(peer) for peer in _policies(SHARED)["langfuse-migrate"].egress]
     assert "cache" not in str(migration) and "storage" not in str(migration)
+
+
+def test_a_provider_of_sign_in_that_is_off_is_not_reached() -> None:
+    given = {**SHARED, "langfuse_sso_issuer": SSO["langfuse_sso_issuer"]}
+    assert "identity" not in {peer.namespace for peer in _policies(given)["langfuse"].egress}
 
 
 def test_litellm_comes_in_by_its_own_pods_only() -> None:

@@ -161,3 +161,23 @@ def test_the_password_of_valkey_is_in_no_argument() -> None:
     assert (
         environment(CLUSTER, "langfuse-valkey")["REDISCLI_AUTH"] == environment(CLUSTER, "langfuse-web")["REDIS_AUTH"]
     )
+
+
+POOLED: dict[str, Any] = {**CLUSTER, "langfuse_postgres_pooler_instances": 2}
+
+
+def test_the_application_goes_through_the_pooler_and_migrations_past_it() -> None:
+    web, migrate = environment(POOLED, "langfuse-web"), environment(POOLED, "langfuse-migrate")
+    for found in (web, migrate):
+        assert (
+            "@langfuse-postgresql-pooler.ai-system.svc.cluster.local:5432/langfuse?pgbouncer=true"
+            in found["DATABASE_URL"]
+        )
+        assert found["DIRECT_URL"].endswith("@langfuse-postgresql-rw.ai-system.svc.cluster.local:5432/langfuse")
+    assert "DIRECT_URL" not in environment(CLUSTER, "langfuse-web")
+    pooler = by_identity(POOLED)["Pooler", "langfuse-postgresql-pooler"]["spec"]
+    assert pooler["instances"] == 2 and pooler["cluster"] == {"name": "langfuse-postgresql"}
+    assert pooler["pgbouncer"]["poolMode"] == "transaction"
+    assert "Pooler" not in {kind for kind, _name in by_identity({**POOLED, "langfuse_enabled": False})}
+    template = by_identity(BIG)["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]
+    assert template["imagePullSecrets"] == [{"name": "registry"}] and template["nodeSelector"] == {"disk": "fast"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
 
 from ...settings.cases import CERTIFICATE, GOOD
 from ...settings.cluster_cases import CLUSTER, SHARED
@@ -123,6 +124,7 @@ def _rolled(changed: dict[str, Any], base: dict[str, Any] | None = None) -> set[
 
 
 APPLICATION = {"langfuse-web", "langfuse-worker"}
+STORES = {"langfuse-clickhouse", "langfuse-valkey", "langfuse-seaweedfs"}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +136,17 @@ APPLICATION = {"langfuse-web", "langfuse-worker"}
         ({"langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "7"}}, {"langfuse-worker"}),
         ({"langfuse_ca_certificates": CERTIFICATE}, {*APPLICATION, "langfuse-migrate"}),
         ({"langfuse_web_replicas": 2}, set()),
+        ({"langfuse_labels": {"team": "ai"}}, {*APPLICATION, "langfuse-migrate", *STORES}),
         ({"langfuse_version": "4.16.1"}, {*APPLICATION, "langfuse-migrate"}),
     ],
 )
 def test_a_change_rolls_its_readers_and_nobody_else(changed: dict[str, Any], rolled: set[str]) -> None:
     assert _rolled(changed) == rolled
+
+
+def test_other_authorities_in_the_same_file_roll_who_reads_it() -> None:
+    rolled = _rolled({"langfuse_ca_certificates": CERTIFICATE * 2}, {"langfuse_ca_certificates": CERTIFICATE})
+    assert rolled >= APPLICATION
 
 
 def test_the_fingerprint_of_secrets_is_keyed() -> None:
@@ -167,6 +175,7 @@ def test_wishes_of_the_platform_reach_every_pod() -> None:
     web = pod_specs(BIG)["langfuse-web"]
     assert web["hostAliases"] == [{"ip": "10.0.0.7", "hostnames": ["keycloak.example.com"]}]
     assert {"name": "models", "persistentVolumeClaim": {"claimName": "models"}} in web["volumes"]
+    assert "models" not in [volume["name"] for volume in pod_specs(BIG)["langfuse-migrate"]["volumes"]]
     template = by_identity(BIG)["Deployment", "langfuse-web"]["spec"]["template"]
     assert template["metadata"]["labels"]["team"] == "ai"
     assert template["metadata"]["annotations"]["example.com/team"] == "ai"
@@ -191,3 +200,36 @@ def test_resources_can_be_written() -> None:
     given = {**CLUSTER, "langfuse_kubernetes_resources": {"web": {"requests": {"cpu": "2"}, "limits": {"cpu": "4"}}}}
     resources = pod_specs(given)["langfuse-web"]["containers"][0]["resources"]
     assert resources["requests"]["cpu"] == "2" and resources["limits"] == {"memory": "2048Mi", "cpu": "4"}
+
+
+def test_workers_of_ingestion_leave_everything_else_to_the_others() -> None:
+    given = {
+        **CLUSTER,
+        "langfuse_ingestion_replicas": 3,
+        "langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "7"},
+    }
+    together = environment(CLUSTER, "langfuse-worker")
+    both = {name: environment(given, f"langfuse-{name}") for name in ("worker", "ingestion")}
+    off = {name: {one for one in found if one.startswith("QUEUE_CONSUMER_")} for name, found in both.items()}
+    assert not [name for name in together if name.startswith("QUEUE_CONSUMER_")]
+    # Every queue has somebody who consumes it.
+    assert not off["worker"] & off["ingestion"]
+    assert off["worker"] == {
+        f"QUEUE_CONSUMER_{queue}_QUEUE_IS_ENABLED"
+        for queue in ("INGESTION", "INGESTION_SECONDARY", "OTEL_INGESTION", "OTEL_INGESTION_SECONDARY")
+    }
+    assert off["worker"] | off["ingestion"] == {name for name in schema.schema() if name.startswith("QUEUE_CONSUMER_")}
+    for name, found in both.items():
+        assert {one: found[one] for one in off[name]} == dict.fromkeys(off[name], "false")
+        assert found["LANGFUSE_S3_CONCURRENT_READS"] == "7"
+        assert {one: value for one, value in found.items() if one in together} == together
+    deployment = by_identity(given)["Deployment", "langfuse-ingestion"]["spec"]
+    assert deployment["replicas"] == 3
+    assert deployment["template"]["spec"]["containers"][0]["image"].endswith("langfuse-worker:4.16.0")
+
+
+def test_a_switch_of_a_queue_has_one_home() -> None:
+    given = {**GOOD, **CLUSTER, "langfuse_worker_extra_env": {"QUEUE_CONSUMER_INGESTION_QUEUE_IS_ENABLED": "false"}}
+    assert not run(given).problems
+    (problem,) = run({**given, "langfuse_ingestion_replicas": 1}).problems
+    assert problem.variable == "langfuse_worker_extra_env"
