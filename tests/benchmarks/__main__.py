@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.paths import find_paths
-from tests.benchmarks import derivation, first_start, machine, round_trip, second_site
+from tests.benchmarks import derivation, first_start, machine, objects, round_trip, second_site
 from tests.benchmarks.figures import Broken, Section
 from tests.benchmarks.instance import ROOT, Instance
 from tests.benchmarks.page import page
@@ -23,6 +23,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 # The first start leaves the instance empty, so it comes last.
 MEASUREMENTS: dict[str, Callable[[Instance], Section]] = {
     "derive": lambda _instance: derivation.measure(),
+    "objects": lambda _instance: objects.measure(),
     "second": second_site.measure,
     "trace": round_trip.measure,
     "first": first_start.measure,
@@ -39,7 +40,7 @@ def _measure(names: Sequence[str], variables: Path) -> list[Section]:
         instance = Instance(Path(home), variables)
         try:
             instance.empty()
-            if set(names) - {"derive"}:
+            if set(names) - {"derive", "objects"}:
                 _say("bringing an instance up, unmeasured", began)
                 instance.site("--skip-tags", "verify")
             for name in names:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from . import environment_schema, sso
 from .cluster import ingests_apart
+from .cluster_secrets import is_there
 from .consumers import allowed
 from .endpoints import hosts
 from .mounts import CA_FILE
@@ -114,6 +115,8 @@ def extra_environment(settings: Settings, service: str) -> dict[str, str]:
 def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
     """Secrets made of others, such as a URL with a password in it: name → value."""
     postgres = endpoints["postgres"]
+    if "langfuse_postgres_password" not in settings.secrets:
+        return {}
     # Prisma's prepared statements do not survive a pooler of transactions.
     pooled = {"pgbouncer": "true"} if postgres["pooler"] else {}
     parameters = {**_tls(settings, postgres), **pooled, **settings["langfuse_postgres_parameters"]}
@@ -226,7 +229,7 @@ def _redis(settings: Settings, redis: Mapping[str, Any]) -> dict[str, EnvValue]:
         }
         if redis["sentinel_username"]:
             environment["REDIS_SENTINEL_USERNAME"] = redis["sentinel_username"]
-        if settings.secrets.get("langfuse_redis_sentinel_password"):
+        if is_there(settings, "langfuse_redis_sentinel_password"):
             environment["REDIS_SENTINEL_PASSWORD"] = Secretly("langfuse_redis_sentinel_password")
         if redis["tls"]:
             environment["REDIS_SENTINEL_TLS_ENABLED"] = "true"
@@ -234,7 +237,7 @@ def _redis(settings: Settings, redis: Mapping[str, Any]) -> dict[str, EnvValue]:
         environment |= {"REDIS_HOST": redis["host"], "REDIS_PORT": str(redis["port"])}
     if redis["username"]:
         environment["REDIS_USERNAME"] = redis["username"]
-    if settings.secrets.get("langfuse_redis_password"):
+    if is_there(settings, "langfuse_redis_password"):
         environment["REDIS_AUTH"] = Secretly("langfuse_redis_password")
     if redis["prefix"]:
         environment["REDIS_KEY_PREFIX"] = redis["prefix"]
@@ -250,7 +253,7 @@ def _storage(settings: Settings, features: Mapping[str, Feature], s3: Mapping[st
         environment["LANGFUSE_USE_AZURE_BLOB"] = "true"
     if s3["service"] == "gcs":
         environment["LANGFUSE_USE_GOOGLE_CLOUD_STORAGE"] = "true"
-        if settings.secrets.get("langfuse_gcs_credentials"):
+        if is_there(settings, "langfuse_gcs_credentials"):
             environment["LANGFUSE_GOOGLE_CLOUD_STORAGE_CREDENTIALS"] = Secretly("langfuse_gcs_credentials")
     groups = {"EVENT_UPLOAD": "events", "MEDIA_UPLOAD": "media"}
     if features["batch_export"].on:
@@ -281,7 +284,7 @@ def _network(settings: Settings, endpoints: Endpoints) -> dict[str, EnvValue]:
         environment["NODE_EXTRA_CA_CERTS"] = CA_FILE
     for name, values in allowed(settings).items():
         environment[f"LANGFUSE_LLM_CONNECTION_WHITELISTED_{name}"] = ",".join(values)
-    if settings["langfuse_https_proxy"]:
+    if is_there(settings, "langfuse_https_proxy"):
         environment["HTTPS_PROXY"] = Secretly("langfuse_https_proxy")
         own = [*hosts(endpoints), "localhost", "127.0.0.1"]
         # The application reads both, and the lower case wins.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .cluster import in_cluster
+from .cluster_secrets import is_there
 from .plan import Feature, Settings
 
 
@@ -17,8 +18,8 @@ def _switch(settings: Settings, name: str) -> Feature:
 
 def features(settings: Settings) -> Mapping[str, Feature]:
     """Every feature of the instance: name → on, or off with the reason."""
-    mail = bool(settings["langfuse_smtp_url"])
-    paid = bool(settings["langfuse_license_key"])
+    mail = is_there(settings, "langfuse_smtp_url")
+    paid = is_there(settings, "langfuse_license_key")
     first_user = bool(settings["langfuse_init_user_email"])
     found = {
         "admin_api": _switch(settings, "langfuse_admin_api_enabled"),

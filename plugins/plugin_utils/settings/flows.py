@@ -69,7 +69,7 @@ def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[F
         yield Flow("sso", *_address(issuer, _WEB_PORTS), ("web",))
     if features["tracing"].on:
         yield Flow("tracing", *_address(settings["langfuse_otlp_endpoint"], _WEB_PORTS))
-    if features["email"].on:
+    if settings["langfuse_smtp_url"]:
         yield Flow("email", *_address(settings["langfuse_smtp_url"], _MAIL_PORTS))
     if settings["langfuse_https_proxy"]:
         yield Flow("proxy", *_address(settings["langfuse_https_proxy"], _WEB_PORTS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .cluster_secrets import kept_elsewhere
 from .plan import Settings
 from .sso import makes_client
 
@@ -57,7 +58,9 @@ def drawn(values: Values, name: str) -> bool:
 
 
 def used(values: Values, name: str) -> bool:
-    """Whether the instance uses the secret at all."""
+    """Whether the instance uses the secret, and keeps it itself."""
+    if kept_elsewhere(values, name):
+        return False
     return name not in ("langfuse_s3_access_key", "langfuse_s3_secret_key") or not without_keys(values)
 
 

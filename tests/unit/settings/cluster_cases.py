@@ -96,6 +96,23 @@ CASES = (
         "langfuse_kubernetes_existing_secrets",
         {"langfuse_kubernetes_existing_secrets": {"s3-credentials": "Their Secret"}},
     ),
+    bad(
+        "secrets_of_others",
+        "langfuse_salt",
+        {"langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}, "langfuse_salt": "pepper" * 6},
+    ),
+    bad(
+        "project_key_pair",
+        "langfuse_init_project_public_key",
+        {"langfuse_kubernetes_existing_secrets": {"init-credentials": "theirs"}},
+    ),
+    bad(
+        "backup",
+        "langfuse_backup_access_key",
+        {**BACKUP, "langfuse_kubernetes_existing_secrets": {"s3-credentials": "theirs"}},
+        "langfuse_s3_access_key",
+        "langfuse_s3_secret_key",
+    ),
     bad("patches", "langfuse_kubernetes_patches", {"langfuse_kubernetes_patches": [{"kind": "Service"}]}),
     bad(
         "patches",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...settings.cluster_secrets import BACKUP, POSTGRESQL
 from ...settings.sources import CNPG
 from .manifest import Manifest, Plan, Wave, labels, name_of, resource
 from .pods import placement
-from .secrets import BACKUP, POSTGRESQL, secret_name
+from .secrets import secret_name
 
 APPLICATION, COMPONENT = "postgresql", "database"
 PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187

@@ -10,33 +10,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...settings.cluster_secrets import BACKUP, HOMES, POSTGRESQL
 from ...settings.secrets import fingerprint, fingerprint_key
 from .manifest import Manifest, Plan, Wave, name_of, resource
 
-# Secret of the instance → Secret of the cluster (after the instance's name) and key in it.
-_HOMES: Mapping[str, tuple[str, str]] = {
-    "langfuse_nextauth_secret": ("credentials", "NEXTAUTH_SECRET"),
-    "langfuse_salt": ("credentials", "SALT"),
-    "langfuse_encryption_key": ("credentials", "ENCRYPTION_KEY"),
-    "langfuse_admin_api_key": ("credentials", "ADMIN_API_KEY"),
-    "langfuse_license_key": ("credentials", "LANGFUSE_EE_LICENSE_KEY"),
-    "langfuse_https_proxy": ("credentials", "HTTPS_PROXY"),
-    "langfuse_postgres_password": ("postgresql-credentials", "password"),
-    "database_url": ("postgresql-credentials", "DATABASE_URL"),
-    "direct_url": ("postgresql-credentials", "DIRECT_URL"),
-    "langfuse_clickhouse_password": ("clickhouse-credentials", "password"),
-    "langfuse_redis_password": ("redis-credentials", "password"),
-    "langfuse_redis_sentinel_password": ("redis-credentials", "sentinel-password"),
-    "langfuse_s3_access_key": ("s3-credentials", "AWS_ACCESS_KEY_ID"),
-    "langfuse_s3_secret_key": ("s3-credentials", "AWS_SECRET_ACCESS_KEY"),
-    "langfuse_gcs_credentials": ("s3-credentials", "GOOGLE_CREDENTIALS"),
-    "langfuse_keycloak_client_secret": ("keycloak-credentials", "client-secret"),
-    "langfuse_sso_client_secret": ("sso-credentials", "client-secret"),
-    "langfuse_smtp_url": ("smtp-credentials", "SMTP_CONNECTION_URL"),
-    "langfuse_init_project_secret_key": ("init-credentials", "LANGFUSE_INIT_PROJECT_SECRET_KEY"),
-    "langfuse_init_user_password": ("init-credentials", "LANGFUSE_INIT_USER_PASSWORD"),
-}
-POSTGRESQL, BACKUP = "postgresql-credentials", "backup-credentials"
 CHECKSUM = "llmops.langfuse/checksum"
 
 Environment = Mapping[str, Any]
@@ -49,7 +26,7 @@ def secret_name(plan: Plan, group: str) -> str:
 
 def reference(plan: Plan, secret: str) -> dict[str, str]:
     """Name and key of the Secret that holds `secret`."""
-    group, key = _HOMES[secret]
+    group, key = HOMES[secret]
     return {"name": secret_name(plan, group), "key": key}
 
 
@@ -75,10 +52,15 @@ def checksum(plan: Plan, secrets: Mapping[str, str], read: Iterable[str], *conte
     """
     existing = plan["kubernetes"]["existing_secrets"]
     known = {
-        name: secrets[name] if _HOMES[name][0] not in existing else existing[_HOMES[name][0]] for name in sorted(read)
+        name: secrets[name] if HOMES[name][0] not in existing else existing[HOMES[name][0]] for name in sorted(read)
     }
-    key = fingerprint_key(secrets["langfuse_encryption_key"])
-    return fingerprint(key, json.dumps([known, *content], sort_keys=True).encode())
+    return fingerprint(fingerprint_key(_unguessable(secrets)), json.dumps([known, *content], sort_keys=True).encode())
+
+
+def _unguessable(secrets: Mapping[str, str]) -> str:
+    """A secret that never changes, or the next best where somebody else keeps that one."""
+    best = ("langfuse_encryption_key", "langfuse_init_project_secret_key", "langfuse_clickhouse_password")
+    return next((secrets[name] for name in best if name in secrets), "".join(secrets.values()))
 
 
 def secrets_in(values: Environment) -> list[str]:
@@ -93,7 +75,7 @@ def _wanted(plan: Plan) -> dict[str, dict[str, str]]:
     names.append("langfuse_postgres_password")
     groups: dict[str, dict[str, str]] = {}
     for name in sorted(set(names)):
-        group, key = _HOMES[name]
+        group, key = HOMES[name]
         groups.setdefault(group, {})[key] = name
     backup = plan["kubernetes"]["backup"]
     if backup and backup["keys"]:

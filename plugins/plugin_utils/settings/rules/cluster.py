@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ..cluster import SHARED, in_cluster
+from ..cluster_secrets import BACKUP, kept_elsewhere
 from ..endpoints import is_local, media_service, public_url
 from ..plan import Settings
 from ..problems import Problem
@@ -51,7 +52,7 @@ def dragonfly_user(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings):
         return
     wanted = source(settings, "redis") == "dragonfly" and settings["dragonfly_acl_enabled"]
-    if wanted and not settings[name]:
+    if wanted and not settings[name] and not kept_elsewhere(settings, "langfuse_redis_password"):
         yield Problem(name, "is missing while dragonfly_acl_enabled is on", "Write the password of the instance's user")
     if settings[name] and not wanted:
         yield Problem(
@@ -204,6 +205,13 @@ def backup(settings: Settings) -> Iterator[Problem]:
             name,
             "is on with a bundled object store, which would be lost with the database",
             "Use an object store of its own (langfuse_s3_source: existing), or switch it off",
+        )
+    own_keys = settings["langfuse_backup_access_key"] or BACKUP in settings["langfuse_kubernetes_existing_secrets"]
+    if kept_elsewhere(settings, "langfuse_s3_access_key") and not own_keys:
+        yield Problem(
+            "langfuse_backup_access_key",
+            "is missing, and the keys of the application are kept by somebody else",
+            f"Write the keys of the backups, or add {BACKUP} to langfuse_kubernetes_existing_secrets",
         )
     if bool(settings["langfuse_backup_access_key"]) != bool(settings["langfuse_backup_secret_key"]):
         missing = "secret" if settings["langfuse_backup_access_key"] else "access"

@@ -11,15 +11,11 @@ from collections.abc import Iterator
 
 from .. import mounts, sizes
 from ..cluster import in_cluster
+from ..cluster_secrets import GROUPS, HOMES, kept_elsewhere
 from ..plan import Settings
 from ..problems import Problem
 from .cluster import LABEL
 
-# Groups of secrets that somebody else can keep; the first project's keys also stand in the environment.
-SECRETS = (
-    *("credentials", "postgresql-credentials", "clickhouse-credentials", "redis-credentials", "s3-credentials"),
-    *("keycloak-credentials", "sso-credentials", "smtp-credentials", "init-credentials", "backup-credentials"),
-)
 _KEY = re.compile(rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _RESERVED = ("app.kubernetes.io/", "llmops.langfuse/", "cnpg.io/")
@@ -28,10 +24,21 @@ _RESERVED = ("app.kubernetes.io/", "llmops.langfuse/", "cnpg.io/")
 def existing_secrets(settings: Settings) -> Iterator[Problem]:
     name = "langfuse_kubernetes_existing_secrets"
     for group, secret in settings[name].items():
-        if group not in SECRETS:
-            yield Problem(name, f"has {group!r}, which is no Secret of the instance", f"It has {', '.join(SECRETS)}")
+        if group not in GROUPS:
+            yield Problem(name, f"has {group!r}, which is no Secret of the instance", f"It has {', '.join(GROUPS)}")
         elif not isinstance(secret, str) or not re.fullmatch(rf"{LABEL}(\.{LABEL})*", secret):
             yield Problem(name, f"has no name of a Secret for {group}", "Write the Secret's name")
+
+
+def secrets_of_others(settings: Settings) -> Iterator[Problem]:
+    """A value beside the Secret that it would be in means that somebody believes it is used."""
+    for name in HOMES:
+        if kept_elsewhere(settings, name) and name in settings.given:
+            yield Problem(
+                name,
+                f"is set while langfuse_kubernetes_existing_secrets has {HOMES[name][0]}",
+                "Remove it, or have the collection make that Secret",
+            )
 
 
 def patches(settings: Settings) -> Iterator[Problem]:
@@ -106,4 +113,4 @@ def pod_volumes(settings: Settings) -> Iterator[Problem]:
         seen.add(str(volume.get("name")))
 
 
-RULES = (existing_secrets, patches, resource_amounts, pod_settings, pod_volumes)
+RULES = (existing_secrets, secrets_of_others, patches, resource_amounts, pod_settings, pod_volumes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..cluster_secrets import kept_elsewhere
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import drawn, is_bundled
@@ -34,7 +35,8 @@ def short_secrets(settings: Settings) -> Iterator[Problem]:
 
 def encryption_key(settings: Settings) -> Iterator[Problem]:
     """The application checks only the length and fails later, at the first credential (facts 3.4)."""
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", settings.secrets["langfuse_encryption_key"]):
+    key = settings.secrets.get("langfuse_encryption_key")
+    if key is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", key):
         yield Problem(
             "langfuse_encryption_key",
             "is not 64 hexadecimal characters",
@@ -44,14 +46,15 @@ def encryption_key(settings: Settings) -> Iterator[Problem]:
 
 def project_key_form(settings: Settings) -> Iterator[Problem]:
     for name, start in (("langfuse_init_project_public_key", "pk-lf-"), ("langfuse_init_project_secret_key", "sk-lf-")):
-        if not re.fullmatch(rf"{start}[A-Za-z0-9_-]{{8,}}", settings.secrets[name]):
+        if name in settings.secrets and not re.fullmatch(rf"{start}[A-Za-z0-9_-]{{8,}}", settings.secrets[name]):
             yield Problem(name, f"is not {start} followed by at least 8 letters, digits, _ or -", _DRAW)
 
 
 def project_key_pair(settings: Settings) -> Iterator[Problem]:
     """A new secret under an old public key is ignored by the application (facts 5)."""
     pair = ("langfuse_init_project_public_key", "langfuse_init_project_secret_key")
-    missing = [name for name in pair if name not in settings.given]
+    missing = [name for name in pair if name not in settings.given and not kept_elsewhere(settings, name)]
+    # Of a secret key that somebody else keeps, the public one must be said.
     if len(missing) == 1:
         yield Problem(
             missing[0],
@@ -72,7 +75,8 @@ def clickhouse_password(settings: Settings) -> Iterator[Problem]:
 
 def postgres_password(settings: Settings) -> Iterator[Problem]:
     """The bundled one's verifier is computed without SASLprep, which only printable ASCII does not need."""
-    if is_bundled(settings, "postgres") and not re.fullmatch(r"[ -~]+", settings.secrets["langfuse_postgres_password"]):
+    password = settings.secrets.get("langfuse_postgres_password", "x")
+    if is_bundled(settings, "postgres") and not re.fullmatch(r"[ -~]+", password):
         yield Problem(
             "langfuse_postgres_password",
             "holds other characters than printable ASCII",
@@ -81,9 +85,8 @@ def postgres_password(settings: Settings) -> Iterator[Problem]:
 
 
 def object_store_keys(settings: Settings) -> Iterator[Problem]:
-    if is_bundled(settings, "s3") and not re.fullmatch(
-        r"[A-Za-z0-9]{3,128}", settings.secrets["langfuse_s3_access_key"]
-    ):
+    key = settings.secrets.get("langfuse_s3_access_key", "xxx")
+    if is_bundled(settings, "s3") and not re.fullmatch(r"[A-Za-z0-9]{3,128}", key):
         yield Problem("langfuse_s3_access_key", "is not 3 to 128 letters and digits", _DRAW)
 
 

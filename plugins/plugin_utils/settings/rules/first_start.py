@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ..cluster_secrets import is_there
 from ..plan import Settings
 from ..problems import Problem
 
@@ -35,8 +36,8 @@ def first_user_email(settings: Settings) -> Iterator[Problem]:
 
 def first_user_password(settings: Settings) -> Iterator[Problem]:
     """Shorter than 8, web stays up and answers 500 for ever; bcrypt reads no more than 72 bytes."""
-    length = len(settings.secrets["langfuse_init_user_password"].encode())
-    if not 8 <= length <= 72:
+    password = settings.secrets.get("langfuse_init_user_password")
+    if password is not None and not 8 <= len(password.encode()) <= 72:
         yield Problem("langfuse_init_user_password", "is not 8 to 72 bytes long", f"Write one of that length. {_DRAW}")
 
 
@@ -57,7 +58,7 @@ def retention(settings: Settings) -> Iterator[Problem]:
             "is less than the 3 days that the application takes",
             "Write 0 to keep traces, or at least 3",
         )
-    elif days and not settings["langfuse_license_key"]:
+    elif days and not is_there(settings, "langfuse_license_key"):
         yield Problem(
             "langfuse_init_project_retention",
             "is ignored by the application without an enterprise licence",
@@ -98,7 +99,7 @@ def mail_url(settings: Settings) -> Iterator[Problem]:
 
 
 def mail_pair(settings: Settings) -> Iterator[Problem]:
-    url, sender = settings["langfuse_smtp_url"], settings["langfuse_email_from"]
+    url, sender = is_there(settings, "langfuse_smtp_url"), settings["langfuse_email_from"]
     if url and not sender:
         yield Problem(
             "langfuse_email_from", "is missing while langfuse_smtp_url is set", "Write the sender address of e-mails"

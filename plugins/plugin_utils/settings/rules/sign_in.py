@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ..cluster_secrets import is_there
 from ..plan import Settings
 from ..problems import Problem
 from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
@@ -54,7 +55,7 @@ def sso_settings(settings: Settings) -> Iterator[Problem]:
     if settings["langfuse_sso_checks"] and not provider.checks:
         yield Problem("langfuse_sso_checks", f"is set, and {name} does not take it", "Remove it")
     secret = secret_name(settings)
-    if not settings.secrets.get(secret):
+    if not is_there(settings, secret):
         cure = "Write the secret of the client"
         if name == KEYCLOAK:
             cure += ", or set langfuse_keycloak_admin_user to have the client made"

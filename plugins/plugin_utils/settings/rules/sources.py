@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from ..cluster_secrets import is_there
 from ..endpoints import redis_prefix
 from ..plan import Settings
 from ..problems import Problem
@@ -146,7 +147,7 @@ def store_credentials(settings: Settings) -> Iterator[Problem]:
                 "Name the user that it belongs to",
             )
     for store in ("postgres", "clickhouse"):
-        if not settings.secrets.get(f"langfuse_{store}_password"):
+        if not is_there(settings, f"langfuse_{store}_password"):
             yield Problem(
                 f"langfuse_{store}_password",
                 f"is missing, and the user of an existing {store} was made by somebody else",
@@ -165,7 +166,7 @@ def object_store(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"langfuse_s3_{name}", f"is set while {why}", "Remove it")
     else:
         for name in ("access_key", "secret_key"):
-            if not settings.secrets.get(f"langfuse_s3_{name}"):
+            if not is_there(settings, f"langfuse_s3_{name}"):
                 yield Problem(
                     f"langfuse_s3_{name}",
                     "is missing for the existing object store",
@@ -187,7 +188,7 @@ def object_store(settings: Settings) -> Iterator[Problem]:
 
 def _google(settings: Settings) -> Iterator[Problem]:
     credentials = settings["langfuse_gcs_credentials"]
-    if bool(credentials) == bool(settings["langfuse_s3_use_role"]):
+    if is_there(settings, "langfuse_gcs_credentials") == bool(settings["langfuse_s3_use_role"]):
         yield Problem(
             "langfuse_gcs_credentials",
             "is set beside langfuse_s3_use_role" if credentials else "is missing",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_secrets import HOMES
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import CONTRACT_FILE
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
 from .support import by_identity, manifests
@@ -101,6 +105,12 @@ def test_every_reference_leads_to_a_key(given: dict[str, Any]) -> None:
         for entry in found["Deployment", "langfuse-web"]["spec"]["template"]["spec"]["containers"][0]["env"]
     }
     assert ("SMTP_CONNECTION_URL" in mail) is ("langfuse_smtp_url" in given)
+
+
+def test_the_documentation_has_every_key_of_every_secret() -> None:
+    page = (Path(CONTRACT_FILE).parents[3] / "plugins" / "filter" / "kubernetes_objects.yml").read_text("utf-8")
+    for group, key in HOMES.values():
+        assert re.search(rf"C\({group}\)[^;.]* ha(s|ve) [^;.]*C\({key}\)", page), (group, key)
 
 
 def test_flags_are_booleans_and_no_secrets() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_secrets import GROUPS, HOMES
 
 from ...settings.cases import CERTIFICATE, GOOD
 from ...settings.cluster_cases import CLUSTER, SHARED
 from ...settings.support import run
-from .support import BIG, by_identity, environment, pod_specs
+from .support import BIG, by_identity, derived, environment, pod_specs
 
 # What differs between targets, and nothing else does: where services and stores are.
 ENDPOINTS = {
@@ -151,10 +152,8 @@ def test_other_authorities_in_the_same_file_roll_who_reads_it() -> None:
 
 def test_the_fingerprint_of_secrets_is_keyed() -> None:
     """With another key the same secrets have another fingerprint, so nobody can guess at them."""
-    rolled = _rolled({"langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}})
-    assert {"langfuse-web", "langfuse-worker"} <= rolled
-    key = {"langfuse_encryption_key": "fe" * 32, "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}}
-    assert "langfuse-migrate" in _rolled(key)
+    # The migration reads no encryption key, of which the fingerprint's key is made.
+    assert "langfuse-migrate" in _rolled({"langfuse_encryption_key": "fe" * 32})
 
 
 def test_the_migration_runs_once_and_is_not_cut_off() -> None:
@@ -181,12 +180,53 @@ def test_wishes_of_the_platform_reach_every_pod() -> None:
     assert template["metadata"]["annotations"]["example.com/team"] == "ai"
 
 
+EXTERNAL: dict[str, Any] = {
+    **CLUSTER,
+    "langfuse_clickhouse_source": "existing",
+    "langfuse_clickhouse_host": "ch.example.com",
+    "dragonfly_enabled": True,
+    "dragonfly_acl_enabled": True,
+    "rustfs_enabled": True,
+    "keycloak_enabled": True,
+    "langfuse_sso_enabled": True,
+    "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform",
+    "langfuse_email_from": "langfuse@example.com",
+    "langfuse_init_project_public_key": "pk-lf-of-their-own",
+    "cnpg_barman_plugin_enabled": True,
+    "langfuse_backup_enabled": True,
+    "langfuse_kubernetes_existing_secrets": {group: f"their-{group}" for group in GROUPS if group != "sso-credentials"},
+}
+
+
 def test_secrets_of_somebody_else_are_used_and_not_made() -> None:
-    given = {**CLUSTER, "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}}
-    found = by_identity(given)
-    assert ("Secret", "langfuse-credentials") not in found and ("Secret", "theirs") not in found
-    entries = {one["name"]: one for one in pod_specs(given)["langfuse-web"]["containers"][0]["env"]}
-    assert entries["SALT"]["valueFrom"]["secretKeyRef"] == {"name": "theirs", "key": "SALT"}
+    result, found = derived(EXTERNAL), by_identity(EXTERNAL)
+    assert not [name for kind, name in found if kind == "Secret"]
+    # Nothing of them is drawn or asked for.
+    assert not set(HOMES) & (set(result.secrets) | set(result.generated))
+    entries = {one["name"]: one for one in pod_specs(EXTERNAL)["langfuse-web"]["containers"][0]["env"]}
+    read = {name: one["valueFrom"]["secretKeyRef"] for name, one in entries.items() if "valueFrom" in one}
+    assert read["SALT"] == {"name": "their-credentials", "key": "SALT"}
+    assert read["DATABASE_URL"] == {"name": "their-postgresql-credentials", "key": "DATABASE_URL"}
+    for name in (
+        "REDIS_AUTH",
+        "SMTP_CONNECTION_URL",
+        "AUTH_KEYCLOAK_CLIENT_SECRET",
+        "LANGFUSE_EE_LICENSE_KEY",
+        "HTTPS_PROXY",
+    ):
+        assert read[name]["name"].startswith("their-"), name
+    assert read["LANGFUSE_INIT_USER_PASSWORD"]["name"] == "their-init-credentials"
+    assert {one["name"] for one in read.values()} <= set(EXTERNAL["langfuse_kubernetes_existing_secrets"].values())
+    cluster = found["Cluster", "langfuse-postgresql"]["spec"]
+    assert cluster["bootstrap"]["initdb"]["secret"] == {"name": "their-postgresql-credentials"}
+    credentials = found["ObjectStore", "langfuse-objectstore"]["spec"]["configuration"]["s3Credentials"]
+    assert credentials["accessKeyId"] == {"name": "their-backup-credentials", "key": "ACCESS_KEY_ID"}
+
+
+def test_another_secret_of_somebody_else_rolls_its_readers() -> None:
+    """What is in it is not known here."""
+    theirs = {"langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}}
+    assert _rolled({"langfuse_kubernetes_existing_secrets": {"credentials": "others"}}, theirs) == APPLICATION
 
 
 @pytest.mark.parametrize(("size", "memory"), [("small", ("1024Mi", "2048Mi")), ("large", ("2048Mi", "4096Mi"))])
