@@ -74,6 +74,7 @@ def test_native_turns_templates_into_plain_data() -> None:
 def test_the_role_hands_over_every_variable_of_the_contract() -> None:
     """Those without the collection's prefix are named in the role, and a forgotten one would have no effect."""
     tasks = (CONTRACT_FILE.parents[1] / "tasks" / "main.yml").read_text()
-    pattern = re.search(r"q\('ansible.builtin.varnames', '(\^\(langfuse_[^']+)'\)", tasks)
-    assert pattern
-    assert [name for name in contract() if not re.match(pattern[1], name)] == []
+    expression = re.search(r"_langfuse_names: >-\n +\{\{ q\('ansible.builtin.varnames',(.+?)\) \}\}", tasks, re.DOTALL)
+    assert expression
+    pattern = "".join(re.findall(r"'([^']*)'", expression[1]))
+    assert [name for name in contract() if not re.match(pattern, name)] == []
