@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .cluster import in_cluster
+from .cluster import dns_name, in_cluster
 from .endpoints import WEB, WEB_PORT, own_host, public_url
 from .plan import Settings
 
@@ -103,6 +103,8 @@ def allowed(settings: Settings) -> dict[str, list[str]]:
     """Hosts and addresses that LLM connections may reach although they are private: HOST and IPS → values."""
     hosts: list[str] = list(settings["langfuse_llm_allowed_hosts"])
     addresses: list[str] = []
+    if in_cluster(settings) and settings["litellm_enabled"]:
+        hosts.append(dns_name(settings, PROVIDER))
     if settings["langfuse_litellm_url"]:
         host = urlsplit(settings["langfuse_litellm_url"]).hostname or ""
         (addresses if _is_address(host) else hosts).append(host)

@@ -27,7 +27,7 @@ def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: E
         "create_namespace": settings["langfuse_kubernetes_create_namespace"],
         "cluster_domain": settings["langfuse_kubernetes_cluster_domain"],
         "pull_policy": _PULL[settings["langfuse_image_pull"]],
-        "pull_secrets": settings["langfuse_kubernetes_pull_secrets"],
+        "pull_secrets": list(dict.fromkeys(settings["langfuse_kubernetes_pull_secrets"])),
         "existing_secrets": settings["langfuse_kubernetes_existing_secrets"],
         "patches": settings["langfuse_kubernetes_patches"],
         "stores": list(bundled_services(settings)),

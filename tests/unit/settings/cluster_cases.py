@@ -142,6 +142,13 @@ CASES = (
     bad(
         "pod_volumes",
         "langfuse_kubernetes_volumes",
+        {"langfuse_kubernetes_volumes": [{"name": name, "mountPath": "/models", "emptyDir": {}} for name in "ab"]},
+    ),
+    bad("host_aliases", "langfuse_extra_hosts", {"langfuse_extra_hosts": {"keycloak.example.com": "host-gateway"}}),
+    bad("cluster_names", "langfuse_instance", {"langfuse_instance": "a" * 40}),
+    bad(
+        "pod_volumes",
+        "langfuse_kubernetes_volumes",
         {"langfuse_kubernetes_volumes": [{"name": "models", "mountPath": "/tmp", "emptyDir": {}}]},
     ),
 )

@@ -74,7 +74,7 @@ def template(plan: Plan, pod: Pod) -> dict[str, Any]:
     if kubernetes["pull_secrets"]:
         spec["imagePullSecrets"] = [{"name": name} for name in kubernetes["pull_secrets"]]
     if wishes["extra_hosts"] and pod.application == APPLICATION:
-        spec["hostAliases"] = [{"ip": ip, "hostnames": [name]} for name, ip in wishes["extra_hosts"].items()]
+        spec["hostAliases"] = _host_aliases(wishes["extra_hosts"])
     return {
         "metadata": {
             "labels": labels(plan, pod.application, pod.component),
@@ -82,6 +82,14 @@ def template(plan: Plan, pod: Pod) -> dict[str, Any]:
         },
         "spec": spec,
     }
+
+
+def _host_aliases(hosts: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One entry for each address: the API merges them by it, and refuses two."""
+    names: dict[str, list[str]] = {}
+    for name, address in hosts.items():
+        names.setdefault(address, []).append(name)
+    return [{"ip": address, "hostnames": sorted(found)} for address, found in sorted(names.items())]
 
 
 def placement(plan: Plan) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from ..sources import BUNDLED, is_bundled, source
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
+# CloudNativePG's clusters have at most 50, and "-postgresql" goes behind it.
+_LONGEST = 39
 _QUANTITY = re.compile(r"[1-9]\d*(Mi|Gi|Ti)")
 
 
@@ -69,6 +71,12 @@ def dragonfly_user(settings: Settings) -> Iterator[Problem]:
 def cluster_names(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings):
         return
+    if len(settings.instance) > _LONGEST:
+        yield Problem(
+            "langfuse_instance",
+            f"is longer than {_LONGEST} characters, which CloudNativePG does not take for its cluster",
+            "Write a shorter one",
+        )
     for name in (
         *("langfuse_kubernetes_namespace", "langfuse_gateway_namespace", "langfuse_ingress_namespace"),
         *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace"),

@@ -97,8 +97,16 @@ def pod_settings(settings: Settings) -> Iterator[Problem]:
             yield Problem("langfuse_labels", f"has {key}, by which objects are found", "Use a name of your own")
 
 
+def host_aliases(settings: Settings) -> Iterator[Problem]:
+    for host, address in settings["langfuse_extra_hosts"].items():
+        if in_cluster(settings) and str(address) == "host-gateway":
+            yield Problem(
+                "langfuse_extra_hosts", f"has host-gateway for {host}, which only Docker knows", "Write an address"
+            )
+
+
 def pod_volumes(settings: Settings) -> Iterator[Problem]:
-    name, seen = "langfuse_kubernetes_volumes", {"tmp", "authorities"}
+    name, seen, targets = "langfuse_kubernetes_volumes", {"tmp", "authorities"}, set()
     for number, volume in enumerate(settings[name], 1):
         source = set(volume) - {"name", "mountPath", "readOnly"}
         target = volume.get("mountPath")
@@ -108,9 +116,10 @@ def pod_volumes(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"entry {number} has a name that is taken", "Choose another name")
         elif not isinstance(target, str) or not target.startswith("/") or posixpath.normpath(target) != target:
             yield Problem(name, f"entry {number} has no absolute mountPath", "Write it like /models")
-        elif mounts.taken(target):
+        elif mounts.taken(target) or target in targets:
             yield Problem(name, f"entry {number} has a mountPath that is mounted already", "Choose another one")
         seen.add(str(volume.get("name")))
+        targets.add(target)
 
 
-RULES = (existing_secrets, secrets_of_others, patches, resource_amounts, pod_settings, pod_volumes)
+RULES = (existing_secrets, secrets_of_others, patches, resource_amounts, pod_settings, host_aliases, pod_volumes)

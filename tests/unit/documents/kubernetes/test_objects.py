@@ -44,6 +44,26 @@ def test_a_field_that_an_operator_would_drop_is_found() -> None:
     assert wrong.startswith("spec.configuration: Additional properties are not allowed ('retentionPolicy'")
 
 
+# Lists that the API merges by keys, and of which it refuses two of one key.
+KEYED = {
+    "env": ("name",),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+    "hostAliases": ("ip",),
+    "imagePullSecrets": ("name",),
+    "containers": ("name",),
+}
+
+
+@EACH
+def test_no_two_entries_of_a_list_have_one_key(given: dict[str, Any]) -> None:
+    for name, spec in pod_specs(given).items():
+        for field, keys in KEYED.items():
+            for place in (spec, *spec["containers"]):
+                found = [tuple(one[key] for key in keys) for one in place.get(field, [])]
+                assert len(set(found)) == len(found), (name, field)
+
+
 @EACH
 def test_names_fit_and_occur_once(given: dict[str, Any]) -> None:
     seen = set()

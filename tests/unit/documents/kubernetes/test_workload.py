@@ -76,6 +76,14 @@ def test_the_database_is_reached_by_the_name_of_the_guide() -> None:
     assert url.endswith("@langfuse-postgresql-rw.ai-system.svc.cluster.local:5432/langfuse")
 
 
+def test_a_litellm_of_the_platform_may_be_asked_although_its_address_is_private() -> None:
+    name = "LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"
+    for workload in ("langfuse-web", "langfuse-worker"):
+        found = environment({**SHARED, "litellm_enabled": True}, workload)
+        assert found[name] == "litellm.ai-system.svc.cluster.local"
+        assert name not in environment(SHARED, workload)
+
+
 def test_web_is_probed_and_drains() -> None:
     spec = pod_specs(CLUSTER)["langfuse-web"]
     (container,) = spec["containers"]
@@ -172,7 +180,7 @@ def test_wishes_of_the_platform_reach_every_pod() -> None:
         assert spec["tolerations"][0]["key"] == "ai", name
         assert spec["imagePullSecrets"] == [{"name": "registry"}], name
     web = pod_specs(BIG)["langfuse-web"]
-    assert web["hostAliases"] == [{"ip": "10.0.0.7", "hostnames": ["keycloak.example.com"]}]
+    assert web["hostAliases"] == [{"ip": "10.0.0.7", "hostnames": ["keycloak.example.com", "sso.example.com"]}]
     assert {"name": "models", "persistentVolumeClaim": {"claimName": "models"}} in web["volumes"]
     assert "models" not in [volume["name"] for volume in pod_specs(BIG)["langfuse-migrate"]["volumes"]]
     template = by_identity(BIG)["Deployment", "langfuse-web"]["spec"]["template"]
