@@ -48,12 +48,9 @@ def literal(text: str) -> str:
 def checksum(plan: Plan, secrets: Mapping[str, str], read: Iterable[str], *content: Any) -> str:
     """Keyed fingerprint of the secrets that a pod reads and of further content: a change rolls the pod.
 
-    What somebody else keeps is not known here, so only the name of its Secret counts.
+    What somebody else keeps is not known here; the name of its Secret stands in the pod itself.
     """
-    existing = plan["kubernetes"]["existing_secrets"]
-    known = {
-        name: secrets[name] if HOMES[name][0] not in existing else existing[HOMES[name][0]] for name in sorted(read)
-    }
+    known = {name: secrets[name] for name in sorted(read) if name in secrets}
     return fingerprint(fingerprint_key(_unguessable(secrets)), json.dumps([known, *content], sort_keys=True).encode())
 
 
