@@ -12,7 +12,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_s
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import CONTRACT_FILE
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
-from .support import by_identity, manifests
+from .support import by_identity, derived, environment, manifests
 
 KEYCLOAK = {
     "keycloak_enabled": True,
@@ -113,9 +113,67 @@ def test_the_documentation_has_every_key_of_every_secret() -> None:
         assert re.search(rf"C\({group}\)[^;.]* ha(s|ve) [^;.]*C\({key}\)", page), (group, key)
 
 
-def test_flags_are_booleans_and_no_secrets() -> None:
-    from .support import derived
+# The guide's own block of variables, and below it what it leaves to the platform.
+GUIDE: dict[str, Any] = {
+    "langfuse_target": "kubernetes",
+    "langfuse_enabled": True,
+    "langfuse_subdomain": "langfuse",
+    "langfuse_nextauth_secret": "canary-" * 6,
+    "langfuse_salt": "canary-" * 5,
+    "langfuse_encryption_key": "ca" * 32,
+    "langfuse_postgres_password": "canary-of-postgres",
+    "langfuse_postgres_instances": 1,
+    "langfuse_postgres_storage": "10Gi",
+    "langfuse_clickhouse_password": "canary-of-clickhouse",
+    "langfuse_clickhouse_storage": "20Gi",
+    "langfuse_s3_access_key": "canaryaccess",
+    "langfuse_s3_secret_key": "canary-of-rustfs",
+    "dragonfly_enabled": True,
+    "dragonfly_acl_enabled": True,
+    "dragonfly_langfuse_password": "canary-of-dragonfly",
+    "langfuse_sso_enabled": True,
+    "langfuse_keycloak_client_secret": "canary-of-keycloak",
+    "langfuse_tracing_enabled": True,
+    "langfuse_trace_sampling_ratio": "0.1",
+    "langfuse_monitoring_enabled": True,
+    "langfuse_backup_enabled": True,
+    "cloudflare_domain": "example.com",
+    "cnpg_enabled": True,
+    "cnpg_barman_plugin_enabled": True,
+    "rustfs_enabled": True,
+    "keycloak_enabled": True,
+    "langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform",
+    "monitoring_enabled": True,
+    "tracing_enabled": True,
+    "network_policies_enabled": True,
+    "langfuse_network_policy_kind": "both",
+}
 
+
+def test_the_variables_of_the_guide_make_what_it_describes() -> None:
+    plan = derived(GUIDE).plan
+    assert plan["url"] == "https://langfuse.example.com"
+    assert {name for name, one in plan["features"].items() if one["on"]} >= {
+        *("sso", "tracing", "monitoring", "backup", "network_policies")
+    }
+    web = environment(GUIDE, "langfuse-web")
+    assert web["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://tempo.monitoring.svc.cluster.local:4318"
+    assert web["OTEL_TRACE_SAMPLING_RATIO"] == "0.1"
+    assert web["AUTH_KEYCLOAK_ISSUER"] == GUIDE["langfuse_sso_issuer"]
+    assert web["LANGFUSE_S3_EVENT_UPLOAD_FORCE_PATH_STYLE"] == "true"
+    # Its table of destinations.
+    egress = by_identity(GUIDE)["NetworkPolicy", "langfuse"]["spec"]["egress"]
+    open_to = {
+        (next(iter(peer["namespaceSelector"]["matchLabels"].values())), port["port"])
+        for rule in egress
+        for peer in rule.get("to", [])
+        if "namespaceSelector" in peer
+        for port in rule["ports"]
+    }
+    assert open_to == {("cache", 6379), ("storage", 9000), ("identity", 8080), ("monitoring", 4318)}
+
+
+def test_flags_are_booleans_and_no_secrets() -> None:
     plan = derived({**EVERYTHING, **KEYCLOAK}).plan
     assert all(type(feature["on"]) is bool for feature in plan["features"].values())
     assert {name for name, feature in plan["features"].items() if feature["on"]} >= {
