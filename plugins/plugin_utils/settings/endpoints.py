@@ -51,7 +51,8 @@ def media_service(settings: Settings) -> cluster.Service | None:
     """The Service of the object store that the way from outside leads to as well; None where it has its own way."""
     if not cluster.in_cluster(settings) or settings["langfuse_expose"] == "service":
         return None
-    if settings["langfuse_s3_public_endpoint"] not in (None, public_url(settings)):
+    given = str(settings["langfuse_s3_public_endpoint"] or "").rstrip("/")
+    if given not in ("", public_url(settings)):
         return None
     host = _host(inner_s3_endpoint(settings))
     where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from ..cluster_secrets import is_there
-from ..endpoints import redis_prefix
+from ..endpoints import media_service, redis_prefix
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
@@ -208,6 +208,8 @@ def _google(settings: Settings) -> Iterator[Problem]:
 def media_address(settings: Settings) -> Iterator[Problem]:
     """Browsers and senders are not inside the network that a store's short name is from."""
     if is_bundled(settings, "s3") or settings["langfuse_s3_public_endpoint"] or not settings["langfuse_s3_endpoint"]:
+        return
+    if media_service(settings):
         return
     host = urlsplit(settings["langfuse_s3_endpoint"]).hostname or ""
     if "." not in host:

@@ -42,6 +42,8 @@ def test_the_admin_api_leads_nowhere() -> None:
     [
         (CLUSTER, ("ai-system", "langfuse-seaweedfs", 8333)),
         (SHARED, ("storage", "rustfs-svc", 9000)),
+        ({**SHARED, "langfuse_s3_public_endpoint": "https://langfuse.example.com/"}, ("storage", "rustfs-svc", 9000)),
+        ({**SHARED, "langfuse_s3_endpoint": "http://minio:80"}, ("ai-system", "minio", 80)),
     ],
 )
 def test_media_and_exports_are_under_the_same_origin(given: dict[str, Any], service: tuple[str, str, int]) -> None:
