@@ -22,6 +22,7 @@ def derive(
     candidates: Any = None,
     stack: Any = None,
     dotenv: Any = None,
+    unclear: Any = None,
 ) -> dict[str, Any]:
     """Variables of an instance → problems, warnings, plan, secrets, generated."""
     try:
@@ -31,7 +32,7 @@ def derive(
             native(list(names)),
             native(stored or {}),
             native(candidates or {}),
-            Placement(tuple(native(hosts)), native(stack or {}), native(dotenv or {})),
+            Placement(tuple(native(hosts)), native(stack or {}), native(dotenv or {}), native(unclear or {})),
         )
     except Exception as error:
         # The message of the cause may hold a value, so only its type is told.

@@ -20,7 +20,7 @@ _NOT_JOINED = ("bridge", "host", "none")
 
 
 def describe(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """``{project, networks, names, stores: {store: {service, host, port, network}}, ambiguous}``.
+    """``{project, networks, names, stores: {store: {service, host, port, network, names}}, ambiguous}``.
 
     ``chosen`` names the service of a store where it cannot be told by its image. Raises Failure for a project without
     containers, and for a service that it does not have.
@@ -68,6 +68,7 @@ def _store(container: Container, port: int) -> dict[str, Any]:
         "host": container.service,
         "port": port,
         "network": next(iter(_networks(container)), None),
+        "names": sorted(_names(container)),
     }
 
 

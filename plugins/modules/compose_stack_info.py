@@ -47,19 +47,24 @@ RETURN = r"""
 stack:
   description:
     - C(project), its C(networks), the C(names) that its containers have there, and its C(stores), each with C(service),
-      C(host), C(port) and C(network). C(ambiguous) has the services of a store that is there more than once.
+      C(host), C(port), C(network) and C(names). C(ambiguous) has the services of a store that is there more than once.
   type: dict
   returned: when a project was named
   sample:
     project: shop
     networks: [shop_default]
     names: [pgsql, redis, shop-pgsql-1, shop-redis-1]
-    stores: {postgres: {service: pgsql, host: pgsql, port: 5432, network: shop_default}}
+    stores: {postgres: {service: pgsql, host: pgsql, port: 5432, network: shop_default, names: [pgsql, shop-pgsql-1]}}
     ambiguous: {}
 dotenv:
-  description: Name and value of each line.
+  description: Name and value of each line, as Compose reads it.
   type: dict
   returned: when a file was named
+unclear:
+  description: Names whose value refers to what the file does not set before it, each with the number of its line.
+  type: dict
+  returned: when a file was named
+  sample: {DB_PASSWORD: 7}
 code:
   description: Stable name of what is wrong.
   type: str
@@ -84,7 +89,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     if params["dotenv"]:
         try:
             with open(params["dotenv"], encoding="utf-8") as file:
-                result["dotenv"] = dotenv.parse(file.read())
+                result["dotenv"], result["unclear"] = dotenv.read(file.read())
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(
                 "dotenv_unreadable", f"{params['dotenv']} cannot be read: {error}.", "Correct langfuse_dotenv."

@@ -59,10 +59,10 @@ def derive(
     """
     names = list(names)
     given = {name: value for name, value in given.items() if value is not None}
-    read = from_dotenv(placement.dotenv, given)
+    read, unread = from_dotenv(placement, given)
     given = {**given, **{name: value for name, (value, _line) in read.items()}}
     values, problems = validate(spec, given)
-    problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
+    problems = _misplaced(placement) + unread + unknown(spec, names) + problems + _conflicts(given, stored)
     if not problems:
         values, problems = joined(values, placement.stack)
     target = values.get("langfuse_target") or "compose"

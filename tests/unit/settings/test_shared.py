@@ -18,7 +18,13 @@ STACK: dict[str, Any] = {
     "networks": [NETWORK],
     "names": ["app", "pgsql", "redis", "shop-pgsql-1"],
     "stores": {
-        "postgres": {"service": "pgsql", "host": "pgsql", "port": 5432, "network": NETWORK},
+        "postgres": {
+            "service": "pgsql",
+            "host": "pgsql",
+            "port": 5432,
+            "network": NETWORK,
+            "names": ["pgsql", "shop-pgsql-1"],
+        },
         "redis": {"service": "redis", "host": "redis", "port": 6379, "network": NETWORK},
         "s3": {"service": "minio", "host": "minio", "port": 9000, "network": "shop_storage"},
     },
@@ -41,8 +47,14 @@ S3 = {
 }
 
 
-def _run(given: dict[str, Any], stack: dict[str, Any] | None = None, dotenv: dict[str, str] | None = None) -> Derived:
-    return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack or {}, dotenv or {}))
+def _run(
+    given: dict[str, Any],
+    stack: dict[str, Any] | None = None,
+    dotenv: dict[str, str] | None = None,
+    unclear: dict[str, int] | None = None,
+) -> Derived:
+    placement = Placement(("localhost",), stack or {}, dotenv or {}, unclear or {})
+    return derive(contract(), given, list(given), {}, CANDIDATES, placement)
 
 
 def test_stores_and_network_come_from_the_stack() -> None:
@@ -144,3 +156,84 @@ def test_a_problem_names_the_line_of_the_file() -> None:
 def test_an_object_store_without_an_address_is_aws_unless_the_stack_s_is_named() -> None:
     aws = {**JOINED, "langfuse_s3_source": "existing", "langfuse_s3_use_role": True}
     assert _run(aws, STACK).plan["endpoints"]["s3"]["endpoint"] is None
+
+
+_BARE = {name: value for name, value in JOINED.items() if "admin" not in name}
+_SAIL = ("sail", "canary-db")
+_REDIS_LINE = {"REDIS_PASSWORD": "canary-redis"}
+
+
+@pytest.mark.parametrize(
+    ("given", "lines", "postgres", "redis"),
+    [
+        pytest.param({}, {}, _SAIL, (None, None), id="the stack's own"),
+        pytest.param({}, {"DB_HOST": "pgsql"}, _SAIL, (None, None), id="by its service"),
+        pytest.param({}, {"DB_HOST": "shop-pgsql-1"}, _SAIL, (None, None), id="by its container"),
+        pytest.param({}, {"DB_HOST": "127.0.0.1"}, _SAIL, (None, None), id="by its published port"),
+        pytest.param(
+            {}, {"DB_HOST": "db.example.com"}, (None, None), (None, None), id="the application's is elsewhere"
+        ),
+        pytest.param({"langfuse_postgres_host": "pgsql"}, {}, _SAIL, (None, None), id="the stack's, written down"),
+        pytest.param(
+            {"langfuse_postgres_host": "db2"}, {"DB_HOST": "pgsql"}, (None, None), (None, None), id="another one"
+        ),
+        pytest.param(
+            {"langfuse_postgres_host": "db2"}, {"DB_HOST": "db2"}, _SAIL, (None, None), id="outside, both the same"
+        ),
+        pytest.param({"langfuse_postgres_admin_user": "sail"}, {}, _SAIL, (None, None), id="the very user"),
+        pytest.param({"langfuse_postgres_admin_user": "root"}, {}, ("root", None), (None, None), id="another user"),
+        pytest.param(
+            {"langfuse_postgres_admin_user": "root", "langfuse_postgres_admin_password": "canary-own"},
+            *({}, ("root", "canary-own"), (None, None)),
+            id="a login of its own",
+        ),
+        pytest.param({}, _REDIS_LINE, _SAIL, ("default", "canary-redis"), id="the default user of Redis"),
+        pytest.param(
+            {}, {**_REDIS_LINE, "REDIS_USERNAME": "app"}, _SAIL, ("app", "canary-redis"), id="a user of Redis"
+        ),
+        pytest.param(
+            {"langfuse_redis_admin_user": "root"}, _REDIS_LINE, _SAIL, ("root", None), id="another user of Redis"
+        ),
+        pytest.param(
+            {"langfuse_redis_host": "redis.example.com"}, _REDIS_LINE, _SAIL, (None, None), id="a Redis elsewhere"
+        ),
+        pytest.param(
+            {"langfuse_redis_password": "canary-made"},
+            _REDIS_LINE,
+            _SAIL,
+            (None, None),
+            id="a Redis user that is there",
+        ),
+    ],
+)
+def test_a_login_of_the_file_is_for_the_stack_s_own_store(
+    given: dict[str, Any], lines: dict[str, str], postgres: tuple[Any, Any], redis: tuple[Any, Any]
+) -> None:
+    """And user and password are taken together or not at all."""
+    made = {"langfuse_postgres_password": "canary-of-the-role"}
+    result = _run({**_BARE, **made, **given}, STACK, {"DB_USERNAME": "sail", "DB_PASSWORD": "canary-db", **lines})
+    assert not result.problems, result.problems
+    for store, (user, password) in {"postgres": postgres, "redis": redis}.items():
+        assert result.plan["provision"][store]["admin_user"] == user
+        assert result.secrets.get(f"langfuse_{store}_admin_password") == password
+
+
+def test_keys_and_passwords_of_the_file_belong_to_its_own_names() -> None:
+    lines = {
+        "LANGFUSE_INIT_USER_EMAIL": "boss@example.com",
+        "LANGFUSE_INIT_USER_PASSWORD": "canary-of-the-boss",
+        "CLICKHOUSE_USER": "other",
+        "CLICKHOUSE_PASSWORD": "canary-other",
+    }
+    assert _run({}, dotenv=lines).secrets["langfuse_init_user_password"] == "canary-of-the-boss"
+    result = _run({**GOOD, "langfuse_clickhouse_user": "langfuse"}, dotenv=lines)
+    assert "canary-of-the-boss" not in str(result.secrets) and "canary-other" not in str(result.secrets)
+    given = {"langfuse_init_user_password": "canary-given-1"}
+    assert _run(given, dotenv=lines).plan["init"]["user_email"] == "boss@example.com"
+
+
+def test_a_line_that_cannot_be_read_is_named_where_it_is_needed() -> None:
+    result = _run(_BARE, STACK, {"DB_USERNAME": "sail"}, {"DB_PASSWORD": 7, "APP_KEY": 3})
+    (problem,) = (one for one in result.problems if one.variable == "langfuse_dotenv")
+    assert "DB_PASSWORD in line 7" in str(problem)
+    assert not list(_run(GOOD, dotenv={}, unclear={"DB_PASSWORD": 7}).problems)
