@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -261,19 +261,49 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         return host if given["tls"] else names.get(host, host)
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        servers = redis_servers.servers(given, params["redis_sentinel_password"], ca_path, located)
-        results = [
-            redis_user.ensure({**asked, "login_host": host, "login_port": port}, check_mode) for host, port in servers
-        ]
-        return {
-            **results[0],
-            "changed": any(result["changed"] for result in results),
-            "warnings": list(dict.fromkeys(text for result in results for text in result["warnings"])),
-            "diff": [result["diff"] for result in results if result["changed"]],
-        }
+        login = (
+            (asked["login_user"], asked["login_password"]) if administered else (given["username"], asked["password"])
+        )
+        found = redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path, located)
+        return _on_each(found, asked, check_mode, given["mode"] == "cluster")
 
     host = given["host"] or ""
     return Store("redis", ensure, options, host, located(host))
+
+
+# A server that follows another, and is away or still reads its data.
+_AWAY = ("redis_down", "redis_loading")
+
+
+def _on_each(found: Sequence[redis_servers.Server], asked: Options, check_mode: bool, cluster: bool) -> dict[str, Any]:
+    """The user on every server. One that only follows may be away: it is named, and gets the user in the next run."""
+    results, away = [], []
+    for server in found:
+        options = {**asked, "login_host": server.host, "login_port": server.port}
+        try:
+            results.append(redis_user.ensure(options if server.needed else {**options, "wait": 0}, check_mode))
+        except Failure as failure:
+            if server.needed or failure.code not in _AWAY:
+                raise
+            away.append(
+                f"{server.label} does not answer and lacks the user {asked['username']} until the next run: "
+                "start it, then run provision, before a failover makes it a master."
+            )
+    if not results:
+        raise Failure("redis_down", "No server of the Redis takes writes.", "Mend it first: see CLUSTER NODES.")
+    first = results[0]
+    if first["server"]["cluster"] and not cluster and first["server"]["product"] != "Dragonfly":
+        raise Failure(
+            "redis_mode",
+            f"Redis at {found[0].label} is a node of a cluster.",
+            "Set langfuse_redis_mode: cluster, and langfuse_redis_nodes to some of its nodes.",
+        )
+    return {
+        **first,
+        "changed": any(result["changed"] for result in results),
+        "warnings": list(dict.fromkeys([*(text for result in results for text in result["warnings"]), *away])),
+        "diff": [result["diff"] for result in results if result["changed"]],
+    }
 
 
 def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
