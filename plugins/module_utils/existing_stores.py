@@ -61,6 +61,12 @@ class Store(NamedTuple):
     options: Options
     host: str = ""
     address: str = ""
+    # User → the variable of its password.
+    users: Mapping[str, str] = {}
+
+
+# Codes of a refused login.
+_LOGIN = ("database_password", "clickhouse_login", "redis_wrong_password")
 
 
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
@@ -93,9 +99,15 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
     try:
         return store.ensure(store.options, check_mode)
     except Failure as failure:
-        raise Failure(
-            failure.code, _words(failure.message, store), _words(failure.cure, store), **failure.details
-        ) from None
+        cure = _words(failure.cure, store)
+        if failure.code in _LOGIN:
+            named = re.compile(r"\b(?:let|refuses|user) (\S+?)(?: in)?[.:]").findall(failure.message)
+            cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
+        raise Failure(failure.code, _words(failure.message, store), cure, **failure.details) from None
+
+
+def _users(store: str, own: str, admin: str | None) -> dict[str, str]:
+    return {**({admin: f"langfuse_{store}_admin_password"} if admin else {}), own: f"langfuse_{store}_password"}
 
 
 def _keys_lost(stores: list[Store], new_secrets: list[str]) -> list[Failure]:
@@ -188,7 +200,8 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
         "state": "present",
     }
     ensure = postgresql_database.ensure if administered else _only_checked
-    return Store("postgres", ensure, options, given["host"], address)
+    users = _users("postgres", given["user"], given["admin_user"])
+    return Store("postgres", ensure, options, given["host"], address, users)
 
 
 def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
@@ -225,7 +238,8 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
         "confirm": None,
         "wait": _WAIT,
     }
-    return Store("clickhouse", clickhouse_database.ensure, options, host, address)
+    users = _users("clickhouse", given["user"], given["admin_user"])
+    return Store("clickhouse", clickhouse_database.ensure, options, host, address, users)
 
 
 def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
@@ -268,7 +282,8 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         return _on_each(found, asked, check_mode, given["mode"] == "cluster")
 
     host = given["host"] or ""
-    return Store("redis", ensure, options, host, located(host))
+    users = _users("redis", options["username"], given["admin_user"])
+    return Store("redis", ensure, options, host, located(host), users)
 
 
 # A server that follows another, and is away or still reads its data.

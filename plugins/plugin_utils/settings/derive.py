@@ -25,7 +25,7 @@ from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
-from .sources import bundled_services, drawn, is_bundled, places, used
+from .sources import bundled_services, drawn, fits, is_bundled, marks, places, used
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,14 @@ def _choose(
     for name in kept.GENERATED:
         if not used(values, name):
             continue
-        if value := values.get(name) or stored.get(name):
+        if value := values.get(name) or (stored.get(name) if fits(values, stored, name) else None):
             secrets[name] = value
         elif name in candidates and drawn(values, name):
             secrets[name] = candidates[name]
             generated.append(name)
+    for mark in (mark for mark in marks(values) if mark not in stored):
+        secrets[mark] = "in an existing store"
+        generated.append(mark)
     for name, option in spec.items():
         if option.get("no_log") and name not in secrets and values.get(name):
             secrets[name] = values[name]

@@ -53,6 +53,22 @@ def drawn(values: Values, name: str) -> bool:
     return name != "langfuse_keycloak_client_secret" or makes_client(values)
 
 
+def mark_of(name: str) -> str:
+    """Entry of the secrets file that says: the collection made the user of this password in an existing store."""
+    return f"{name}_made"
+
+
+def marks(values: Values) -> tuple[str, ...]:
+    """The marks of the users that are made with a password of the secrets file."""
+    names = ((store, f"langfuse_{store}_password") for store in ("postgres", "clickhouse", "redis"))
+    return tuple(mark_of(name) for store, name in names if is_administered(values, store) and not values.get(name))
+
+
+def fits(values: Values, stored: Mapping[str, str], name: str) -> bool:
+    """Whether a stored secret may be used: one that was drawn for a bundled store is no user's of an existing one."""
+    return drawn(values, name) or name == "langfuse_keycloak_client_secret" or bool(stored.get(mark_of(name)))
+
+
 def used(values: Values, name: str) -> bool:
     """Whether the instance uses the secret at all."""
     return name not in ("langfuse_s3_access_key", "langfuse_s3_secret_key") or not without_keys(values)

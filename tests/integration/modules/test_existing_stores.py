@@ -139,6 +139,8 @@ def test_nothing_is_made_where_one_is_unfit(
     assert result["failed"], result
     for part in ("PostgreSQL on localhost", "Redis at", f"bucket {names}-events"):
         assert part in result["msg"]
+    for store in ("postgres", "redis"):
+        assert f"The password is langfuse_{store}_admin_password." in result["msg"]
     assert f"'{names}'" not in statement(clickhouse, "SELECT groupArray(name) FROM system.databases")
     assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}'")
     repaired = run("existing_stores", **everything)
@@ -173,6 +175,14 @@ def test_new_keys_for_an_old_database(run: Any, everything: Result, postgres: Po
     refused = run("existing_stores", check=True, **only, **drawn)
     assert (refused["code"], "langfuse_salt" in refused["msg"]) == ("keys_lost", True)
     assert not run("existing_stores", **only)["changed"]
+
+
+def test_without_any_login_the_variable_to_give_is_named(run: Any, valkey: Any) -> None:
+    refused = run("existing_stores", redis={"host": valkey().host, "prefix": "langfuse:"})
+    assert (refused["code"], "The password is langfuse_redis_password." in refused["msg"]) == (
+        "redis_wrong_password",
+        True,
+    )
 
 
 def until(ready: Any) -> None:

@@ -63,7 +63,29 @@ def test_a_password_is_drawn_only_for_a_user_that_is_made(store: str) -> None:
     assert (made.secrets[name], name in made.generated) == (CANDIDATES[name], True)
     assert name not in run({**GOOD, **theirs}).generated
     # Who takes the administrator away later keeps the password that was made.
-    assert run({**GOOD, **theirs}, {name: "made-earlier"}).secrets[name] == "made-earlier"
+    (mark,) = set(made.generated) - set(CANDIDATES)
+    assert run({**GOOD, **theirs}, {name: "made-earlier", mark: made.secrets[mark]}).secrets[name] == "made-earlier"
+    assert mark not in run({**GOOD, **theirs, f"langfuse_{store}_admin_user": "root"}, {mark: "is there"}).generated
+
+
+@pytest.mark.parametrize("store", ["postgres", "clickhouse", "redis", "s3"])
+def test_a_password_of_the_bundled_store_is_not_taken_to_an_existing_one(store: str) -> None:
+    """Somebody else made that user; only with an administrator it is the collection that does."""
+    names = (
+        [f"langfuse_s3_{key}" for key in ("access_key", "secret_key")]
+        if store == "s3"
+        else [f"langfuse_{store}_password"]
+    )
+    theirs = {key: value for key, value in OF_ONES_OWN[store].items() if key not in names}
+    stored = dict.fromkeys(names, "drawnForTheBundledOne")
+    assert all(run(GOOD, stored).secrets[name] == stored[name] for name in names)
+    result = run({**GOOD, **theirs}, stored)
+    # A Redis may have no password at all; whether it has one is asked before anything is changed.
+    assert [problem.variable for problem in result.problems] == ([] if store == "redis" else names)
+    assert not set(names) & set(result.secrets)
+    if store != "s3":
+        made = run({**GOOD, **theirs, f"langfuse_{store}_admin_user": "root"}, stored)
+        assert made.secrets[names[0]] == stored[names[0]]
 
 
 def test_no_keys_are_drawn_for_a_store_of_ones_own() -> None:

@@ -149,7 +149,7 @@ def store_credentials(settings: Settings) -> Iterator[Problem]:
         if not settings.secrets.get(f"langfuse_{store}_password"):
             yield Problem(
                 f"langfuse_{store}_password",
-                f"is missing, and the user of an existing {store} was made by somebody else",
+                f"is missing: the user of an existing {store} was made by somebody else, and no generated password is its own",
                 f"Write it, or set langfuse_{store}_admin_user to have the user made",
             )
 
