@@ -105,6 +105,16 @@ options:
     type: list
     elements: str
     default: []
+  networks:
+    description: Docker networks of others that the instance joins.
+    type: list
+    elements: str
+    default: []
+  application:
+    description: Names of the services that others find the instance by there.
+    type: list
+    elements: str
+    default: []
   controller_time:
     description: Seconds since the epoch on the controller.
     type: float
@@ -191,6 +201,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import observe
+from ansible_collections.llmops.langfuse.plugins.module_utils.networks import Joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages
 
@@ -225,6 +236,8 @@ def main() -> None:
             moved_stores=dict(type="list", elements="str", default=[]),
             sources=dict(type="list", elements="str", default=[]),
             images=dict(type="list", elements="str", default=[]),
+            networks=dict(type="list", elements="str", default=[]),
+            application=dict(type="list", elements="str", default=[]),
             controller_time=dict(type="float", required=True),
         ),
         supports_check_mode=True,
@@ -233,6 +246,7 @@ def main() -> None:
     places = Places(
         *(given[name] for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores"))
     )
+    joined = Joined(given["networks"], given["application"], given["stores"])
     try:
         host = observe(
             given["project"],
@@ -242,6 +256,7 @@ def main() -> None:
             given["frozen"],
             given["requirements"],
             places,
+            joined,
         )
     except Failure as failure:
         module.fail_json(**failure.as_result())
@@ -255,6 +270,7 @@ def main() -> None:
         postgres_version=given["postgres_version"],
         new_secrets=given["new_secrets"],
         places=places,
+        joined=joined,
     )
     found = findings(host, wanted)
     module.exit_json(
