@@ -16,11 +16,10 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
     compose,
     keycloak_client,
-    postgresql,
     postgresql_database,
     redis_acl,
     redis_servers,
-    redis_user,
+    store_claims,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
@@ -63,6 +62,7 @@ class Store(NamedTuple):
     address: str = ""
     # User → the variable of its password.
     users: Mapping[str, str] = {}
+    claim: store_claims.Claim | None = None
 
 
 # Codes of a refused login.
@@ -82,7 +82,10 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
                 planned[store.name] = future.result()
             except Failure as failure:
                 failures.append(failure)
-    failures += _keys_lost(stores, params["new_secrets"])
+    claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
+    lost = _keys_lost(claims, params["new_secrets"])
+    failures += lost or store_claims.unclaimed(claims, params["unclaimed"])
+    failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
         raise joined(failures)
     results = dict(planned)
@@ -91,6 +94,8 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
         for store in stores:
             if planned[store.name]["changed"]:
                 results[store.name] = _told(store, False)
+        if params["directory"]:
+            store_claims.remember(claims, params["directory"])
     return _result(results)
 
 
@@ -110,35 +115,18 @@ def _users(store: str, own: str, admin: str | None) -> dict[str, str]:
     return {**({admin: f"langfuse_{store}_admin_password"} if admin else {}), own: f"langfuse_{store}_password"}
 
 
-def _keys_lost(stores: list[Store], new_secrets: list[str]) -> list[Failure]:
+def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[str]) -> list[Failure]:
     """The failure that new keys for an old database are: they orphan what it holds."""
-    for store in stores:
-        if new_secrets and store.name == "postgres" and _has_schema(store.options):
-            where = f"{store.options['database']} on {store.host}"
-            return [
-                Failure(
-                    "keys_lost",
-                    f"Database {where} holds a Langfuse instance, and the secrets file lacks {', '.join(new_secrets)}: new ones would "
-                    "orphan its data.",
-                    "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database.",
-                )
-            ]
-    return []
-
-
-def _has_schema(options: Options) -> bool:
-    """Whether the database has Langfuse's tables; False where it is not there yet, or may not be read."""
-    login = {"user": options["login_user"], "password": options["login_password"] or ""}
-    where = {"host": options["login_host"], "port": options["login_port"], "dbname": options["database"]}
-    try:
-        connection = postgresql.open_connection(
-            **where, **login, **postgresql.tls(options["sslmode"], options["ca_path"])
+    held = claims["postgres"].holds() if new_secrets and "postgres" in claims else ""
+    if not held:
+        return []
+    return [
+        Failure(
+            "keys_lost",
+            f"{held}, and the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data.",
+            "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database.",
         )
-    except postgresql.Refused:
-        return False
-    with connection:
-        found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
-    return bool(found and found[0])
+    ]
 
 
 def _words(text: str, store: Store) -> str:
@@ -201,7 +189,9 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
     }
     ensure = postgresql_database.ensure if administered else _only_checked
     users = _users("postgres", given["user"], given["admin_user"])
-    return Store("postgres", ensure, options, given["host"], address, users)
+    return Store(
+        "postgres", ensure, options, given["host"], address, users, store_claims.postgres(options, given["host"])
+    )
 
 
 def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
@@ -239,7 +229,8 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
         "wait": _WAIT,
     }
     users = _users("clickhouse", given["user"], given["admin_user"])
-    return Store("clickhouse", clickhouse_database.ensure, options, host, address, users)
+    claim = store_claims.clickhouse_database(options, host)
+    return Store("clickhouse", clickhouse_database.ensure, options, host, address, users, claim)
 
 
 def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
@@ -274,51 +265,19 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         # A certificate is for the name.
         return host if given["tls"] else names.get(host, host)
 
+    own, admin = (given["username"], params["redis_password"]), (given["admin_user"], params["redis_admin_password"])
+    login, cluster = admin if administered else own, given["mode"] == "cluster"
+
+    def servers() -> list[redis_servers.Server]:
+        return redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path, located)
+
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        login = (
-            (asked["login_user"], asked["login_password"]) if administered else (given["username"], asked["password"])
-        )
-        found = redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path, located)
-        return _on_each(found, asked, check_mode, given["mode"] == "cluster")
+        return redis_servers.ensure_user(servers(), asked, check_mode, cluster)
 
     host = given["host"] or ""
     users = _users("redis", options["username"], given["admin_user"])
-    return Store("redis", ensure, options, host, located(host), users)
-
-
-# A server that follows another, and is away or still reads its data.
-_AWAY = ("redis_down", "redis_loading")
-
-
-def _on_each(found: Sequence[redis_servers.Server], asked: Options, check_mode: bool, cluster: bool) -> dict[str, Any]:
-    """The user on every server. One that only follows may be away: it is named, and gets the user in the next run."""
-    results, away = [], []
-    for server in found:
-        options = {**asked, "login_host": server.host, "login_port": server.port}
-        try:
-            results.append(redis_user.ensure(options if server.needed else {**options, "wait": 0}, check_mode))
-        except Failure as failure:
-            if server.needed or failure.code not in _AWAY:
-                raise
-            away.append(
-                f"{server.label} does not answer and lacks the user {asked['username']} until the next run: "
-                "start it, then run provision, before a failover makes it a master."
-            )
-    if not results:
-        raise Failure("redis_down", "No server of the Redis takes writes.", "Mend it first: see CLUSTER NODES.")
-    first = results[0]
-    if first["server"]["cluster"] and not cluster and first["server"]["product"] != "Dragonfly":
-        raise Failure(
-            "redis_mode",
-            f"Redis at {found[0].label} is a node of a cluster.",
-            "Set langfuse_redis_mode: cluster, and langfuse_redis_nodes to some of its nodes.",
-        )
-    return {
-        **first,
-        "changed": any(result["changed"] for result in results),
-        "warnings": list(dict.fromkeys([*(text for result in results for text in result["warnings"]), *away])),
-        "diff": [result["diff"] for result in results if result["changed"]],
-    }
+    claim = store_claims.redis(options, login, servers, host or given["nodes"][0], cluster)
+    return Store("redis", ensure, options, host, located(host), users, claim)
 
 
 def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
@@ -348,7 +307,7 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store
             s3_buckets.ensure(own, check_mode)
         return result
 
-    return Store("s3", ensure, options, host, address)
+    return Store("s3", ensure, options, host, address, claim=store_claims.s3(options))
 
 
 def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import redis_client
+from ansible_collections.llmops.langfuse.plugins.module_utils import redis_client, redis_user
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import DENIED, UNKNOWN, ServerError, Where
 
@@ -115,6 +115,41 @@ def _watched(client: redis_client.Client, name: str, located: Located) -> list[S
     replicas = [_fields(row) for row in client.call("SENTINEL", "REPLICAS", name)]
     followers = [Server(located(row["ip"]), int(row["port"]), needed=False) for row in replicas]
     return [Server(located(_text(master[0])), int(master[1])), *followers]
+
+
+# A server that follows another, and is away or still reads its data.
+_AWAY = ("redis_down", "redis_loading")
+
+
+def ensure_user(found: Sequence[Server], asked: Mapping[str, Any], check_mode: bool, cluster: bool) -> dict[str, Any]:
+    """The user on every server. One that only follows may be away: it is named, and gets the user in the next run."""
+    results, away = [], []
+    for server in found:
+        options = {**asked, "login_host": server.host, "login_port": server.port}
+        try:
+            results.append(redis_user.ensure(options if server.needed else {**options, "wait": 0}, check_mode))
+        except Failure as failure:
+            if server.needed or failure.code not in _AWAY:
+                raise
+            away.append(
+                f"{server.label} does not answer and lacks the user {asked['username']} until the next run: "
+                "start it, then run provision, before a failover makes it a master."
+            )
+    if not results:
+        raise Failure("redis_down", "No server of the Redis takes writes.", "Mend it first: see CLUSTER NODES.")
+    first = results[0]
+    if first["server"]["cluster"] and not cluster and first["server"]["product"] != "Dragonfly":
+        raise Failure(
+            "redis_mode",
+            f"Redis at {found[0].label} is a node of a cluster.",
+            "Set langfuse_redis_mode: cluster, and langfuse_redis_nodes to some of its nodes.",
+        )
+    return {
+        **first,
+        "changed": any(result["changed"] for result in results),
+        "warnings": list(dict.fromkeys([*(text for result in results for text in result["warnings"]), *away])),
+        "diff": [result["diff"] for result in results if result["changed"]],
+    }
 
 
 def _values(row: Any) -> dict[str, Any]:

@@ -95,6 +95,22 @@ options:
       pkce: {description: Proof that sign-ins must bring., type: str, choices: [S256, none], default: S256}
   keycloak_admin_password: {description: Password of the administrator., type: str}
   keycloak_client_secret: {description: Secret of the client., type: str}
+  directory:
+    description: Directory of the project. What the stores call themselves is kept there. Without it nothing is.
+    type: path
+  places:
+    description: Where each store is, as people are told.
+    type: dict
+    default: {}
+  unclear:
+    description: Stores that had another address, each with that. One that is not the same by its own words is refused.
+    type: dict
+    default: {}
+  unclaimed:
+    description: Stores that the instance has not used. One that holds data of Langfuse is refused.
+    type: list
+    elements: str
+    default: []
   networks:
     description: Docker networks of this host on which the names of the stores are known.
     type: list
@@ -217,6 +233,10 @@ def argument_spec() -> dict[str, Any]:
         ),
         "keycloak_admin_password": secret,
         "keycloak_client_secret": secret,
+        "directory": {"type": "path"},
+        "places": {"type": "dict", "default": {}},
+        "unclear": {"type": "dict", "default": {}},
+        "unclaimed": {"type": "list", "elements": "str", "default": []},
         "networks": {"type": "list", "elements": "str", "default": []},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},

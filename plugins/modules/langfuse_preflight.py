@@ -95,6 +95,14 @@ options:
     type: list
     elements: str
     default: []
+  former_places:
+    description: How an earlier version wrote the same places down.
+    type: dict
+    default: {}
+  new:
+    description: Whether the instance has no secrets from an earlier run.
+    type: bool
+    default: false
   sources:
     description: Paths of the host that containers mount.
     type: list
@@ -188,6 +196,16 @@ data:
   returned: always
   type: list
   elements: str
+unclear:
+  description: Stores of others with another address, each with the one of the last run. Only they can tell whether they are the same.
+  returned: always
+  type: dict
+  sample: {postgres: 'db:5432/langfuse'}
+unclaimed:
+  description: Stores of others that the instance has not used yet.
+  returned: always
+  type: list
+  elements: str
 missing_images:
   description: Which of O(images) are not on the host.
   returned: always
@@ -202,7 +220,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import observe
 from ansible_collections.llmops.langfuse.plugins.module_utils.networks import Joined
-from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, unclaimed, unclear
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages
 
 
@@ -234,6 +252,8 @@ def main() -> None:
             folders=dict(type="dict", default={}),
             store_places=dict(type="dict", default={}),
             moved_stores=dict(type="list", elements="str", default=[]),
+            former_places=dict(type="dict", default={}),
+            new=dict(type="bool", default=False),
             sources=dict(type="list", elements="str", default=[]),
             images=dict(type="list", elements="str", default=[]),
             networks=dict(type="list", elements="str", default=[]),
@@ -244,7 +264,10 @@ def main() -> None:
     )
     given = module.params
     places = Places(
-        *(given[name] for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores"))
+        *(
+            given[name]
+            for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores", "former_places")
+        )
     )
     joined = Joined(given["networks"], given["application"], given["stores"])
     try:
@@ -282,6 +305,8 @@ def main() -> None:
         packages=packages(host, wanted),
         data=list(host.data),
         missing_images=list(host.missing_images),
+        unclear=unclear(places, host.places),
+        unclaimed=unclaimed(places, host.places, given["new"]),
         healthy=list(host.healthy),
         python=sys.executable,
         python_ready=host.python_ready,

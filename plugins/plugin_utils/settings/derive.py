@@ -25,7 +25,7 @@ from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
-from .sources import bundled_services, drawn, fits, is_bundled, marks, places, used
+from .sources import bundled_services, drawn, fits, former_places, is_bundled, marks, places, used
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def derive(
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement),
+        _plan(settings, placement, not stored),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -153,13 +153,15 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
+def _plan(settings: Settings, placement: Placement, new: bool) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
     registry = settings["langfuse_image_registry"].rstrip("/")
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
         "instance": settings.instance,
+        # Whether no run has kept secrets of it.
+        "new": new,
         "target": settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
@@ -224,7 +226,8 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "stores": list(bundled_services(settings)),
             "networks": settings["langfuse_compose_networks"],
             "preparation": preparation(settings, where, buckets),
-            "store_places": places(where),
+            "store_places": places(where, buckets),
+            "former_places": former_places(where),
             "moved_stores": settings["langfuse_moved_stores"],
             "overrides": settings["langfuse_compose_overrides"],
         },

@@ -74,13 +74,22 @@ def used(values: Values, name: str) -> bool:
     return name not in ("langfuse_s3_access_key", "langfuse_s3_secret_key") or not without_keys(values)
 
 
-def places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]) -> dict[str, str]:
     """Store → where its data is, for the run that is told another place. No secrets."""
     postgres, clickhouse, redis, s3 = (endpoints[store] for store in SERVICES)
+    nodes = ",".join(redis["nodes"]) or f"{redis['host']}:{redis['port']}"
+    master = f"/{redis['sentinel_master']}" if redis["mode"] == "sentinel" else ""
     existing = {
-        "postgres": f"{postgres['host']}:{postgres['port']}/{postgres['database']}",
+        # A pooler has no data.
+        "postgres": f"{postgres['direct_host']}:{postgres['direct_port']}/{postgres['database']}",
         "clickhouse": f"{clickhouse['host']}:{clickhouse['port']}/{clickhouse['database']}",
-        "redis": f"{','.join(redis['nodes']) or '{host}:{port}'.format(**redis)} {redis['prefix']}".strip(),
-        "s3": f"{s3['service']} {s3['endpoint'] or s3['region']}",
+        "redis": f"{nodes}{master} {redis['prefix']}".strip(),
+        "s3": f"{s3['service']} {s3['endpoint'] or s3['region']} {buckets['events']},{buckets['media']}",
     }
     return {store: place if endpoints[store]["source"] == EXISTING else BUNDLED for store, place in existing.items()}
+
+
+def former_places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Store → how an earlier version wrote its place down, where that differs in more than its form."""
+    postgres = endpoints["postgres"]
+    return {"postgres": f"{postgres['host']}:{postgres['port']}/{postgres['database']}"}

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.config
+import botocore.session
 import pytest
+import redis
 
 from tests.integration.modules import conftest
 from tests.integration.modules.clickhouse_server import ADMIN as CLICKHOUSE_ADMIN
@@ -164,6 +167,61 @@ def test_without_an_administrator_it_says_what_is_missing(run: Any, everything: 
     assert (refused["failed"], refused["code"]) == (True, "database_password"), refused
     assert run("existing_stores", **only)["changed"]
     assert not run("existing_stores", **alone)["changed"]
+
+
+def used(everything: Result, postgres: Postgres, clickhouse: str, names: str) -> None:
+    """As an instance leaves its stores: tables, queues, objects."""
+    with contextlib.closing(postgres.connect(names, OWN, names)) as connection:
+        connection.execute("CREATE TABLE _prisma_migrations (id int)")
+    statement(clickhouse, f"CREATE TABLE {names}.schema_migrations (version Int64) ENGINE = MergeTree ORDER BY version")
+    client = redis.Redis(everything["redis"]["host"], username="langfuse", password=OWN)
+    client.hset("langfuse::event-propagation-queue:repeat", "a", "1")
+    client.hset("langfuse::otel-ingestion-queue:meta", "version", "bullmq")
+    store = botocore.session.get_session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=everything["s3"]["endpoint"],
+        aws_access_key_id=everything["s3_access_key"],
+        aws_secret_access_key=everything["s3_secret_key"],
+        config=botocore.config.Config(s3={"addressing_style": "path"}),
+    )
+    store.put_object(Bucket=f"{names}-media", Key="one", Body=b"1")
+
+
+def test_stores_with_the_data_of_another_instance(
+    run: Any, everything: Result, postgres: Postgres, clickhouse: str, names: str
+) -> None:
+    """Empty ones are taken, used ones are not, all of them told at once, and nothing is made."""
+    new = {"unclaimed": ["clickhouse", "postgres", "redis", "s3"]}
+    assert run("existing_stores", **everything, **new)["changed"]
+    assert not run("existing_stores", **everything, **new)["changed"]
+    used(everything, postgres, clickhouse, names)
+    refused = run("existing_stores", check=True, **everything, **new)
+    assert refused.get("code") == "store_in_use", refused
+    for said in (
+        *(f"Database {names} on localhost", f"Database {names} of ClickHouse", "queues of Langfuse under langfuse:"),
+        *(f"objects in {names}-media", "langfuse_moved_stores: [s3]", "Write another langfuse_redis_key_prefix"),
+    ):
+        assert said in refused["msg"]
+    assert not run("existing_stores", **everything)["changed"]
+
+
+def test_a_store_is_known_by_more_than_its_address(
+    run: Any, everything: Result, postgres: Postgres, names: str, tmp_path: Path
+) -> None:
+    """A pooler, a sentinel or another node in front changes nothing; another store is refused before it is changed."""
+    kept = {"directory": str(tmp_path), "places": {"postgres": f"pooler:6432/{names}"}}
+    before = {store: f"old-{store}" for store in ("postgres", "clickhouse", "redis")}
+    unknown = run("existing_stores", check=True, **everything, **kept, unclear=before)
+    assert unknown.get("code") == "store_moved", unknown
+    assert "The data of postgres is at old-postgres, and langfuse_postgres_source" in unknown["msg"]
+    assert run("existing_stores", **everything, **kept)["changed"]
+    again = run("existing_stores", **everything, **kept, unclear=before)
+    assert again.get("changed") is False, again.get("msg")
+    everything["postgres"].update(database=f"{names}b", user=f"{names}b")
+    moved = run("existing_stores", **everything, **kept, unclear=before)
+    assert (moved["code"], "old-redis" in moved["msg"]) == ("store_moved", False)
+    assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}b'")
 
 
 def test_new_keys_for_an_old_database(run: Any, everything: Result, postgres: Postgres, names: str) -> None:

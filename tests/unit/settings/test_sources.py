@@ -279,6 +279,19 @@ def test_where_the_data_is_stays_on_record() -> None:
         "postgres": "db.example.com:5432/langfuse",
         "clickhouse": "bundled",
         "redis": "redis-1:6379,redis-2:6379 langfuse:",
-        "s3": "s3 https://minio.example.com:9000",
+        "s3": "s3 https://minio.example.com:9000 langfuse-events,langfuse-media",
     }
     assert set(run(GOOD).plan["compose"]["store_places"].values()) == {"bundled"}
+
+
+def test_a_pooler_has_no_data_and_a_master_behind_sentinels_has_a_name() -> None:
+    pooled = {"langfuse_postgres_host": "pooler", "langfuse_postgres_direct_host": "db.example.com"}
+    compose = run({**GOOD, **POSTGRES, **pooled, **SENTINEL}).plan["compose"]
+    assert compose["store_places"]["postgres"] == "db.example.com:5432/langfuse"
+    assert compose["former_places"]["postgres"] == "pooler:5432/langfuse"
+    assert compose["store_places"]["redis"] == "redis-1:6379,redis-2:6379/mymaster langfuse:"
+
+
+def test_an_instance_without_kept_secrets_is_new() -> None:
+    assert run(GOOD).plan["new"]
+    assert not run(GOOD, {"langfuse_salt": "of-an-earlier-run"}).plan["new"]
