@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -72,7 +73,7 @@ _LOGIN = ("database_password", "clickhouse_login", "redis_wrong_password")
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
     """``{changed, stores, notices, diff}``. Raises one Failure for all that is wrong before anything is changed."""
     names = compose.names_on(params["networks"])
-    stores = [build(params, ca_path, names) for name, build in _BUILDERS.items() if params[name]]
+    stores = [build(params, ca_path, names, not check_mode) for name, build in _BUILDERS.items() if params[name]]
     planned: dict[str, dict[str, Any]] = {}
     failures: list[Failure] = []
     with ThreadPoolExecutor(max_workers=len(stores) or 1) as pool:
@@ -162,7 +163,7 @@ def _version(result: Mapping[str, Any]) -> str:
     return str(result.get("version") or (result.get("server") or {}).get("version") or "")
 
 
-def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
     given = params["postgres"]
     verified = given["sslmode"] == "verify-full"
     # A certificate is for the name.
@@ -207,7 +208,7 @@ def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
     return result
 
 
-def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
     given = params["clickhouse"]
     parts = urlsplit(given["url"])
     host = parts.hostname or ""
@@ -233,7 +234,7 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
     return Store("clickhouse", clickhouse_database.ensure, options, host, address, users, claim)
 
 
-def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _redis(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
     given = params["redis"]
     administered = bool(given["admin_user"])
     options = {
@@ -280,7 +281,7 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
     return Store("redis", ensure, options, host, located(host), users, claim)
 
 
-def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _s3(params: Options, ca_path: str | None, names: Mapping[str, str], writes: bool) -> Store:
     given = params["s3"]
     endpoint, host, address = given["endpoint"], "", ""
     if endpoint and endpoint.startswith("http:"):
@@ -298,19 +299,36 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store
         "buckets": given["buckets"],
         "wait": _WAIT,
     }
-    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"], "probe": True}
+    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
+    variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        """The administrator makes, and what counts is what the application's own key may do."""
-        result = s3_buckets.ensure(asked, check_mode)
-        if not (check_mode and result["changed"]):
-            s3_buckets.ensure(own, check_mode)
+        """The administrator makes, and what counts is what the application's own key may do: that is tried first."""
+        with _with_key(variable):
+            result = s3_buckets.ensure(asked, check_mode)
+        made = [row["name"] for row in result["buckets"] if "create" in row["changes"]]
+        there = [name for name in asked["buckets"] if not (check_mode and name in made)]
+        with _with_key("langfuse_s3_access_key"):
+            s3_buckets.accept(own, made if writes and check_mode else [])
+            # What may be written is proved by writing; a run does it before another store is changed.
+            (s3_buckets.prove if writes else s3_buckets.accept)(own, there)
         return result
 
     return Store("s3", ensure, options, host, address, claim=store_claims.s3(options))
 
 
-def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+@contextlib.contextmanager
+def _with_key(variable: str) -> Iterator[None]:
+    """Say which of two keys was refused."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.code in ("s3_wrong_keys", "s3_denied"):
+            failure.message = f"With {variable}: {failure.message}"
+        raise
+
+
+def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
     """Not a store, but there already as they are, and to be checked with them."""
     given = params["keycloak"]
     parts = urlsplit(given["url"])
@@ -325,7 +343,7 @@ def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
     return Store("keycloak", keycloak_client.ensure, options, host)
 
 
-_BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str]], Store]] = {
+_BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str], bool], Store]] = {
     "postgres": _postgres,
     "clickhouse": _clickhouse,
     "redis": _redis,

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.config
 import botocore.session
@@ -323,20 +323,73 @@ def test_master_and_replica_behind_sentinels_get_the_user(run: Any, valkey: Any,
         sentinel.remove()
 
 
-def test_the_applications_own_key_is_tried(run: Any, store: Result, names: str) -> None:
-    """The administrator makes the buckets, and a key that may not use them is refused."""
-    given = {
-        "s3": {"endpoint": store["endpoint_url"], "buckets": [f"{names}-events"]},
-        "s3_access_key": "nobody",
+@pytest.fixture
+def own_key(run: Any, everything: Result, store: Result, names: str) -> Iterator[Result]:
+    """Everything with an administrator of the object store, who made a key for the instance's buckets."""
+    key = {"user_access_key": names, "user_secret_key": OWN}
+    user = {"name": names, "buckets": everything["s3"]["buckets"]}
+    assert run("s3_user", **store, **key, **user)["changed"]
+    yield {
+        **everything,
+        "s3_access_key": names,
         "s3_secret_key": OWN,
         "s3_admin_access_key": store["access_key"],
         "s3_admin_secret_key": store["secret_key"],
     }
-    refused = run("existing_stores", **given)
-    assert (refused["failed"], refused["code"]) == (True, "s3_wrong_keys"), refused
-    assert urlsplit(store["endpoint_url"]).netloc in refused["msg"]
-    own = {"s3_access_key": store["access_key"], "s3_secret_key": store["secret_key"]}
-    assert not run("existing_stores", **{**given, **own})["changed"], "the buckets had been made"
+    run("s3_user", name=names, state="absent", **store)
+
+
+def test_an_unfit_key_of_the_instance_stops_before_any_store_is_changed(
+    run: Any, own_key: Result, postgres: Postgres, names: str
+) -> None:
+    """Not only the administrator's: it is tried before, whether the buckets are there or not."""
+    for wrong, code in (({"s3_access_key": "nobody"}, "s3_wrong_keys"), ({"s3": "others"}, "s3_denied")):
+        if "s3" in wrong:
+            wrong = {"s3": {**own_key["s3"], "buckets": [f"{names}-others"]}}
+        for check in (True, False):
+            refused = run("existing_stores", check=check, **{**own_key, **wrong})
+            assert (refused.get("code"), "With langfuse_s3_access_key" in refused["msg"]) == (code, True), refused
+    assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}'")
+    assert "default" in users_of(own_key) and "langfuse" not in users_of(own_key)
+    assert run("existing_stores", check=True, **own_key)["changed"]
+    assert run("existing_stores", **own_key)["changed"]
+    assert not run("existing_stores", **own_key)["changed"]
+
+
+def test_a_policy_that_was_cut_down_is_seen(
+    run: Any, own_key: Result, store: Result, names: str, sent: list[str]
+) -> None:
+    """A run proves by writing, though nothing is to be changed; a check writes nothing and sees what reading shows."""
+    assert run("existing_stores", **own_key)["changed"]
+    iam = botocore.session.get_session().create_client(
+        "iam",
+        region_name="us-east-1",
+        endpoint_url=store["endpoint_url"],
+        aws_access_key_id=store["access_key"],
+        aws_secret_access_key=store["secret_key"],
+    )
+
+    def may(*actions: str) -> None:
+        resources = [f"arn:aws:s3:::{names}-*", f"arn:aws:s3:::{names}-*/*"]
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        (policy,) = iam.list_user_policies(UserName=names)["PolicyNames"]
+        iam.put_user_policy(UserName=names, PolicyName=policy, PolicyDocument=document)
+
+    may("s3:ListBucket", "s3:GetObject")
+    sent.clear()
+    assert not run("existing_stores", check=True, **own_key)["changed"]
+    assert sent and not [request for request in sent if not request.startswith("GET")]
+    refused = run("existing_stores", **own_key)
+    assert (refused.get("code"), "at write" in refused["msg"]) == ("s3_denied", True), refused
+    may("s3:PutObject")
+    refused = run("existing_stores", check=True, **own_key)
+    assert (refused.get("code"), f"bucket {names}-media" in refused["msg"]) == ("s3_denied", True), refused
+
+
+def users_of(given: Result) -> list[str]:
+    client = redis.Redis(given["redis"]["host"], username="default", password=REDIS_ADMIN, decode_responses=True)
+    return list(client.acl_users())
 
 
 def test_a_server_of_one_user_and_no_password_is_taken_as_it_is(run: Any) -> None:

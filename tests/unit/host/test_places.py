@@ -85,7 +85,8 @@ FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
             Places(store_places={"redis": "cache:6379 other:", "postgres": "db:5432/other"}),
             Seen(
                 store_places={"redis": "cache:6379 langfuse:", "postgres": "db:5432/langfuse"},
-                **{"migrated": True, "identified": ("postgres", "redis")},
+                migrated=True,
+                identified=("postgres", "redis"),
             ),
             (),
             ["store_moved", "store_moved"],
