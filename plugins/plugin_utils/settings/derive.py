@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sizes, sso
@@ -19,6 +18,7 @@ from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .hosts import split
 from .module_options import health, preparation, provision
 from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
@@ -160,7 +160,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "target": settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
-        "hostname": urlsplit(url).hostname,
+        "hostname": split(url).hostname,
         "hosts": list(placement.hosts),
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
