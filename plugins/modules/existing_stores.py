@@ -100,6 +100,10 @@ options:
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_certificates:
     description: Certificates of private authorities, as PEM text.
     type: str
@@ -218,6 +222,7 @@ def argument_spec() -> dict[str, Any]:
         "keycloak_admin_password": secret,
         "keycloak_client_secret": secret,
         "networks": {"type": "list", "elements": "str", "default": []},
+        "extra_hosts": {"type": "dict", "default": {}},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     }

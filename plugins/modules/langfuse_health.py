@@ -157,6 +157,10 @@ options:
   worker_url:
     description: Address of the worker, for example V(http://langfuse-worker:3030).
     type: str
+  extra_hosts:
+    description: Names that the application's containers resolve to these addresses, before any resolver.
+    type: dict
+    default: {}
   closed_ports:
     description: What must not be reachable from outside.
     type: list
@@ -332,7 +336,7 @@ cure:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, containers, report
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, compose, containers, report, resolver
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
@@ -355,11 +359,12 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
         return containers.states(docker, runtime["project"]) if docker else []
 
     try:
-        context = Context(params, lookup, states)
+        context = Context(params, states)
     except ValueError as error:
         raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
     try:
-        hops = walk.walk(context)
+        with resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
+            hops = walk.walk(context)
     finally:
         context.close()
     took = context.elapsed_ms
@@ -434,6 +439,7 @@ def argument_spec() -> dict[str, Any]:
         "s3_access_key": {"type": "str", "no_log": True},
         "s3_secret_key": secret,
         "worker_url": text,
+        "extra_hosts": {"type": "dict", "default": {}},
         "closed_ports": {
             "type": "list",
             "elements": "dict",

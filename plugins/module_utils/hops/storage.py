@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import secrets
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, s3
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
@@ -33,8 +33,8 @@ def origin(url: str) -> str:
     """Scheme, host and port, default ports left out."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}{port}"
+    where = http_client.netloc((parts.hostname or "").lower(), parts.port or default or 0)
+    return f"{parts.scheme}://{where.rpartition(':')[0] if parts.port in (None, default) else where}"
 
 
 def browser_may(public_url: str, upload_url: str) -> bool:
@@ -56,7 +56,7 @@ def s3_write(ctx: Context) -> Finding:
     if not ctx.writes:
         return Finding(SKIPPED, "check mode writes nothing")
     where = s3.Where(
-        _reachable(ctx, options["endpoint"]),
+        options["endpoint"],
         options["region"],
         options["path_style"],
         ctx.params["s3_access_key"],
@@ -83,19 +83,6 @@ def s3_write(ctx: Context) -> Finding:
             row.update(code=failure.code, store_code=last["store_code"], text=last["message"], cure=failure.cure)
             return Finding(FAILED, f"{role} bucket {bucket}, {last['step']}: {last['store_code']}")
     return Finding(OK, f"{', '.join(buckets)}: written, read, presigned, deleted")
-
-
-def _reachable(ctx: Context, endpoint: str | None) -> str | None:
-    """The endpoint with the address of the container where its name does not resolve here."""
-    if not endpoint:
-        return endpoint
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = ctx.address(host, port)
-    if address == host or parts.scheme == "https":
-        return endpoint
-    return urlunsplit(parts._replace(netloc=f"{address}:{port}"))
 
 
 def media(ctx: Context) -> Finding:
