@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    authorities,
     bundled_postgresql,
     compose,
     document_files,
@@ -164,15 +165,15 @@ def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_
     def locate(store: Mapping[str, Any]) -> str:
         return compose.address(found, store["host"]) if store["source"] == BUNDLED else str(store["host"])
 
-    run = migration.Migration(
-        locate,
-        given["project"],
-        given["directory"],
-        given["image"],
-        dict(given["postgres"], password=given["postgres_password"], ca_path=given["ca_path"]),
-        dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
-    )
-    with resolver.known(names):
+    with resolver.known(names), authorities.beside_those_of_host(authorities.read(given["ca_path"])) as bundle:
+        run = migration.Migration(
+            locate,
+            given["project"],
+            given["directory"],
+            given["image"],
+            dict(given["postgres"], password=given["postgres_password"], ca_path=bundle),
+            dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
+        )
         return run.preview() if check_mode else run.run(given["migration_timeout"])
 
 

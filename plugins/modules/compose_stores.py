@@ -123,7 +123,7 @@ options:
     type: dict
     default: {}
   ca_path:
-    description: File with the CA certificates of existing stores. By default those of the host.
+    description: File with CA certificates of existing stores, beside those of the host.
     type: path
   s3:
     description: The bundled object store as this host sees it. Without it no bucket is made.

@@ -333,10 +333,19 @@ cure:
   returned: failure
 """
 
+import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, compose, containers, report, resolver
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    authorities,
+    causes,
+    compose,
+    containers,
+    report,
+    resolver,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
@@ -358,15 +367,13 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     def states() -> list[dict[str, Any]]:
         return containers.states(docker, runtime["project"]) if docker else []
 
-    try:
-        context = Context(params, states)
-    except ValueError as error:
-        raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
-    try:
-        with resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
+    with authorities.beside_those_of_host(authorities.read(params["ca_path"])) as bundle:
+        try:
+            context = Context({**params, "ca_bundle": bundle}, states)
+        except ValueError as error:
+            raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
+        with contextlib.closing(context), resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
             hops = walk.walk(context)
-    finally:
-        context.close()
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence

@@ -31,6 +31,7 @@ class Missing(Exception):
 class Context:
     """Options, evidence and connections of one walk.
 
+    ``params["ca_bundle"]`` is a file of the given authorities and the host's, for libraries that take one file.
     ``evidence`` maps the name of a subject to what was seen, in plain types; the rules read nothing else.
     ``states`` looks at the containers of the project; an empty list without a runtime.
     """

@@ -68,7 +68,7 @@ def _direct(ctx: Context) -> Finding | None:
     try:
         connection = psycopg.connect(
             host=options["host"],
-            **postgresql.tls(options["sslmode"], ctx.params["ca_path"]),
+            **postgresql.tls(options["sslmode"], ctx.params["ca_bundle"]),
             port=options["port"],
             dbname=options["database"],
             user=options["user"],

@@ -61,7 +61,7 @@ def s3_write(ctx: Context) -> Finding:
         options["path_style"],
         ctx.params["s3_access_key"],
         ctx.params["s3_secret_key"],
-        ctx.params["ca_path"],
+        ctx.params["ca_bundle"],
         ctx.params["validate_certs"],
     )
     record = ctx.evidence["s3"] = []
