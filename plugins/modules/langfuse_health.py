@@ -191,6 +191,12 @@ options:
         description: Name of the Compose project.
         type: str
         required: true
+      joined:
+        description: The Compose project of others whose stores the application uses, to say so when it is down.
+        type: dict
+        suboptions:
+          project: {description: Name of the project., type: str, required: true}
+          services: {description: Its services that are used., type: list, elements: str, default: []}
       docker:
         description: The command.
         type: str
@@ -380,6 +386,8 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     if docker and (not healthy or params["level"] == "diagnose"):
         found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
+        if runtime["joined"]:
+            evidence["stack"] = containers.not_running(docker, **runtime["joined"])
     named = causes.diagnose(hops, evidence)
     causes.explain(hops, named)
     result = {
@@ -456,6 +464,7 @@ def argument_spec() -> dict[str, Any]:
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,
+            joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
         ),
