@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
@@ -20,6 +19,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     postgresql_database,
     redis_acl,
     redis_servers,
+    resolver,
     store_claims,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
@@ -59,21 +59,26 @@ class Store(NamedTuple):
     name: str
     ensure: Callable[[Options, bool], dict[str, Any]]
     options: Options
-    host: str = ""
-    address: str = ""
     # User → the variable of its password.
     users: Mapping[str, str] = {}
     claim: store_claims.Claim | None = None
 
 
+# What libpq, Python and botocore say of a certificate for another name.
+_OTHER_NAME = re.compile("does not match host name|[Hh]ostname mismatch|doesn't match|not valid for")
 # Codes of a refused login.
 _LOGIN = ("database_password", "clickhouse_login", "redis_wrong_password")
 
 
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
     """``{changed, stores, notices, diff}``. Raises one Failure for all that is wrong before anything is changed."""
-    names = compose.names_on(params["networks"])
-    stores = [build(params, ca_path, names, not check_mode) for name, build in _BUILDERS.items() if params[name]]
+    names = {**compose.names_on(params["networks"]), **compose.host_addresses(params["extra_hosts"])}
+    stores = [build(params, ca_path, not check_mode) for name, build in _BUILDERS.items() if params[name]]
+    with resolver.known(names):
+        return _prepared(stores, params, check_mode)
+
+
+def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[str, Any]:
     planned: dict[str, dict[str, Any]] = {}
     failures: list[Failure] = []
     with ThreadPoolExecutor(max_workers=len(stores) or 1) as pool:
@@ -109,6 +114,12 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
         if failure.code in _LOGIN:
             named = re.compile(r"\b(?:let|refuses|user) (\S+?)(?: in)?[.:]").findall(failure.message)
             cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
+        if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
+            where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
+            cure = (
+                f"Write a name that the certificate has in {where} (a service of a Compose project gets it as an alias on its "
+                "network), or have the certificate made for this name too."
+            )
         raise Failure(failure.code, _words(failure.message, store), cure, **failure.details) from None
 
 
@@ -131,8 +142,6 @@ def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[s
 
 
 def _words(text: str, store: Store) -> str:
-    if store.address:
-        text = text.replace(store.address, store.host)
     variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
@@ -163,20 +172,17 @@ def _version(result: Mapping[str, Any]) -> str:
     return str(result.get("version") or (result.get("server") or {}).get("version") or "")
 
 
-def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
+def _postgres(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["postgres"]
-    verified = given["sslmode"] == "verify-full"
-    # A certificate is for the name.
-    address = given["host"] if verified else names.get(given["host"], given["host"])
     administered = bool(given["admin_user"])
     options = {
-        "login_host": address,
+        "login_host": given["host"],
         "login_port": given["port"],
         "login_user": given["admin_user"] or given["user"],
         "login_password": params["postgres_admin_password"] if administered else params["postgres_password"],
         "login_database": given["admin_database"] if administered else given["database"],
         "sslmode": given["sslmode"],
-        "ca_path": ca_path if verified else None,
+        "ca_path": ca_path if given["sslmode"] == "verify-full" else None,
         "database": given["database"],
         "role": given["user"],
         "password": params["postgres_password"],
@@ -190,9 +196,7 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str], _w
     }
     ensure = postgresql_database.ensure if administered else _only_checked
     users = _users("postgres", given["user"], given["admin_user"])
-    return Store(
-        "postgres", ensure, options, given["host"], address, users, store_claims.postgres(options, given["host"])
-    )
+    return Store("postgres", ensure, options, users, store_claims.postgres(options))
 
 
 def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
@@ -208,13 +212,10 @@ def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
     return result
 
 
-def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
+def _clickhouse(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["clickhouse"]
-    parts = urlsplit(given["url"])
-    host = parts.hostname or ""
-    address = host if parts.scheme == "https" else names.get(host, host)
     options = {
-        "login_url": urlunsplit(parts._replace(netloc=f"{address}:{parts.port}")),
+        "login_url": given["url"],
         "login_user": given["admin_user"],
         "login_password": params["clickhouse_admin_password"],
         "ca_path": ca_path,
@@ -230,11 +231,11 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str], 
         "wait": _WAIT,
     }
     users = _users("clickhouse", given["user"], given["admin_user"])
-    claim = store_claims.clickhouse_database(options, host)
-    return Store("clickhouse", clickhouse_database.ensure, options, host, address, users, claim)
+    claim = store_claims.clickhouse_database(options)
+    return Store("clickhouse", clickhouse_database.ensure, options, users, claim)
 
 
-def _redis(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
+def _redis(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["redis"]
     administered = bool(given["admin_user"])
     options = {
@@ -262,35 +263,24 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str], _writ
         "wait": _WAIT,
     }
 
-    def located(host: str) -> str:
-        # A certificate is for the name.
-        return host if given["tls"] else names.get(host, host)
-
     own, admin = (given["username"], params["redis_password"]), (given["admin_user"], params["redis_admin_password"])
     login, cluster = admin if administered else own, given["mode"] == "cluster"
 
     def servers() -> list[redis_servers.Server]:
-        return redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path, located)
+        return redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path)
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
         return redis_servers.ensure_user(servers(), asked, check_mode, cluster)
 
-    host = given["host"] or ""
     users = _users("redis", options["username"], given["admin_user"])
-    claim = store_claims.redis(options, login, servers, host or given["nodes"][0], cluster)
-    return Store("redis", ensure, options, host, located(host), users, claim)
+    claim = store_claims.redis(options, login, servers, given["host"] or given["nodes"][0], cluster)
+    return Store("redis", ensure, options, users, claim)
 
 
-def _s3(params: Options, ca_path: str | None, names: Mapping[str, str], writes: bool) -> Store:
+def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
     given = params["s3"]
-    endpoint, host, address = given["endpoint"], "", ""
-    if endpoint and endpoint.startswith("http:"):
-        parts = urlsplit(endpoint)
-        host = parts.hostname or ""
-        address = names.get(host, host)
-        endpoint = urlunsplit(parts._replace(netloc=f"{address}:{parts.port or 80}"))
     options = {
-        "endpoint_url": endpoint,
+        "endpoint_url": given["endpoint"],
         "region": given["region"],
         "path_style": given["path_style"],
         "access_key": params["s3_admin_access_key"] or params["s3_access_key"],
@@ -306,15 +296,15 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str], writes: 
         """The administrator makes, and what counts is what the application's own key may do: that is tried first."""
         with _with_key(variable):
             result = s3_buckets.ensure(asked, check_mode)
-        made = [row["name"] for row in result["buckets"] if "create" in row["changes"]]
-        there = [name for name in asked["buckets"] if not (check_mode and name in made)]
+        missing = [row["name"] for row in result["buckets"] if check_mode and "create" in row["changes"]]
+        there = [name for name in asked["buckets"] if name not in missing]
         with _with_key("langfuse_s3_access_key"):
-            s3_buckets.accept(own, made if writes and check_mode else [])
+            s3_buckets.accept(own, missing)
             # What may be written is proved by writing; a run does it before another store is changed.
             (s3_buckets.prove if writes else s3_buckets.accept)(own, there)
         return result
 
-    return Store("s3", ensure, options, host, address, claim=store_claims.s3(options))
+    return Store("s3", ensure, options, claim=store_claims.s3(options))
 
 
 @contextlib.contextmanager
@@ -328,22 +318,20 @@ def _with_key(variable: str) -> Iterator[None]:
         raise
 
 
-def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str], _writes: bool) -> Store:
+def _keycloak(params: Options, ca_path: str | None, _writes: bool) -> Store:
     """Not a store, but there already as they are, and to be checked with them."""
     given = params["keycloak"]
-    parts = urlsplit(given["url"])
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     options = {
         **given,
         "auth_password": params["keycloak_admin_password"],
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
-        "resolve": [f"{host}:{port}:{names[host]}"] if host in names else [],
+        "resolve": [],
     }
-    return Store("keycloak", keycloak_client.ensure, options, host)
+    return Store("keycloak", keycloak_client.ensure, options)
 
 
-_BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str], bool], Store]] = {
+_BUILDERS: Mapping[str, Callable[[Options, str | None, bool], Store]] = {
     "postgres": _postgres,
     "clickhouse": _clickhouse,
     "redis": _redis,

@@ -14,7 +14,6 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import DENIED, UNKNOWN, ServerError, Where
 
 Address = tuple[str, int]
-Located = Callable[[str], str]
 # User and password.
 Login = tuple[Optional[str], Optional[str]]
 _NO_NAME = ("", "?", "None")
@@ -39,17 +38,17 @@ def node_address(node: str) -> Address:
 
 
 def servers(
-    options: Mapping[str, Any], login: Login, sentinel_password: str | None, ca_path: str | None, located: Located
+    options: Mapping[str, Any], login: Login, sentinel_password: str | None, ca_path: str | None
 ) -> list[Server]:
     """Every server that has users of its own, one that takes writes first. Raises Failure."""
     if options["mode"] == "single":
-        return [Server(located(options["host"]), options["port"])]
-    nodes = [(located(host), port) for host, port in map(node_address, options["nodes"])]
+        return [Server(options["host"], options["port"])]
+    nodes = [node_address(node) for node in options["nodes"]]
     tls = {"tls": options["tls"], "ca_path": ca_path if options["tls"] else None}
     if options["mode"] == "cluster":
-        return _first_answer(nodes, login, tls, lambda client: _shards(client, nodes, options, located))
+        return _first_answer(nodes, login, tls, lambda client: _shards(client, nodes, options["tls"]))
     sentinels = (options["sentinel_username"], sentinel_password)
-    return _first_answer(nodes, sentinels, tls, lambda client: _watched(client, options["sentinel_master"], located))
+    return _first_answer(nodes, sentinels, tls, lambda client: _watched(client, options["sentinel_master"]))
 
 
 def _first_answer(
@@ -73,9 +72,7 @@ def _first_answer(
     raise failure or Failure("redis_down", "No node was named.", "Name them in langfuse_redis_nodes.")
 
 
-def _shards(
-    client: redis_client.Client, nodes: list[Address], options: Mapping[str, Any], located: Located
-) -> list[Server]:
+def _shards(client: redis_client.Client, nodes: list[Address], tls: bool) -> list[Server]:
     """All nodes of a cluster: masters, replicas, and those that the cluster gave up. Those listed where it tells nobody."""
     try:
         shards = client.call("CLUSTER", "SHARDS")
@@ -89,21 +86,21 @@ def _shards(
         if error.kind not in (DENIED, UNKNOWN):
             raise
         return [Server(*node) for node in nodes]
-    return nodes_of(shards, client.where.host, options["tls"], located)
+    return nodes_of(shards, client.where.host, tls)
 
 
-def nodes_of(shards: Sequence[Any], asked: str, tls: bool, located: Located) -> list[Server]:
+def nodes_of(shards: Sequence[Any], asked: str, tls: bool) -> list[Server]:
     """From an answer of CLUSTER SHARDS, in which a node without a name is the one that was ``asked``. Pure."""
     found = []
     for node in (_fields(row) for shard in shards for row in _values(shard)["nodes"]):
         host = next((name for name in (node.get("endpoint", ""), node.get("ip", "")) if name not in _NO_NAME), "")
         port = node.get("tls-port" if tls else "port", "") or node.get("port", "")
         needed = node["role"] == "master" and node["health"] == "online"
-        found.append(Server(located(host) if host else asked, int(port), needed))
+        found.append(Server(host or asked, int(port), needed))
     return sorted(found, key=lambda one: not one.needed)
 
 
-def _watched(client: redis_client.Client, name: str, located: Located) -> list[Server]:
+def _watched(client: redis_client.Client, name: str) -> list[Server]:
     """Master and replicas, as a sentinel knows them."""
     master = client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
     if not master:
@@ -113,8 +110,8 @@ def _watched(client: redis_client.Client, name: str, located: Located) -> list[S
             "Correct langfuse_redis_sentinel_master.",
         )
     replicas = [_fields(row) for row in client.call("SENTINEL", "REPLICAS", name)]
-    followers = [Server(located(row["ip"]), int(row["port"]), needed=False) for row in replicas]
-    return [Server(located(_text(master[0])), int(master[1])), *followers]
+    followers = [Server(row["ip"], int(row["port"]), needed=False) for row in replicas]
+    return [Server(_text(master[0]), int(master[1])), *followers]
 
 
 # A server that follows another, and is away or still reads its data.

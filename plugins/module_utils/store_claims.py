@@ -93,7 +93,7 @@ def remember(claims: Mapping[str, Claim], directory: str) -> None:
         os.replace(f"{path}.new", path)
 
 
-def postgres(options: Options, host: str) -> Claim:
+def postgres(options: Options) -> Claim:
     """``options`` are those of `postgresql_database`."""
 
     def ask(database: str, query: str) -> Any:
@@ -116,12 +116,12 @@ def postgres(options: Options, host: str) -> Claim:
 
     def holds() -> str:
         there = ask(options["database"], _SCHEMA)
-        return f"Database {options['database']} on {host} holds a Langfuse instance" if there else ""
+        return f"Database {options['database']} on {options['login_host']} holds a Langfuse instance" if there else ""
 
     return Claim("langfuse_postgres_database", identities, holds)
 
 
-def clickhouse_database(options: Options, host: str) -> Claim:
+def clickhouse_database(options: Options) -> Claim:
     """``options`` are those of `clickhouse_database`."""
 
     def ask(query: str) -> list[str]:
@@ -137,7 +137,11 @@ def clickhouse_database(options: Options, host: str) -> Claim:
         return [identity for identity in ask(_DATABASE % table) if identity != _NO_UUID]
 
     def holds() -> str:
-        return f"Database {options['database']} of ClickHouse on {host} has Langfuse's tables" if ask(_TABLES) else ""
+        return (
+            f"Database {options['database']} of ClickHouse at {options['login_url']} has Langfuse's tables"
+            if ask(_TABLES)
+            else ""
+        )
 
     return Claim("langfuse_clickhouse_database", identities, holds)
 

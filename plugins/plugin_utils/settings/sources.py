@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .hosts import netloc
 from .plan import Settings
 from .sso import makes_client
 
@@ -77,12 +78,12 @@ def used(values: Values, name: str) -> bool:
 def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]) -> dict[str, str]:
     """Store → where its data is, for the run that is told another place. No secrets."""
     postgres, clickhouse, redis, s3 = (endpoints[store] for store in SERVICES)
-    nodes = ",".join(redis["nodes"]) or f"{redis['host']}:{redis['port']}"
+    nodes = ",".join(redis["nodes"]) or netloc(redis["host"], redis["port"])
     master = f"/{redis['sentinel_master']}" if redis["mode"] == "sentinel" else ""
     existing = {
         # A pooler has no data.
-        "postgres": f"{postgres['direct_host']}:{postgres['direct_port']}/{postgres['database']}",
-        "clickhouse": f"{clickhouse['host']}:{clickhouse['port']}/{clickhouse['database']}",
+        "postgres": f"{netloc(postgres['direct_host'], postgres['direct_port'])}/{postgres['database']}",
+        "clickhouse": f"{netloc(clickhouse['host'], clickhouse['port'])}/{clickhouse['database']}",
         "redis": f"{nodes}{master} {redis['prefix']}".strip(),
         "s3": f"{s3['service']} {s3['endpoint'] or s3['region']} {buckets['events']},{buckets['media']}",
     }
@@ -92,4 +93,4 @@ def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str
 def former_places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Store → how an earlier version wrote its place down, where that differs in more than its form."""
     postgres = endpoints["postgres"]
-    return {"postgres": f"{postgres['host']}:{postgres['port']}/{postgres['database']}"}
+    return {"postgres": f"{netloc(postgres['host'], postgres['port'])}/{postgres['database']}"}
