@@ -17,6 +17,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     compose,
     keycloak_client,
     postgresql,
+    postgresql_client,
     postgresql_database,
     redis_acl,
     redis_servers,
@@ -42,6 +43,12 @@ _VARIABLES = {
     "sslmode": "langfuse_{}_sslmode",
     "tls": "langfuse_{}_tls",
     "ca_path": "langfuse_ca_certificates",
+}
+# Where nobody administers PostgreSQL, its own role signs in.
+_OWN_ROLE = {
+    "login_user": "langfuse_postgres_user",
+    "login_password": "langfuse_postgres_password",
+    "login_database": "langfuse_postgres_database",
 }
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
@@ -76,7 +83,7 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
                 planned[store.name] = future.result()
             except Failure as failure:
                 failures.append(failure)
-    failures += _keys_lost(stores, params["new_secrets"])
+    failures += _keys_lost(stores, params["new_secrets"], planned)
     if failures:
         raise joined(failures)
     results = dict(planned)
@@ -98,41 +105,60 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
         ) from None
 
 
-def _keys_lost(stores: list[Store], new_secrets: list[str]) -> list[Failure]:
-    """The failure that new keys for an old database are: they orphan what it holds."""
-    for store in stores:
-        if new_secrets and store.name == "postgres" and _has_schema(store.options):
-            where = f"{store.options['database']} on {store.host}"
-            return [
-                Failure(
-                    "keys_lost",
-                    f"Database {where} holds a Langfuse instance, and the secrets file lacks {', '.join(new_secrets)}: new ones would "
-                    "orphan its data.",
-                    "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database.",
-                )
-            ]
+def _keys_lost(stores: list[Store], new_secrets: list[str], looked_at: Mapping[str, Any]) -> list[Failure]:
+    """The failure that new keys for an old database are: they orphan what it holds. Who cannot see that does not go on."""
+    store = next((store for store in stores if store.name == "postgres"), None)
+    if not new_secrets or store is None:
+        return []
+    lacks = f"the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data."
+    where = f"{store.options['database']} on {store.host}"
+    cure = "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database."
+    try:
+        if _has_schema(store.options):
+            return [Failure("keys_lost", f"Database {where} holds a Langfuse instance, and {lacks}", cure)]
+    except (postgresql.Refused, Failure) as error:
+        # What keeps everybody out was said already.
+        if store.name in looked_at:
+            why = error.text if isinstance(error, postgresql.Refused) else error.message
+            why = _words(why.rstrip("."), store)
+            message = f"Whether database {where} holds a Langfuse instance cannot be seen ({why}). If it does, {lacks}"
+            user = store.options["login_user"]
+            return [Failure("keys_unknown", message, f"Let {user} connect to it. If it holds one: {cure}")]
     return []
 
 
 def _has_schema(options: Options) -> bool:
-    """Whether the database has Langfuse's tables; False where it is not there yet, or may not be read."""
-    login = {"user": options["login_user"], "password": options["login_password"] or ""}
-    where = {"host": options["login_host"], "port": options["login_port"], "dbname": options["database"]}
-    try:
-        connection = postgresql.open_connection(
-            **where, **login, **postgresql.tls(options["sslmode"], options["ca_path"])
-        )
-    except postgresql.Refused:
-        return False
-    with connection:
-        found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
-    return bool(found and found[0])
+    """Whether the database is there and has Langfuse's tables. Raises Refused and Failure where that cannot be seen."""
+    where = {"host": options["login_host"], "port": options["login_port"]}
+    where.update(postgresql.tls(options["sslmode"], options["ca_path"]))
+    logins = [(options["login_user"], options["login_password"] or "")]
+    with postgresql.open_connection(
+        **where, dbname=options["login_database"], user=logins[0][0], password=logins[0][1], autocommit=True
+    ) as connection:
+        if not postgresql_client.exists(connection, options["database"]):
+            return False
+    # The role may be let in where an administrator is not.
+    logins.append((options["role"], options["password"] or ""))
+    refused: list[postgresql.Refused] = []
+    for user, password in logins:
+        try:
+            connection = postgresql.open_connection(
+                **where, dbname=options["database"], user=user, password=password, autocommit=True
+            )
+        except postgresql.Refused as error:
+            refused.append(error)
+            continue
+        with connection:
+            return postgresql_client.holds_langfuse(connection)
+    raise refused[0]
 
 
 def _words(text: str, store: Store) -> str:
     if store.address:
         text = text.replace(store.address, store.host)
-    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables: Mapping[str, str] = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    if store.name == "postgres" and store.options["state"] == "verified":
+        variables = {**_VARIABLES, **_OWN_ROLE}
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
@@ -185,23 +211,24 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
         "confirm": None,
         "needed_connections": _CONNECTIONS,
         "wait": _WAIT,
-        "state": "present",
+        "state": "present" if administered else "verified",
     }
-    ensure = postgresql_database.ensure if administered else _only_checked
-    return Store("postgres", ensure, options, given["host"], address)
+    return Store("postgres", postgresql_database.ensure if administered else _verified, options, given["host"], address)
 
 
-def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
-    """Without an administrator nothing is made; what would have to be made is missing."""
-    result = postgresql_database.ensure(options, True)
-    if result["steps"]:
-        raise Failure(
-            "database_incomplete",
-            f"Database {options['database']} on {options['login_host']}:{options['login_port']} is not ready for Langfuse: "
-            f"{', '.join(result['steps'])} would be needed.",
-            "Let its owner do that, or name an administrator in login_user.",
-        )
-    return result
+def _verified(options: Options, _check_mode: bool) -> dict[str, Any]:
+    """Without an administrator nothing is made; who is not let in at all is told how it is made."""
+    try:
+        return postgresql_database.ensure(options, True)
+    except Failure as failure:
+        if failure.code in ("database_password", "database_missing"):
+            database, role = options["database"], options["role"]
+            failure.cure += (
+                f" Where they do not exist, run as a superuser: CREATE ROLE {role} LOGIN PASSWORD '...'; "
+                f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0 ENCODING 'UTF8'; "
+                f"ALTER DATABASE {database} SET timezone = 'UTC'; or name an administrator in langfuse_postgres_admin_user."
+            )
+        raise
 
 
 def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
