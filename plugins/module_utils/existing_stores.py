@@ -53,7 +53,11 @@ _OWN_ROLE = {
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
+    "default_scopes and optional_scopes": "langfuse_sso_scope",
+    "scope email": "scope email to langfuse_sso_scope",
     "auth_realm": "langfuse_keycloak_admin_realm",
+    "auth_client_id": "langfuse_keycloak_admin_client_id",
+    "auth_client_secret": "langfuse_keycloak_admin_client_secret",
     "auth_username": "langfuse_keycloak_admin_user",
     "auth_password": "langfuse_keycloak_admin_password",
     "ca_path": "langfuse_ca_certificates",
@@ -341,9 +345,11 @@ def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
     options = {
         **given,
         "auth_password": params["keycloak_admin_password"],
+        "auth_client_secret": params["keycloak_admin_client_secret"],
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
         "resolve": [f"{host}:{port}:{names[host]}"] if host in names else [],
+        "wait": _WAIT,
     }
     return Store("keycloak", keycloak_client.ensure, options, host)
 

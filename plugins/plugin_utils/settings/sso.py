@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .plan import EnvValue, Secretly, Settings
 
 KEYCLOAK = "keycloak"
+# What the application asks a provider for unless told otherwise.
+DEFAULT_SCOPE = "openid email profile"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def makes_client(values: Mapping[str, Any] | Settings) -> bool:
     return bool(
         values["langfuse_sso_enabled"]
         and values["langfuse_sso_provider"] == KEYCLOAK
-        and values["langfuse_keycloak_admin_user"]
+        and (values["langfuse_keycloak_admin_user"] or values["langfuse_keycloak_admin_client_secret"])
     )
 
 
@@ -118,11 +120,14 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
         return {}
     issuer = urlsplit(settings["langfuse_sso_issuer"].rstrip("/"))
     base, _realms, realm = issuer.path.rpartition("/realms/")
+    scopes = (settings["langfuse_sso_scope"] or DEFAULT_SCOPE).split()
     options = {
         "url": (settings["langfuse_keycloak_admin_url"] or f"{issuer.scheme}://{issuer.netloc}{base}").rstrip("/"),
         "auth_realm": settings["langfuse_keycloak_admin_realm"],
-        "auth_username": settings["langfuse_keycloak_admin_user"],
-        "realm": realm,
+        "auth_client_id": settings["langfuse_keycloak_admin_client_id"] or "admin-cli",
+        "auth_username": settings["langfuse_keycloak_admin_user"] or None,
+        # As the name of the realm is, not as an address has it.
+        "realm": unquote(realm),
         "client_id": settings["langfuse_sso_client_id"],
         "root_url": url,
         "redirect_uris": [callback_url(settings, url)],
@@ -130,6 +135,9 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
         "post_logout_redirect_uris": [url],
         # A client that demands what the instance does not send refuses every sign-in.
         "pkce": "S256" if "pkce" in checks(settings) else "none",
+        # One that the client has not is refused at sign-in. openid is no scope of a client.
+        "default_scopes": ["basic", *(scope for scope in scopes if scope not in ("basic", "openid"))],
+        "requested_scopes": scopes,
     }
     return {KEYCLOAK: options}
 

@@ -51,6 +51,16 @@ CASES = (
     Bad("sso_issuer", other("authentik", issuer="https://id.example.com/langfuse"), "langfuse_sso_issuer"),
     Bad("sso_administrator", {"langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_password"),
     Bad("sso_administrator", {"langfuse_keycloak_admin_url": "http://keycloak"}, "langfuse_keycloak_admin_user"),
+    Bad(
+        "sso_administrator",
+        {"langfuse_keycloak_admin_client_secret": "canary-automation"},
+        "langfuse_keycloak_admin_client_id",
+    ),
+    Bad(
+        "sso_administrator",
+        {"langfuse_keycloak_admin_client_id": "automation"},
+        "langfuse_keycloak_admin_client_secret",
+    ),
     Bad("allowed_hosts", {"langfuse_llm_allowed_hosts": ["http://litellm:4000"]}, "langfuse_llm_allowed_hosts"),
     Bad("allowed_hosts", {"langfuse_extra_hosts": {"keycloak": "somewhere"}}, "langfuse_extra_hosts"),
 )

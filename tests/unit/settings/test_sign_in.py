@@ -110,6 +110,7 @@ def test_the_client_at_keycloak() -> None:
     assert plan["provision"]["keycloak"] == {
         "url": "https://keycloak.example.com",
         "auth_realm": "master",
+        "auth_client_id": "admin-cli",
         "auth_username": "admin",
         "realm": "platform",
         "client_id": "langfuse",
@@ -118,11 +119,40 @@ def test_the_client_at_keycloak() -> None:
         "web_origins": ["https://langfuse.example.com"],
         "post_logout_redirect_uris": ["https://langfuse.example.com"],
         "pkce": "S256",
+        "default_scopes": ["basic", "email", "profile"],
+        "requested_scopes": ["openid", "email", "profile"],
     }
     unproved = run({**GOOD, **ADMINISTERED, "langfuse_sso_checks": ["state"]}).plan
     assert unproved["provision"]["keycloak"]["pkce"] == "none"
     assert plan["sso_callback_url"] == plan["provision"]["keycloak"]["redirect_uris"][0]
     assert run({**GOOD, **KEYCLOAK}).plan["provision"] == {}
+
+
+def test_a_client_can_make_the_client() -> None:
+    given = {name: value for name, value in ADMINISTERED.items() if "admin" not in name}
+    robot = {
+        "langfuse_keycloak_admin_client_id": "automation",
+        "langfuse_keycloak_admin_client_secret": "canary-automation",
+    }
+    result = run({**GOOD, **given, **robot})
+    made = result.plan["provision"]["keycloak"]
+    assert (made["auth_client_id"], made["auth_username"]) == ("automation", None)
+    assert result.secrets["langfuse_keycloak_admin_client_secret"] == "canary-automation"
+    assert "langfuse_keycloak_client_secret" in result.generated
+
+
+def test_scopes_that_are_asked_for_are_those_of_the_client() -> None:
+    """Keycloak refuses a sign-in that asks for one that the client has not."""
+    given = {**GOOD, **ADMINISTERED, "langfuse_sso_scope": "openid email groups"}
+    made = run(given).plan["provision"]["keycloak"]
+    assert made["requested_scopes"] == ["openid", "email", "groups"]
+    assert made["default_scopes"] == ["basic", "email", "groups"]
+    assert _environment(given)["AUTH_KEYCLOAK_SCOPE"] == "openid email groups"
+
+
+def test_a_realm_with_a_blank_is_called_by_its_name() -> None:
+    given = {**GOOD, **ADMINISTERED, "langfuse_sso_issuer": "https://sso.example.com/realms/Our%20users"}
+    assert run(given).plan["provision"]["keycloak"]["realm"] == "Our users"
 
 
 def test_an_old_keycloak_has_a_path_before_its_realms() -> None:

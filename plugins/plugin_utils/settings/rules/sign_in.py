@@ -57,7 +57,7 @@ def sso_settings(settings: Settings) -> Iterator[Problem]:
     if not settings.secrets.get(secret):
         cure = "Write the secret of the client"
         if name == KEYCLOAK:
-            cure += ", or set langfuse_keycloak_admin_user to have the client made"
+            cure += ", or name an administrator (langfuse_keycloak_admin_user) to have the client made"
         yield Problem(secret, f"is missing, and {name} needs it", cure)
 
 
@@ -87,7 +87,22 @@ def sso_administrator(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "langfuse_keycloak_admin_password", "is missing while langfuse_keycloak_admin_user is set", "Write it"
         )
-    if settings["langfuse_keycloak_admin_url"] and not settings["langfuse_keycloak_admin_user"]:
+    user, client, secret = (
+        settings[f"langfuse_keycloak_admin_{name}"] for name in ("user", "client_id", "client_secret")
+    )
+    if secret and not client:
+        yield Problem(
+            "langfuse_keycloak_admin_client_id",
+            "is missing while langfuse_keycloak_admin_client_secret is set",
+            "Name the client that it belongs to",
+        )
+    if client and not secret and not user:
+        yield Problem(
+            "langfuse_keycloak_admin_client_secret",
+            "is missing while langfuse_keycloak_admin_client_id is set",
+            "Write it",
+        )
+    if settings["langfuse_keycloak_admin_url"] and not (user or client or secret):
         yield Problem(
             "langfuse_keycloak_admin_user",
             "is missing while langfuse_keycloak_admin_url is set",
