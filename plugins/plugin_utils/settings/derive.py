@@ -71,7 +71,7 @@ def derive(
         return Derived(_located(problems, read), tuple(warnings))
 
     secrets, generated = _choose(spec, values, stored, candidates)
-    settings = Settings(values, frozenset(given), secrets)
+    settings = Settings(values, frozenset(given), secrets, generated)
     if problems := broken_rules(settings):
         return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)

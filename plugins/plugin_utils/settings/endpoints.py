@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from .hosts import split
 from .plan import Settings
 from .sources import SERVICES, is_administered, is_bundled, source, without_keys
 
@@ -40,7 +40,7 @@ def public_s3_endpoint(settings: Settings) -> str | None:
 
 def is_local(url: str) -> bool:
     """Whether the URL means the machine of whoever reads it."""
-    return urlsplit(url).hostname in _LOCAL
+    return split(url).hostname in _LOCAL
 
 
 def redis_user(settings: Settings) -> str | None:
@@ -146,10 +146,10 @@ def hosts(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Names of everything that the application talks to inside."""
     found: list[str] = []
     for endpoint in endpoints.values():
-        addresses = [urlsplit(f"//{node}").hostname for node in endpoint.get("nodes", ())]
+        addresses = [split(f"//{node}").hostname for node in endpoint.get("nodes", ())]
         found += [name for name in (endpoint.get("host"), *addresses, _host(endpoint.get("endpoint"))) if name]
     return list(dict.fromkeys(found))
 
 
 def _host(url: str | None) -> str | None:
-    return urlsplit(url).hostname if url else None
+    return split(url).hostname if url else None

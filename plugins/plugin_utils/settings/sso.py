@@ -142,6 +142,15 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
     return {KEYCLOAK: options}
 
 
+def signs_in(settings: Settings) -> bool:
+    """Whether there is a first user, who can sign in with the password."""
+    email = settings["langfuse_init_user_email"] or ""
+    enforced = [domain.lower() for domain in settings["langfuse_sso_enforced_domains"]]
+    return bool(
+        email and settings["langfuse_password_login_enabled"] and email.rpartition("@")[2].lower() not in enforced
+    )
+
+
 def advice(settings: Settings) -> list[str]:
     """What surprises people who turn it on, and is no mistake."""
     if not settings["langfuse_sso_enabled"]:

@@ -12,6 +12,8 @@ from .cases import GOOD
 from .sign_in_cases import ADMINISTERED, KEYCLOAK, other
 from .support import CANDIDATES, run
 
+# The first user comes in through the provider too.
+LINKED = {**KEYCLOAK, "langfuse_sso_account_linking": True}
 SETS: dict[str, dict[str, Any]] = {
     "keycloak": KEYCLOAK,
     "auth0": other("auth0", issuer="https://t.auth0.com"),
@@ -74,11 +76,11 @@ def test_a_provider_gets_what_the_application_reads(provider: str) -> None:
         (SETS["gitlab"], "AUTH_GITLAB_URL", "https://gitlab.example.com"),
         (SETS["google"], "AUTH_GOOGLE_ALLOWED_DOMAINS", "example.com,example.org"),
         (
-            {**KEYCLOAK, "langfuse_sso_enforced_domains": ["example.com"]},
+            {**LINKED, "langfuse_sso_enforced_domains": ["example.com"]},
             "AUTH_DOMAINS_WITH_SSO_ENFORCEMENT",
             "example.com",
         ),
-        ({**KEYCLOAK, "langfuse_password_login_enabled": False}, "AUTH_DISABLE_USERNAME_PASSWORD", "true"),
+        ({**LINKED, "langfuse_password_login_enabled": False}, "AUTH_DISABLE_USERNAME_PASSWORD", "true"),
     ],
 )
 def test_environment(given: dict[str, Any], name: str, value: str) -> None:
@@ -182,3 +184,12 @@ def test_what_surprises_people_is_told(given: dict[str, Any], said: list[str]) -
 def test_private_hosts_of_models_are_allowed_in_both(service: str) -> None:
     environment = _environment({"langfuse_llm_allowed_hosts": ["litellm", "vllm"]}, service)
     assert environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] == "litellm,vllm"
+
+
+def test_an_instance_with_users_may_be_closed() -> None:
+    """Its users may have accounts at the provider; it is a warning then."""
+    closed = {**GOOD, **KEYCLOAK, "langfuse_password_login_enabled": False}
+    assert [problem.variable for problem in run(closed).problems] == ["langfuse_sso_account_linking"]
+    assert run(closed, stored={"langfuse_salt": CANDIDATES["langfuse_salt"]}).problems == ()
+    assert run({**closed, "langfuse_sso_account_linking": True}).problems == ()
+    assert run({**closed, "langfuse_signup_enabled": True}).problems == ()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
-from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
+from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name, signs_in
+from .urls import is_web
 
 
 def sso_switches(settings: Settings) -> Iterator[Problem]:
@@ -65,8 +66,8 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
     issuer, name = settings["langfuse_sso_issuer"], settings["langfuse_sso_provider"]
     if not settings["langfuse_sso_enabled"] or not issuer:
         return
-    parts = urlsplit(issuer)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    parts = split(issuer)
+    if not is_web(issuer):
         yield Problem("langfuse_sso_issuer", "is not an http or https URL", "Write it as the provider's tokens have it")
     elif name == KEYCLOAK and not re.search(r"/realms/[^/]+/?$", parts.path):
         yield Problem(
@@ -79,6 +80,43 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
             "langfuse_sso_issuer",
             "is not https://<domain>/application/o/<slug>, without which web does not start",
             "Copy it from the provider's OpenID configuration",
+        )
+
+
+def sso_addresses(settings: Settings) -> Iterator[Problem]:
+    for name, like in (
+        ("langfuse_sso_base_url", "https://git.example.com"),
+        ("langfuse_keycloak_admin_url", "http://keycloak:8080"),
+    ):
+        if settings[name] and not is_web(settings[name]):
+            yield Problem(name, "is not an http or https URL", f"Write it like {like}")
+
+
+def sso_domains(settings: Settings) -> Iterator[Problem]:
+    """Langfuse compares them as they are with what follows the @."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    for name in ("langfuse_sso_enforced_domains", "langfuse_sso_allowed_domains"):
+        for domain in settings[name]:
+            if not re.fullmatch(rf"{label}(\.{label})+", domain):
+                yield Problem(
+                    name, f"has {domain!r}, which is not a domain in lower case", "Write it like example.com, without @"
+                )
+
+
+def locked_out(settings: Settings) -> Iterator[Problem]:
+    """On an instance that has users already it is allowed: they may have accounts at the provider."""
+    if (
+        settings["langfuse_sso_enabled"]
+        and "langfuse_salt" in settings.generated
+        and settings["langfuse_init_user_email"]
+        and not signs_in(settings)
+        and not settings["langfuse_signup_enabled"]
+        and not settings["langfuse_sso_account_linking"]
+    ):
+        yield Problem(
+            "langfuse_sso_account_linking",
+            "is off while sign-up is closed and the first user may not use a password, so nobody could ever sign in",
+            "Turn it on to let the first user in through the provider, or set langfuse_signup_enabled: true",
         )
 
 
@@ -127,4 +165,13 @@ def allowed_hosts(settings: Settings) -> Iterator[Problem]:
             )
 
 
-RULES = (sso_switches, sso_settings, sso_issuer, sso_administrator, allowed_hosts)
+RULES = (
+    sso_switches,
+    sso_settings,
+    sso_issuer,
+    sso_addresses,
+    sso_domains,
+    locked_out,
+    sso_administrator,
+    allowed_hosts,
+)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from ..endpoints import redis_prefix
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
+from .urls import is_address
 
 # Variables that act on an existing store only, by store.
 _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +25,13 @@ _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
         *("tls", "username", "admin_user", "admin_password"),
     ),
     "s3": ("service", "endpoint", "path_style", "use_role", "admin_access_key", "admin_secret_key"),
+}
+# Parameters of PostgreSQL's address that the collection writes, or counts on, and what to write instead.
+_OWN_PARAMETERS: Mapping[str, str] = {
+    "sslmode": "Write langfuse_postgres_sslmode",
+    "sslaccept": "Write langfuse_postgres_sslmode: verify-full",
+    "sslcert": "Write the authority into langfuse_ca_certificates",
+    "schema": "Give the instance a database of its own; its tables are in the schema public",
 }
 # Written down, they say what holds anyway.
 _DEFAULTS = ("single", "disable", "s3")
@@ -82,6 +90,12 @@ def postgres_parameters(settings: Settings) -> Iterator[Problem]:
     for name, value in settings["langfuse_postgres_parameters"].items():
         if not isinstance(value, str):
             yield Problem("langfuse_postgres_parameters", f"has no text for {name}", 'Put it in quotes: "true", "10"')
+        if name in _OWN_PARAMETERS:
+            yield Problem(
+                "langfuse_postgres_parameters",
+                f"has {name}, which is not set here",
+                f"Remove it. {_OWN_PARAMETERS[name]}",
+            )
 
 
 def redis_nodes(settings: Settings) -> Iterator[Problem]:
@@ -208,12 +222,25 @@ def media_address(settings: Settings) -> Iterator[Problem]:
     """Browsers and senders are not inside the network that a store's short name is from."""
     if is_bundled(settings, "s3") or settings["langfuse_s3_public_endpoint"] or not settings["langfuse_s3_endpoint"]:
         return
-    host = urlsplit(settings["langfuse_s3_endpoint"]).hostname or ""
-    if "." not in host:
+    host = split(settings["langfuse_s3_endpoint"]).hostname or ""
+    if host and "." not in host:
         yield Problem(
             "langfuse_s3_public_endpoint",
-            f"is missing, and browsers do not know {host or 'the store'}",
+            f"is missing, and browsers do not know {host}",
             "Write the address under which browsers and senders reach the object store",
+        )
+
+
+def path_style(settings: Settings) -> Iterator[Problem]:
+    """Otherwise the bucket's name goes before the host's, where no name server knows it."""
+    host = split(settings["langfuse_s3_endpoint"] or "").hostname
+    if is_bundled(settings, "s3") or settings["langfuse_s3_service"] != "s3" or settings["langfuse_s3_path_style"]:
+        return
+    if host and (is_address(host) or "." not in host):
+        yield Problem(
+            "langfuse_s3_path_style",
+            f"is off, and there is no {settings['langfuse_s3_events_bucket']}.{host}",
+            "Set it to true, or write the endpoint's full name",
         )
 
 
@@ -235,4 +262,5 @@ RULES = (
     store_credentials,
     object_store,
     media_address,
+    path_style,
 )
