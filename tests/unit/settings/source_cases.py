@@ -106,6 +106,7 @@ CASES = (
     Bad("inside_a_container", {**POSTGRES, "langfuse_postgres_host": "localhost"}, "langfuse_postgres_host"),
     Bad("inside_a_container", {**POSTGRES, "langfuse_postgres_direct_host": "[::1]"}, "langfuse_postgres_direct_host"),
     Bad("inside_a_container", {**CLICKHOUSE, "langfuse_clickhouse_host": "127.0.0.2"}, "langfuse_clickhouse_host"),
+    Bad("inside_a_container", {**REDIS, "langfuse_redis_host": "0.0.0.0"}, "langfuse_redis_host"),
     Bad("inside_a_container", {**NODES, "langfuse_redis_nodes": ["localhost:6379"]}, "langfuse_redis_nodes"),
     Bad(
         "inside_a_container",
