@@ -43,10 +43,20 @@ _VARIABLES = {
     "tls": "langfuse_{}_tls",
     "ca_path": "langfuse_ca_certificates",
 }
+# Where nobody administers PostgreSQL, its own role signs in.
+_OWN_ROLE = {
+    "login_user": "langfuse_postgres_user",
+    "login_password": "langfuse_postgres_password",
+    "login_database": "langfuse_postgres_database",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
+    "default_scopes and optional_scopes": "langfuse_sso_scope",
+    "scope email": "scope email to langfuse_sso_scope",
     "auth_realm": "langfuse_keycloak_admin_realm",
+    "auth_client_id": "langfuse_keycloak_admin_client_id",
+    "auth_client_secret": "langfuse_keycloak_admin_client_secret",
     "auth_username": "langfuse_keycloak_admin_user",
     "auth_password": "langfuse_keycloak_admin_password",
     "ca_path": "langfuse_ca_certificates",
@@ -128,21 +138,24 @@ def _users(store: str, own: str, admin: str | None) -> dict[str, str]:
 
 
 def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[str]) -> list[Failure]:
-    """The failure that new keys for an old database are: they orphan what it holds."""
-    held = claims["postgres"].holds() if new_secrets and "postgres" in claims else ""
-    if not held:
+    """The failure that new keys for an old database are: they orphan what it holds. Who cannot see that does not go on."""
+    if not new_secrets or "postgres" not in claims:
         return []
-    return [
-        Failure(
-            "keys_lost",
-            f"{held}, and the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data.",
-            "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database.",
-        )
-    ]
+    lacks = f"the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data."
+    cure = "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database."
+    try:
+        held = claims["postgres"].holds()
+    except Failure as failure:
+        return [
+            Failure("keys_unknown", f"{failure.message} If it does, {lacks}", f"{failure.cure} If it holds one: {cure}")
+        ]
+    return [Failure("keys_lost", f"{held}, and {lacks}", cure)] if held else []
 
 
 def _words(text: str, store: Store) -> str:
-    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables: Mapping[str, str] = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    if store.name == "postgres" and store.options["state"] == "verified":
+        variables = {**_VARIABLES, **_OWN_ROLE}
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
@@ -192,24 +205,26 @@ def _postgres(params: Options, ca_path: str | None, _writes: bool) -> Store:
         "confirm": None,
         "needed_connections": _CONNECTIONS,
         "wait": _WAIT,
-        "state": "present",
+        "state": "present" if administered else "verified",
     }
-    ensure = postgresql_database.ensure if administered else _only_checked
+    ensure = postgresql_database.ensure if administered else _verified
     users = _users("postgres", given["user"], given["admin_user"])
     return Store("postgres", ensure, options, users, store_claims.postgres(options))
 
 
-def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
-    """Without an administrator nothing is made; what would have to be made is missing."""
-    result = postgresql_database.ensure(options, True)
-    if result["steps"]:
-        raise Failure(
-            "database_incomplete",
-            f"Database {options['database']} on {options['login_host']}:{options['login_port']} is not ready for Langfuse: "
-            f"{', '.join(result['steps'])} would be needed.",
-            "Let its owner do that, or name an administrator in login_user.",
-        )
-    return result
+def _verified(options: Options, _check_mode: bool) -> dict[str, Any]:
+    """Without an administrator nothing is made; who is not let in at all is told how it is made."""
+    try:
+        return postgresql_database.ensure(options, True)
+    except Failure as failure:
+        if failure.code in ("database_password", "database_missing"):
+            database, role = options["database"], options["role"]
+            failure.cure += (
+                f" Where they do not exist, run as a superuser: CREATE ROLE {role} LOGIN PASSWORD '...'; "
+                f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0 ENCODING 'UTF8'; "
+                f"ALTER DATABASE {database} SET timezone = 'UTC'; or name an administrator in langfuse_postgres_admin_user."
+            )
+        raise
 
 
 def _clickhouse(params: Options, ca_path: str | None, _writes: bool) -> Store:
@@ -324,9 +339,11 @@ def _keycloak(params: Options, ca_path: str | None, _writes: bool) -> Store:
     options = {
         **given,
         "auth_password": params["keycloak_admin_password"],
+        "auth_client_secret": params["keycloak_admin_client_secret"],
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
         "resolve": [],
+        "wait": _WAIT,
     }
     return Store("keycloak", keycloak_client.ensure, options)
 

@@ -20,6 +20,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     http_client,
     places,
     postgresql,
+    postgresql_client,
     records,
     redis_client,
     redis_servers,
@@ -32,7 +33,6 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import W
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError
 
 Options = Mapping[str, Any]
-_SCHEMA = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
 _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 _TABLES = "SELECT name FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'"
 _DATABASE = "SELECT DISTINCT toString(uuid) FROM %s WHERE name = {database:String}"
@@ -56,7 +56,11 @@ def unclaimed(claims: Mapping[str, Claim], names: Sequence[str]) -> list[Failure
     """One for each of the stores that is new to the instance and has data all the same."""
     found = []
     for name in names:
-        held = claims[name].holds() if name in claims else ""
+        try:
+            held = claims[name].holds() if name in claims else ""
+        except Failure as failure:
+            found.append(failure)
+            continue
         if held:
             found.append(
                 Failure(
@@ -94,29 +98,49 @@ def remember(claims: Mapping[str, Claim], directory: str) -> None:
 
 
 def postgres(options: Options) -> Claim:
-    """``options`` are those of `postgresql_database`."""
+    """``options`` are those of `postgresql_database`. ``holds`` raises a Failure where that cannot be seen."""
+    where = {"host": options["login_host"], "port": options["login_port"]}
+    where.update(postgresql.tls(options["sslmode"], options["ca_path"]))
 
-    def ask(database: str, query: str) -> Any:
-        import psycopg  # pylint: disable=import-outside-toplevel
+    def connection(database: str, user: str, password: str | None) -> Any:
+        return postgresql.open_connection(**where, dbname=database, user=user, password=password or "", autocommit=True)
 
-        where = {"host": options["login_host"], "port": options["login_port"], "dbname": database}
-        login = {"user": options["login_user"], "password": options["login_password"] or ""}
-        tls = postgresql.tls(options["sslmode"], options["ca_path"])
-        try:
-            with postgresql.open_connection(**where, **login, **tls) as connection:
-                row = connection.execute(query).fetchone()
-        except (postgresql.Refused, psycopg.Error):
-            # It is not there yet, or may not be read.
-            return None
-        return row[0] if row else None
+    def administer() -> Any:
+        return connection(options["login_database"], options["login_user"], options["login_password"])
 
     def identities() -> list[str]:
-        system = ask(options["login_database"], _SYSTEM)
-        return [f"{system}/{options['database']}"] if system else []
+        import psycopg  # pylint: disable=import-outside-toplevel
+
+        # Not everybody may ask, and not every server tells.
+        with contextlib.suppress(postgresql.Refused, psycopg.Error), administer() as session:
+            return [f"{session.execute(_SYSTEM).fetchone()[0]}/{options['database']}"]
+        return []
+
+    def has_schema() -> bool:
+        with administer() as session:
+            if not postgresql_client.exists(session, options["database"]):
+                return False
+        # The role may be let in where an administrator is not.
+        logins = [(options["login_user"], options["login_password"]), (options["role"], options["password"])]
+        refused: list[postgresql.Refused] = []
+        for user, password in logins:
+            try:
+                session = connection(options["database"], user, password)
+            except postgresql.Refused as error:
+                refused.append(error)
+                continue
+            with session:
+                return postgresql_client.holds_langfuse(session)
+        raise refused[0]
 
     def holds() -> str:
-        there = ask(options["database"], _SCHEMA)
-        return f"Database {options['database']} on {options['login_host']} holds a Langfuse instance" if there else ""
+        database = f"atabase {options['database']} on {options['login_host']} holds a Langfuse instance"
+        try:
+            return f"D{database}" if has_schema() else ""
+        except (postgresql.Refused, Failure) as error:
+            why = (error.text if isinstance(error, postgresql.Refused) else error.message).rstrip(".")
+            message = f"Whether d{database} cannot be seen ({why})."
+            raise Failure("database_unseen", message, f"Let {options['login_user']} connect to it.") from None
 
     return Claim("langfuse_postgres_database", identities, holds)
 

@@ -85,7 +85,8 @@ options:
     suboptions:
       url: {description: Address of Keycloak., type: str, required: true}
       auth_realm: {description: Realm of the administrator., type: str, default: master}
-      auth_username: {description: Administrator., type: str, required: true}
+      auth_client_id: {description: Client that the administrator is or uses., type: str, default: admin-cli}
+      auth_username: {description: Administrator. Without it the client itself., type: str}
       realm: {description: Realm of the client., type: str, required: true}
       client_id: {description: Name of the client., type: str, required: true}
       root_url: {description: Address of the instance., type: str, required: true}
@@ -93,7 +94,10 @@ options:
       web_origins: {description: Origins of its pages., type: list, elements: str, required: true}
       post_logout_redirect_uris: {description: Where sign-outs come back., type: list, elements: str, required: true}
       pkce: {description: Proof that sign-ins must bring., type: str, choices: [S256, none], default: S256}
+      default_scopes: {description: Scopes of the client., type: list, elements: str, default: [basic, email, profile]}
+      requested_scopes: {description: Scopes that a sign-in asks for., type: list, elements: str, default: [openid, email, profile]}
   keycloak_admin_password: {description: Password of the administrator., type: str}
+  keycloak_admin_client_secret: {description: Secret of the client that the administrator is or uses., type: str}
   keycloak_client_secret: {description: Secret of the client., type: str}
   directory:
     description: Directory of the project. What the stores call themselves is kept there. Without it nothing is.
@@ -177,7 +181,12 @@ cure:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, authorities, existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    authorities,
+    existing_stores,
+    keycloak_client,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -225,7 +234,8 @@ def argument_spec() -> dict[str, Any]:
         "keycloak": group(
             url=needed,
             auth_realm={"type": "str", "default": "master"},
-            auth_username=needed,
+            auth_client_id={"type": "str", "default": "admin-cli"},
+            auth_username=text,
             realm=needed,
             client_id=needed,
             root_url=needed,
@@ -233,8 +243,11 @@ def argument_spec() -> dict[str, Any]:
             web_origins=several,
             post_logout_redirect_uris=several,
             pkce={"type": "str", "choices": ["S256", "none"], "default": "S256"},
+            default_scopes=keycloak_client.SPEC["default_scopes"],
+            requested_scopes=keycloak_client.SPEC["requested_scopes"],
         ),
         "keycloak_admin_password": secret,
+        "keycloak_admin_client_secret": secret,
         "keycloak_client_secret": secret,
         "directory": {"type": "path"},
         "places": {"type": "dict", "default": {}},

@@ -71,7 +71,7 @@ def derive(
     values, used, problems, told = joined(values, placement)
     warnings += told
     secrets, generated = _choose(spec, values, stored, candidates)
-    settings = Settings(values, frozenset(given), secrets)
+    settings = Settings(values, frozenset(given), secrets, generated)
     if problems := problems + broken_rules(settings):
         return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)

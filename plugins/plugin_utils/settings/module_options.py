@@ -12,6 +12,7 @@ from .data import project_directory
 from .endpoints import clickhouse_url
 from .plan import Settings
 from .sources import is_bundled
+from .sso import signs_in
 
 Endpoint = Mapping[str, Any]
 Endpoints = Mapping[str, Endpoint]
@@ -29,7 +30,7 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
     return {
         "ca_path": ca_path(settings),
-        "signs_in": _signs_in(settings),
+        "signs_in": signs_in(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
         "postgres": _some(endpoints["postgres"], "host", "port", "database", "user", "sslmode"),
         "clickhouse": {
@@ -43,15 +44,6 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
         if s3["service"] == "s3"
         else None,
     }
-
-
-def _signs_in(settings: Settings) -> bool:
-    """Whether the first user can sign in with the password."""
-    email = settings["langfuse_init_user_email"] or ""
-    enforced = [domain.lower() for domain in settings["langfuse_sso_enforced_domains"]]
-    return bool(
-        email and settings["langfuse_password_login_enabled"] and email.rpartition("@")[2].lower() not in enforced
-    )
 
 
 def preparation(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:

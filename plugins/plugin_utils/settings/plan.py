@@ -26,12 +26,13 @@ class Settings:
     """Validated variables of one instance.
 
     `values` has every variable of the contract with its default; `given` holds the names that the
-    user set; `secrets` every secret's value, whether given, stored or drawn.
+    user set; `secrets` every secret's value, whether given, stored or drawn; `generated` names the drawn ones.
     """
 
     values: Mapping[str, Any]
     given: frozenset[str]
     secrets: Mapping[str, str]
+    generated: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]

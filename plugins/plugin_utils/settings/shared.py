@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from .endpoints import WEB, WORKER
+from .hosts import split
 from .plan import Placement
 from .problems import Problem
 from .sources import EXISTING, SERVICES, is_bundled
@@ -143,7 +143,7 @@ def _is_the_stacks(store: str, written: str, given: Mapping[str, Any], stack: St
 def _host(address: Any) -> str:
     """Of an address with or without its scheme and port."""
     text = str(address or "")
-    return (urlsplit(text if "//" in text else f"//{text}").hostname or "") if text else ""
+    return (split(text if "//" in text else f"//{text}").hostname or "") if text else ""
 
 
 # Where a store of the stack listens that nobody has seen yet.

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Front(ThreadingHTTPServer):
-    """`seen` are the bodies of the requests, in order; `clear` forgets them."""
+    """`seen` are the bodies of the requests, in order; `clear` forgets them. `answers` has words that are told as others."""
 
     daemon_threads = True
 
@@ -28,6 +28,7 @@ class Front(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
         self.seen: list[str] = []
+        self.answers: dict[bytes, bytes] = {}
         self.scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,6 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             data = answer.read()
+            for word, other in self.server.answers.items():
+                data = data.replace(word, other)
         finally:
             connection.close()
         self.send_response(answer.status)

@@ -130,6 +130,32 @@ def test_another_password(run: Any, front: Front, query: Query, made: Result) ->
     assert not run("clickhouse_database", **changed)["changed"]
 
 
+def test_a_user_that_needs_no_password_gets_it(run: Any, query: Query, made: Result) -> None:
+    """Any password is right for it, so that a login with the right one tells nothing."""
+    query("ALTER USER app IDENTIFIED WITH no_password")
+    alone = run("clickhouse_database", **own(made))
+    assert alone.get("changed") is False and "logs in with any password" in " ".join(alone["notes"]), alone
+    given = run("clickhouse_database", diff=True, **made)
+    assert given["statements"] == ["ALTER USER app IDENTIFIED WITH sha256_hash BY '...'"]
+    assert (given["diff"]["before"]["password"], given["notes"]) == ("none", [])
+    assert code(query, "SELECT 1", user="app", password="canaryAnother1") == 516
+    again = run("clickhouse_database", **own(made))
+    assert (again["changed"], again["notes"]) == (False, [])
+
+
+def test_an_old_version_is_told_before_what_it_does_not_know(
+    run: Any, front: Front, query: Query, made: Result
+) -> None:
+    front.clear()
+    front.answers = {query("SELECT version()").encode(): b"24.8.1.1"}
+    try:
+        results = [run("clickhouse_database", **options) for options in (made, own(made))]
+    finally:
+        front.answers = {}
+    assert [result.get("code") for result in results] == ["clickhouse_version"] * 2, results
+    assert not [sql for sql in front.seen if sql.startswith("SHOW GRANTS")]
+
+
 def test_settings_are_added_and_kept(run: Any, query: Query, made: Result) -> None:
     def value(name: str) -> str:
         return query(f"SELECT value FROM system.settings WHERE name = '{name}'", user="app", password=PASSWORD)

@@ -22,7 +22,7 @@ from tests.integration.modules.clickhouse_server import ADMIN as CLICKHOUSE_ADMI
 from tests.integration.modules.clickhouse_server import ADMIN_PASSWORD as CLICKHOUSE_PASSWORD
 from tests.integration.modules.clickhouse_server import start as start_clickhouse
 from tests.integration.modules.clickhouse_server import statement
-from tests.integration.modules.postgresql_server import SUPERUSER
+from tests.integration.modules.postgresql_server import ADMIN, SUPERUSER
 from tests.integration.modules.postgresql_server import Server as Postgres
 from tests.integration.modules.redis_servers import ADMIN as REDIS_ADMIN
 from tests.integration.modules.redis_servers import Engine, Server, folder
@@ -83,8 +83,9 @@ def options_of_redis(server: Server, **changes: Any) -> Result:
 
 
 @pytest.fixture
-def everything(postgres: Postgres, clickhouse: str, valkey: Any, store: Result, names: str) -> Iterator[Result]:
-    yield {
+def only(postgres: Postgres, names: str) -> Result:
+    """PostgreSQL with its administrator."""
+    return {
         "postgres": {
             "host": "localhost",
             "port": postgres.port,
@@ -95,6 +96,13 @@ def everything(postgres: Postgres, clickhouse: str, valkey: Any, store: Result, 
         },
         "postgres_password": OWN,
         "postgres_admin_password": SUPERUSER["login_password"],
+    }
+
+
+@pytest.fixture
+def everything(only: Result, clickhouse: str, valkey: Any, store: Result, names: str) -> Iterator[Result]:
+    yield {
+        **only,
         "clickhouse": {
             "url": f"http://{clickhouse}",
             "database": names,
@@ -150,21 +158,21 @@ def test_nothing_is_made_where_one_is_unfit(
     assert repaired.get("changed"), repaired.get("msg")
 
 
-def test_variables_are_named_and_not_options(run: Any, everything: Result, closed_port: str) -> None:
+def test_variables_are_named_and_not_options(run: Any, only: Result, closed_port: str) -> None:
     host, port = closed_port.split(":")
-    everything["postgres"].update(host=host, port=int(port))
-    result = run("existing_stores", postgres=everything["postgres"], postgres_password=OWN)
+    only["postgres"].update(host=host, port=int(port))
+    result = run("existing_stores", postgres=only["postgres"], postgres_password=OWN)
     assert result["code"] == "database_unreachable"
     assert "langfuse_postgres_host and langfuse_postgres_port" in result["msg"]
     assert "login_" not in result["msg"]
 
 
-def test_without_an_administrator_it_says_what_is_missing(run: Any, everything: Result, names: str) -> None:
+def test_without_an_administrator_it_says_what_is_missing(run: Any, only: Result, names: str) -> None:
     """And takes what somebody else has made."""
-    only = {name: everything[name] for name in ("postgres", "postgres_password", "postgres_admin_password")}
-    alone = {**only, "postgres": {**only["postgres"], "admin_user": None}, "postgres_admin_password": None}
+    alone = without_administrator(only)
     refused = run("existing_stores", **alone)
     assert (refused["failed"], refused["code"]) == (True, "database_password"), refused
+    assert f"CREATE DATABASE {names} OWNER {names}" in refused["msg"] and OWN not in str(refused)
     assert run("existing_stores", **only)["changed"]
     assert not run("existing_stores", **alone)["changed"]
 
@@ -224,8 +232,60 @@ def test_a_store_is_known_by_more_than_its_address(
     assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}b'")
 
 
-def test_new_keys_for_an_old_database(run: Any, everything: Result, postgres: Postgres, names: str) -> None:
-    only = {name: everything[name] for name in ("postgres", "postgres_password", "postgres_admin_password")}
+def without_administrator(only: Result) -> Result:
+    """PostgreSQL as the instance's own role looks at it."""
+    return {"postgres": {**only["postgres"], "admin_user": None}, "postgres_password": OWN}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("", ""),
+        ("ALTER DATABASE {name} OWNER TO postgres; GRANT CREATE ON SCHEMA public TO {name}", ""),
+        ("ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'", "ALTER DATABASE \"{name}\" SET timezone = 'UTC';"),
+        (
+            "ALTER ROLE {name} SET timezone = 'Asia/Tokyo'",
+            'ALTER ROLE "{name}" IN DATABASE "{name}" SET timezone = \'UTC\';',
+        ),
+        ("ALTER DATABASE {name} OWNER TO postgres", 'GRANT USAGE, CREATE ON SCHEMA public TO "{name}";'),
+        ("DROP SCHEMA public", 'CREATE SCHEMA public AUTHORIZATION "{name}";'),
+    ],
+)
+def test_a_database_made_by_hand(run: Any, only: Result, postgres: Postgres, names: str, made: str, said: str) -> None:
+    """As plain as somebody makes one. It is taken where Langfuse can run in it, else the statement is told that mends it."""
+    postgres.sql(f"CREATE ROLE {names} LOGIN PASSWORD '{OWN}'")
+    postgres.sql(f"CREATE DATABASE {names} OWNER {names} TEMPLATE template0")
+    for statement_ in filter(None, made.format(name=names).split("; ")):
+        postgres.sql(statement_, database=names)
+    alone = without_administrator(only)
+    if said:
+        refused = run("existing_stores", **alone)
+        assert (refused.get("code"), refused["statements"]) == ("database_incomplete", [said.format(name=names)])
+        assert refused["statements"][0] in refused["msg"]
+        postgres.sql(refused["statements"][0], database=names)
+    taken = run("existing_stores", **alone)
+    assert taken.get("changed") is False, taken.get("msg")
+    assert "REVOKE CONNECT" in " ".join(taken["notices"])
+
+
+def test_new_keys_for_a_database_that_cannot_be_looked_into(
+    run: Any, only: Result, postgres: Postgres, names: str
+) -> None:
+    """Not knowing is no reason to draw new keys."""
+    assert run("existing_stores", **only)["changed"]
+    # May give the role another password, and may not connect to its database.
+    postgres.sql(f"GRANT {names} TO {ADMIN['login_user']} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
+    other = {
+        "postgres": {**only["postgres"], "admin_user": ADMIN["login_user"]},
+        "postgres_password": f"{OWN}-new",
+        "postgres_admin_password": ADMIN["login_password"],
+    }
+    refused = run("existing_stores", check=True, **other, new_secrets=["langfuse_salt"])
+    assert (refused.get("code"), "langfuse_salt" in refused["msg"]) == ("keys_unknown", True), refused
+    assert "permission denied for database" in refused["msg"]
+
+
+def test_new_keys_for_an_old_database(run: Any, only: Result, postgres: Postgres, names: str) -> None:
     drawn = {"new_secrets": ["langfuse_salt"]}
     assert run("existing_stores", **only, **drawn)["changed"]
     with contextlib.closing(postgres.connect(names, OWN, names)) as connection:

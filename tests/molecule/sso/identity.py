@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import keycloak_client
+
 from tests.bench import extras
 from tests.bench.paths import find_paths
 from tests.integration.modules import keycloak
+from tests.molecule import canary
 from tests.molecule.instance import docker
 
 NAME, NETWORK, REALM = "molecule-keycloak", "molecule-idp", "platform"
+# A client that makes other ones.
+AUTOMATION = "automation"
 
 
 def server() -> keycloak.Server:
@@ -29,6 +34,16 @@ def up() -> None:
     state = ("inspect", "-f", "{{.State.Status}}", NAME)
     keycloak.wait_until_ready(f"{address()}:9000", lambda: docker(*state).strip())
     server().realm(REALM)
+    automation = server().login(
+        realm=REALM,
+        client_id=AUTOMATION,
+        public_url=f"http://{AUTOMATION}",
+        secret=canary.OF_PROVIDERS["langfuse_keycloak_admin_client_secret"],
+        standard_flow=False,
+        pkce="none",
+        service_account_roles=["manage-clients", "view-clients"],
+    )
+    keycloak_client.ensure(automation, False)
 
 
 def down() -> list[str]:

@@ -211,6 +211,7 @@ def test_a_node_without_user_or_database_gets_them() -> None:
     ("account", "wanted", "expected"),
     [
         (READY._replace(accepts=False), WANTED, [f"ALTER USER app {IDENTIFIED}"]),
+        (READY._replace(open=True), WANTED, [f"ALTER USER app {IDENTIFIED}"]),
         (
             READY,
             WANTED._replace(settings={"max_threads": "4", "s": "it's"}),

@@ -147,6 +147,53 @@ def test_what_is_said_without_stopping(seen: dict[str, Any], words: str) -> None
     assert words in notice
 
 
+ITSELF = replace(MANAGED, admin="lf", createrole=False, createdb=False)
+
+
+@pytest.mark.parametrize(
+    ("seen", "steps", "codes", "notices"),
+    [
+        ({}, [], [], []),
+        ({"database": replace(DATABASE, timezone=None)}, [], [], []),
+        ({"database": replace(DATABASE, owner="al", timezone=None)}, [], [], []),
+        ({"database": replace(DATABASE, public=True)}, [], [], ["REVOKE CONNECT"]),
+        ({"role": replace(ROLE, expires="2030-01-01")}, [], [], ["expires at"]),
+        ({"server": replace(ITSELF, timezone="Asia/Tokyo")}, ["timezone"], [], []),
+        (
+            {
+                "server": replace(ITSELF, timezone="Asia/Tokyo"),
+                "database": replace(DATABASE, role_timezone="Asia/Tokyo"),
+            },
+            ["role_timezone"],
+            [],
+            [],
+        ),
+        ({"inside": state.Inside(None)}, ["inside"], [], []),
+        ({"inside": state.Inside(usable=False), "database": state.Database("al")}, ["inside"], [], []),
+        ({"inside": state.Inside(foreign={"al": 1})}, [], [], []),
+        ({"inside": state.Inside(foreign={"al": 1}, foreign_migrations=True)}, [], ["database_foreign_objects"], []),
+        ({"database": replace(DATABASE, encoding="LATIN1")}, [], ["database_encoding"], []),
+        (
+            {"database": replace(DATABASE, connection_limit=5), "needed_connections": 9},
+            [],
+            ["database_connections"],
+            [],
+        ),
+        ({"server": replace(ITSELF, read_only=True)}, [], ["database_read_only"], []),
+    ],
+)
+def test_what_a_role_without_an_administrator_lacks(
+    seen: dict[str, Any], steps: list[str], codes: list[str], notices: list[str]
+) -> None:
+    """What works is enough: rules of the database that the server's defaults have, and another owner, are no fault."""
+    told = {"server": ITSELF, "role": ROLE, "database": DATABASE, "inside": INSIDE, **seen}
+    wanted = replace(WANTED, needed_connections=told.pop("needed_connections", 0))
+    planned = plan.verified(wanted, **told)
+    assert (planned.names, [failure.code for failure in planned.failures]) == (steps, codes)
+    assert len(planned.notices) == len(notices)
+    assert all(part in text for part, text in zip(notices, planned.notices, strict=True))
+
+
 def test_sessions_of_langfuse_itself_do_not_count() -> None:
     assert present(needed_connections=93, role=replace(ROLE, sessions=1)).notices == []
 

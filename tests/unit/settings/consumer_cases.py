@@ -47,6 +47,8 @@ CASES = (
     _entry(SERVICE, project_directory="shop"),
     _entry(SERVICE, url="langfuse-web:3000"),
     _entry(SERVICE, url="http://user@langfuse-web:3000"),
+    _entry(SERVICE, url="http://[::1"),
+    _entry(SERVICE, url="http://langfuse-web:30o0"),
     _entry(SERVICE, state="gone"),
     _entry(SERVICE, sample_rate=2),
     _entry(SERVICE, sample_rate=True),
@@ -65,6 +67,7 @@ CASES = (
     _litellm("langfuse_litellm_key", langfuse_litellm_key=None),
     _litellm("langfuse_litellm_models", langfuse_litellm_models=None),
     _litellm("langfuse_litellm_url", langfuse_litellm_url="litellm:4000"),
+    _litellm("langfuse_litellm_url", langfuse_litellm_url="http://litellm:4x"),
     Bad("litellm_connection", {"langfuse_litellm_key": "canary-of-litellm"}, "langfuse_litellm_key"),
     Bad("litellm_connection", {"langfuse_litellm_models": ["gpt-x"]}, "langfuse_litellm_models"),
 )

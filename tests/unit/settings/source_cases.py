@@ -108,5 +108,46 @@ CASES = (
         "langfuse_shared_s3_service",
     ),
     Bad("shared_services", {"langfuse_shared_redis_service": "redis"}, "langfuse_shared_redis_service"),
+    Bad(
+        "postgres_parameters",
+        {**POSTGRES, "langfuse_postgres_parameters": {"sslmode": "disable"}},
+        "langfuse_postgres_parameters",
+    ),
+    Bad(
+        "postgres_parameters",
+        {**POSTGRES, "langfuse_postgres_parameters": {"schema": "langfuse"}},
+        "langfuse_postgres_parameters",
+    ),
+    Bad("urls", {**S3, "langfuse_s3_endpoint": "http://[::1"}, "langfuse_s3_endpoint"),
+    Bad("urls", {**S3, "langfuse_s3_endpoint": "http://minio.example.com:90a0"}, "langfuse_s3_endpoint"),
+    Bad("inside_a_container", {**POSTGRES, "langfuse_postgres_host": "localhost"}, "langfuse_postgres_host"),
+    Bad("inside_a_container", {**POSTGRES, "langfuse_postgres_direct_host": "[::1]"}, "langfuse_postgres_direct_host"),
+    Bad("inside_a_container", {**CLICKHOUSE, "langfuse_clickhouse_host": "127.0.0.2"}, "langfuse_clickhouse_host"),
+    Bad("inside_a_container", {**REDIS, "langfuse_redis_host": "0.0.0.0"}, "langfuse_redis_host"),
+    Bad("inside_a_container", {**NODES, "langfuse_redis_nodes": ["localhost:6379"]}, "langfuse_redis_nodes"),
+    Bad(
+        "inside_a_container",
+        {
+            **S3,
+            "langfuse_s3_endpoint": "http://db.localhost:9000",
+            "langfuse_s3_public_endpoint": "http://localhost:9000",
+        },
+        "langfuse_s3_endpoint",
+    ),
+    Bad(
+        "path_style",
+        {**S3, "langfuse_s3_endpoint": "http://10.0.0.7:9000", "langfuse_s3_path_style": False},
+        "langfuse_s3_path_style",
+    ),
+    Bad(
+        "path_style",
+        {
+            **S3,
+            "langfuse_s3_endpoint": "http://minio:9000",
+            "langfuse_s3_public_endpoint": "http://minio.example.com",
+            "langfuse_s3_path_style": False,
+        },
+        "langfuse_s3_path_style",
+    ),
     Bad("media_address", {**S3, "langfuse_s3_endpoint": "http://minio:9000"}, "langfuse_s3_public_endpoint"),
 )

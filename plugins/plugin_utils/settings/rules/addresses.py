@@ -12,6 +12,8 @@ from ..endpoints import is_local, public_s3_endpoint, public_url
 from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
+from ..sources import is_bundled
+from .urls import is_loopback, is_web
 
 
 def instance_name(settings: Settings) -> Iterator[Problem]:
@@ -33,20 +35,13 @@ def urls(settings: Settings) -> Iterator[Problem]:
     ):
         if not settings[name]:
             continue
-        parts = split(settings[name])
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.username
-            or parts.query
-            or parts.fragment
-        ):
+        if not is_web(settings[name]):
             yield Problem(
                 name,
                 "is not an http or https URL of a host",
                 "Write it like https://langfuse.example.com, without user, query or fragment",
             )
-        elif parts.path.strip("/"):
+        elif split(settings[name]).path.strip("/"):
             yield Problem(
                 name, "has a path, which the published images cannot serve", "Write only scheme, host and port"
             )
@@ -88,6 +83,32 @@ def media_reachable(settings: Settings) -> Iterator[Problem]:
     )
 
 
+def inside_a_container(settings: Settings) -> Iterator[Problem]:
+    """There, localhost is the container."""
+    hosts: dict[str, list[str]] = {}
+    for store in ("postgres", "clickhouse", "redis"):
+        if not is_bundled(settings, store):
+            hosts[f"langfuse_{store}_host"] = [settings[f"langfuse_{store}_host"]]
+    if not is_bundled(settings, "postgres"):
+        hosts["langfuse_postgres_direct_host"] = [settings["langfuse_postgres_direct_host"]]
+    if not is_bundled(settings, "redis"):
+        hosts["langfuse_redis_nodes"] = [node.rpartition(":")[0] for node in settings["langfuse_redis_nodes"]]
+    urls = [] if is_bundled(settings, "s3") else ["langfuse_s3_endpoint"]
+    urls += ["langfuse_sso_issuer"] if settings["langfuse_sso_enabled"] else []
+    urls += ["langfuse_otlp_endpoint"] if settings["langfuse_tracing_enabled"] else []
+    for name in (*urls, "langfuse_litellm_url", "langfuse_smtp_url", "langfuse_https_proxy"):
+        hosts[name] = [split(settings[name] or "").hostname or ""]
+    for name, found in hosts.items():
+        for host in filter(None, found):
+            if is_loopback(host):
+                yield Problem(
+                    name,
+                    f"is on {host}, which inside a container is the container itself",
+                    "Give the host a name in langfuse_extra_hosts, like {docker-host: host-gateway}, and write that name; "
+                    "what runs there must listen on the address of Docker's bridge",
+                )
+
+
 def sampling_ratio(settings: Settings) -> Iterator[Problem]:
     """Outside (0, 1] web does not boot."""
     if not 0 < settings["langfuse_trace_sampling_ratio"] <= 1:
@@ -120,6 +141,7 @@ RULES = (
     clashing_ports,
     bind_address,
     media_reachable,
+    inside_a_container,
     sampling_ratio,
     tracing,
 )

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, default_url, env_path
-from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
+from .urls import is_web
 
 NAME = "langfuse_consumers"
 
@@ -44,7 +44,7 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, choices in (("state", STATES), ("callback", CALLBACKS)):
         if isinstance(value := one.get(key), str) and value not in choices:
             yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
-    if isinstance(url := one.get("url"), str) and not _is_address(url):
+    if isinstance(url := one.get("url"), str) and not is_web(url):
         yield "has a url that is not an address", "Write it like http://langfuse-web:3000"
     if isinstance(rate := one.get("sample_rate"), (int, float)) and not 0 <= rate <= 1:
         yield "has a sample_rate that is not from 0 to 1", "Write 0.1 for a tenth of the traces"
@@ -58,11 +58,6 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("tags", "pipelines"):
         if isinstance(items := one.get(key), list) and not all(isinstance(item, str) for item in items):
             yield f"has {key} that are not text", "Quote them"
-
-
-def _is_address(url: str) -> bool:
-    parts = split(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
 
 
 def consumer_files(settings: Settings) -> Iterator[Problem]:
@@ -99,7 +94,7 @@ def litellm_connection(settings: Settings) -> Iterator[Problem]:
                     "Write where LiteLLM is, or remove it",
                 )
         return
-    if not _is_address(url):
+    if not is_web(url):
         yield Problem(
             "langfuse_litellm_url",
             "is not an http or https URL",

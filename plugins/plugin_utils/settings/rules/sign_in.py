@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
-from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
+from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name, signs_in
+from .urls import is_web
 
 
 def sso_switches(settings: Settings) -> Iterator[Problem]:
@@ -57,7 +58,7 @@ def sso_settings(settings: Settings) -> Iterator[Problem]:
     if not settings.secrets.get(secret):
         cure = "Write the secret of the client"
         if name == KEYCLOAK:
-            cure += ", or set langfuse_keycloak_admin_user to have the client made"
+            cure += ", or name an administrator (langfuse_keycloak_admin_user) to have the client made"
         yield Problem(secret, f"is missing, and {name} needs it", cure)
 
 
@@ -66,7 +67,7 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
     if not settings["langfuse_sso_enabled"] or not issuer:
         return
     parts = split(issuer)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not is_web(issuer):
         yield Problem("langfuse_sso_issuer", "is not an http or https URL", "Write it as the provider's tokens have it")
     elif name == KEYCLOAK and not re.search(r"/realms/[^/]+/?$", parts.path):
         yield Problem(
@@ -82,12 +83,64 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def sso_addresses(settings: Settings) -> Iterator[Problem]:
+    for name, like in (
+        ("langfuse_sso_base_url", "https://git.example.com"),
+        ("langfuse_keycloak_admin_url", "http://keycloak:8080"),
+    ):
+        if settings[name] and not is_web(settings[name]):
+            yield Problem(name, "is not an http or https URL", f"Write it like {like}")
+
+
+def sso_domains(settings: Settings) -> Iterator[Problem]:
+    """Langfuse compares them as they are with what follows the @."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    for name in ("langfuse_sso_enforced_domains", "langfuse_sso_allowed_domains"):
+        for domain in settings[name]:
+            if not re.fullmatch(rf"{label}(\.{label})+", domain):
+                yield Problem(
+                    name, f"has {domain!r}, which is not a domain in lower case", "Write it like example.com, without @"
+                )
+
+
+def locked_out(settings: Settings) -> Iterator[Problem]:
+    """On an instance that has users already it is allowed: they may have accounts at the provider."""
+    if (
+        settings["langfuse_sso_enabled"]
+        and "langfuse_salt" in settings.generated
+        and settings["langfuse_init_user_email"]
+        and not signs_in(settings)
+        and not settings["langfuse_signup_enabled"]
+        and not settings["langfuse_sso_account_linking"]
+    ):
+        yield Problem(
+            "langfuse_sso_account_linking",
+            "is off while sign-up is closed and the first user may not use a password, so nobody could ever sign in",
+            "Turn it on to let the first user in through the provider, or set langfuse_signup_enabled: true",
+        )
+
+
 def sso_administrator(settings: Settings) -> Iterator[Problem]:
     if settings["langfuse_keycloak_admin_user"] and not settings["langfuse_keycloak_admin_password"]:
         yield Problem(
             "langfuse_keycloak_admin_password", "is missing while langfuse_keycloak_admin_user is set", "Write it"
         )
-    if settings["langfuse_keycloak_admin_url"] and not settings["langfuse_keycloak_admin_user"]:
+    user, client, secret = (
+        settings[f"langfuse_keycloak_admin_{name}"] for name in ("user", "client_id", "client_secret")
+    )
+    if secret and not client:
+        yield Problem(
+            "langfuse_keycloak_admin_client_id",
+            "is missing while langfuse_keycloak_admin_client_secret is set",
+            "Name the client that it belongs to",
+        )
+    if client and not secret and not user:
+        yield Problem(
+            "langfuse_keycloak_admin_client_secret",
+            "is missing while langfuse_keycloak_admin_client_id is set",
+            "Write it",
+        )
+    if settings["langfuse_keycloak_admin_url"] and not (user or client or secret):
         yield Problem(
             "langfuse_keycloak_admin_user",
             "is missing while langfuse_keycloak_admin_url is set",
@@ -112,4 +165,13 @@ def allowed_hosts(settings: Settings) -> Iterator[Problem]:
             )
 
 
-RULES = (sso_switches, sso_settings, sso_issuer, sso_administrator, allowed_hosts)
+RULES = (
+    sso_switches,
+    sso_settings,
+    sso_issuer,
+    sso_addresses,
+    sso_domains,
+    locked_out,
+    sso_administrator,
+    allowed_hosts,
+)

@@ -14,6 +14,7 @@ from ..hosts import is_host, split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
+from .urls import is_address
 
 # Variables that act on an existing store only, by store.
 _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +38,13 @@ _BUNDLED_ONLY: Mapping[str, tuple[str, ...]] = {
 }
 # Only S3 itself has them, not the other services.
 _S3_ONLY = ("region", "path_style", "admin_access_key", "admin_secret_key")
+# Parameters of PostgreSQL's address that the collection writes, or counts on, and what to write instead.
+_OWN_PARAMETERS: Mapping[str, str] = {
+    "sslmode": "Write langfuse_postgres_sslmode",
+    "sslaccept": "Write langfuse_postgres_sslmode: verify-full",
+    "sslcert": "Write the authority into langfuse_ca_certificates",
+    "schema": "Give the instance a database of its own; its tables are in the schema public",
+}
 # Written down, they say what holds anyway.
 _DEFAULTS = ("single", "disable", "s3")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]*:")
@@ -101,6 +109,12 @@ def postgres_parameters(settings: Settings) -> Iterator[Problem]:
     for name, value in settings["langfuse_postgres_parameters"].items():
         if not isinstance(value, str):
             yield Problem("langfuse_postgres_parameters", f"has no text for {name}", 'Put it in quotes: "true", "10"')
+        if name in _OWN_PARAMETERS:
+            yield Problem(
+                "langfuse_postgres_parameters",
+                f"has {name}, which is not set here",
+                f"Remove it. {_OWN_PARAMETERS[name]}",
+            )
 
 
 def redis_nodes(settings: Settings) -> Iterator[Problem]:
@@ -264,11 +278,24 @@ def media_address(settings: Settings) -> Iterator[Problem]:
     if is_bundled(settings, "s3") or settings["langfuse_s3_public_endpoint"] or not settings["langfuse_s3_endpoint"]:
         return
     host = split(settings["langfuse_s3_endpoint"]).hostname or ""
-    if "." not in host and ":" not in host:
+    if host and "." not in host and ":" not in host:
         yield Problem(
             "langfuse_s3_public_endpoint",
-            f"is missing, and browsers do not know {host or 'the store'}",
+            f"is missing, and browsers do not know {host}",
             "Write the address under which browsers and senders reach the object store",
+        )
+
+
+def path_style(settings: Settings) -> Iterator[Problem]:
+    """Otherwise the bucket's name goes before the host's, where no name server knows it."""
+    host = split(settings["langfuse_s3_endpoint"] or "").hostname
+    if is_bundled(settings, "s3") or settings["langfuse_s3_service"] != "s3" or settings["langfuse_s3_path_style"]:
+        return
+    if host and (is_address(host) or "." not in host):
+        yield Problem(
+            "langfuse_s3_path_style",
+            f"is off, and there is no {settings['langfuse_s3_events_bucket']}.{host}",
+            "Set it to true, or write the endpoint's full name",
         )
 
 
@@ -297,4 +324,5 @@ RULES = (
     store_credentials,
     object_store,
     media_address,
+    path_style,
 )
