@@ -51,6 +51,12 @@ def differing(values: Mapping[str, str], details: Mapping[str, Any]) -> list[str
     return [name for name, value in values.items() if has.get(name) != value]
 
 
+def kept(details: Mapping[str, Any]) -> list[str]:
+    """Names of ours that the container has although they are out of its file; an empty one says nothing."""
+    has = environment(details)
+    return [name for name in (*NAMES, *_OTHERS) if has.get(name)]
+
+
 def older(details: Mapping[str, Any], modified: float) -> bool:
     """Whether the container was made before the file was written."""
     # Docker says nanoseconds, which Python 3.9 does not read.
@@ -122,16 +128,30 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         values = dotenv.parse(edited_file.read(params["env_path"]) or "")
         known = {name: values[name] for name in (*NAMES, *_OTHERS) if name in values}
         result["stale"] = differing(known, details) + ([] if result["running"] else ["not running"])
-    elif any(name in environment(details) for name in NAMES):
-        result["stale"] = [name for name in NAMES if name in environment(details)]
+    else:
+        result["stale"] = kept(details)
     config = params["config_path"]
     if config and os.path.exists(config) and older(details, os.stat(config).st_mtime):
         result["stale"].append(os.path.basename(config))
     return result
 
 
+def prove_absent(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the container has none of the names any more. Raises Failure."""
+    details = container(params["project_directory"], params["service"]) if params["service"] else None
+    if details is not None and (names := kept(details)):
+        raise Failure(
+            "environment_kept",
+            f"The container of {params['service']} still has {', '.join(names)}, which {params['env_path']} does not say.",
+            "Take them out of environment of that service; where they are its own, remove it from langfuse_consumers.",
+        )
+    return {"changed": False, "proved": "its names are gone"}
+
+
 def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     """Use what the file says as the consumer would. Raises Failure."""
+    if params["state"] == "absent":
+        return prove_absent(params)
     values = read(params["env_path"])
     url = values["LANGFUSE_BASE_URL"]
     table = dict(compose.names_on(params["networks"]))
@@ -159,7 +179,18 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     if outcome.differences:
         fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
         raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
-    return {**result, "trace_id": outcome.trace_id, "timings": outcome.timings}
+    result.update(trace_id=outcome.trace_id, timings=outcome.timings)
+    return {**result, "proved": proved(result, bool(resolve(url, table)))}
+
+
+def proved(result: Mapping[str, Any], by_name: bool) -> str:
+    """What was seen, and no more than that. ``by_name``: the host of the URL is a name of containers only."""
+    said = f"a trace came back through {result['url']} after {result['timings']['readable']} ms"
+    if result["container"]:
+        said += f", and {result['container']} has these keys"
+    elif by_name:
+        said += ", a name that only containers know"
+    return f"{said}; sent with its keys to its address, not by its own client"
 
 
 def _send(params: Mapping[str, Any], url: str, values: Mapping[str, str], table: Mapping[str, str]) -> trace.Outcome:

@@ -15,6 +15,7 @@ author:
 description:
   - Reads the C(.env) file of something that sends to Langfuse, and compares it with the container that uses it.
   - With O(prove=true) the keys and the address of the file send a trace and read it back, and the container must have them.
+    That proves keys and address, not the client that the consumer sends with.
   - It changes nothing.
 options:
   env_path:
@@ -29,7 +30,7 @@ options:
     type: str
     default: ""
   state:
-    description: With V(absent) the container must not have the keys.
+    description: With V(absent) the container must not have the names, or have them empty.
     type: str
     choices: [present, absent]
     default: present
@@ -95,6 +96,10 @@ url:
   description: Address that the file names.
   type: str
   returned: with O(prove)
+proved:
+  description: What was seen, as a sentence.
+  type: str
+  returned: with O(prove)
 container:
   description: Container whose environment was compared.
   type: str
@@ -110,7 +115,7 @@ timings:
 code:
   description:
     - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(url_is_itself),
-      V(not_on_network), V(not_running), V(environment_old), V(file_unreadable), V(docker_missing), V(network_missing), and
+      V(not_on_network), V(not_running), V(environment_old), V(environment_kept), V(file_unreadable), V(docker_missing), V(network_missing), and
       those of M(llmops.langfuse.langfuse_trace).
   type: str
   returned: failure

@@ -28,7 +28,9 @@ options:
     choices: [litellm, otel_collector]
     required: true
   state:
-    description: V(absent) takes the callbacks, or the exporter, out again.
+    description:
+      - V(absent) takes the callbacks, or the exporter, out again. It fails where that would leave a pipeline without an
+        exporter, with which the Collector does not start.
     type: str
     choices: [present, absent]
     default: present
@@ -91,7 +93,8 @@ path:
 code:
   description:
     - Stable name of what is wrong. One of V(bad_option), V(bad_file), V(file_missing), V(file_unreadable),
-      V(directory_missing), V(file_unwritable), V(pipeline_missing), V(library_missing).
+      V(directory_missing), V(file_unwritable), V(pipeline_missing), V(last_exporter),
+      V(library_missing).
   type: str
   returned: failure
 cure:
