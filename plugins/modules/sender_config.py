@@ -46,8 +46,9 @@ options:
     type: bool
   tags:
     description:
-      - Facts of each request that become tags (C(langfuse_default_tags)), such as V(cache_hit), V(proxy_base_url),
-        V(user_api_key_alias). With O(callback=langfuse) only; the other one does not read them.
+      - Facts of each request whose values become tags (C(langfuse_default_tags)), such as V(cache_hit), V(cache_key),
+        V(proxy_base_url), V(user_api_key_alias), or a key of the request's metadata. No tags of your own.
+      - With O(callback=langfuse) only; the other one does not read them.
     type: list
     elements: str
     default: []

@@ -99,7 +99,7 @@ def _consumer(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
         "callback": given.get("callback", CALLBACKS[0]),
         "log_messages": given.get("log_messages"),
         "tags": list(given.get("tags", [])),
-        "pipelines": list(given.get("pipelines", ["traces"])),
+        "pipelines": list(given.get("pipelines", ["traces"])) if given["kind"] == COLLECTOR else [],
         "project_directory": given.get("project_directory"),
         "service": given.get("service"),
     }

@@ -32,5 +32,5 @@ def test_an_empty_name_is_not_kept(lines: list[str] | None, names: list[str]) ->
 )
 def test_the_proof_says_what_it_is_not(container: str | None, by_name: bool, said: str, unsaid: str) -> None:
     result: dict[str, Any] = {"url": "http://web:3000", "container": container, "timings": {"readable": 12.5}}
-    text = consumer.proved(result, by_name)
+    text = consumer.proved(result, by_name, "not by its own client")
     assert said in text and unsaid not in text and "not by its own client" in text

@@ -43,7 +43,7 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         "callback": "langfuse_otel",
         "log_messages": None,
         "tags": [],
-        "pipelines": ["traces"],
+        "pipelines": [],
         "project_directory": "/srv/shop",
         "service": "ai-service",
     }
