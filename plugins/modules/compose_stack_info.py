@@ -13,14 +13,14 @@ version_added: 1.0.0
 author:
   - The llmops.langfuse contributors (@llmops)
 description:
-  - Finds the networks, the PostgreSQL, the Redis and the object store of a Compose project that runs on the host.
+  - Finds the networks, the PostgreSQL, the Redis, the ClickHouse and the object store of a Compose project that runs on the host.
   - Reads the C(.env) of that project.
 options:
   project:
     description: Name of the Compose project.
     type: str
   services:
-    description: Service of a store (C(postgres), C(redis), C(s3)) where its image does not tell.
+    description: Service of a store (C(postgres), C(redis), C(clickhouse), C(s3)) where its image does not tell.
     type: dict
     default: {}
   dotenv:

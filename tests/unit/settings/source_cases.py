@@ -90,6 +90,7 @@ CASES = (
     Bad("object_store", _without(AZURE, "langfuse_s3_endpoint"), "langfuse_s3_endpoint"),
     Bad("object_store", {**GCS, "langfuse_s3_use_role": True}, "langfuse_gcs_credentials"),
     Bad("object_store", {**GCS, "langfuse_gcs_credentials": "/etc/key.json"}, "langfuse_gcs_credentials"),
+    Bad("shared_services", {"langfuse_shared_clickhouse_service": "ch"}, "langfuse_shared_clickhouse_service"),
     Bad("shared_services", {"langfuse_shared_redis_service": "redis"}, "langfuse_shared_redis_service"),
     Bad("media_address", {**S3, "langfuse_s3_endpoint": "http://minio:9000"}, "langfuse_s3_public_endpoint"),
 )
