@@ -139,9 +139,9 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prove_absent(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether the container has none of the names any more. Raises Failure."""
+    """Whether the container has none of the names any more; one that does not run is made anew when it starts. Raises Failure."""
     details = container(params["project_directory"], params["service"]) if params["service"] else None
-    if details is not None and (names := kept(details)):
+    if details is not None and details["State"]["Running"] and (names := kept(details)):
         raise Failure(
             "environment_kept",
             f"The container of {params['service']} still has {', '.join(names)}, which {params['env_path']} does not say.",

@@ -198,6 +198,11 @@ def test_absent_takes_the_keys_out_again(shared: Instance) -> None:
         "LANGFUSE_HOST": ""
     }
     assert connect(shared, consumers=gone).changed == 0
+    # What was stopped stays so.
+    ENV.write_text(f"{ENV.read_text()}LANGFUSE_SAMPLE_RATE=1\n")
+    shop.compose("stop", "-t", "1", "ai-service")
+    assert connect(shared, consumers=gone).changed_tasks == ["Write address and keys into its env file"]
+    assert not service()["State"]["Running"]
     override.write_text(override.read_text().replace('""', '"http://elsewhere"'))
     try:
         shop.compose("up", "-d", "--no-deps", "ai-service")
