@@ -56,12 +56,17 @@ def send_and_wait(
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    deliver: Callable[[float], http_client.Response] | None = None,
 ) -> Outcome:
-    """The whole round trip within ``timeout`` seconds, or a Failure that says which part did not come."""
+    """The whole round trip within ``timeout`` seconds, or a Failure that says which part did not come.
+
+    ``deliver`` sends it on another way than to Langfuse itself, and is given the seconds that it may take.
+    """
     began = clock()
     deadline = began + timeout
     headers = {"Authorization": authorization}
-    accepted = _send(client, headers, trace, min(HANG, max(2.0, timeout)))
+    limit = min(HANG, max(2.0, timeout))
+    accepted = _send(client, headers, trace, limit) if deliver is None else deliver(limit)
     sent_at = clock()
     attempts = 0
     since = _since(trace)

@@ -300,7 +300,7 @@ def path_style(settings: Settings) -> Iterator[Problem]:
 
 
 def shared_services(settings: Settings) -> Iterator[Problem]:
-    for store in ("postgres", "redis", "s3"):
+    for store in ("postgres", "redis", "clickhouse", "s3"):
         name = f"langfuse_shared_{store}_service"
         if settings[name] and not settings["langfuse_shared_project"]:
             yield Problem(name, "is set without langfuse_shared_project", "Name the Compose project that it is part of")
