@@ -35,6 +35,23 @@ options:
   user_password:
     description: Password of that user.
     type: str
+  sso:
+    description:
+      - The provider that people sign in through. Web must offer it and reach it, and the provider must know web's client, its
+        callback and its secret. Nobody signs in; the provider sees a request for its login page and a code that is wrong.
+      - What this host cannot reach of the provider is not looked at.
+    type: dict
+    suboptions:
+      provider:
+        description: Its name in C(/api/auth/providers), for example V(keycloak).
+        type: str
+        required: true
+      issuer:
+        description: Its issuer as web has it, where it can be discovered. Without it, its secret is not looked at.
+        type: str
+  sso_client_secret:
+    description: The client's secret at the provider.
+    type: str
   postgres:
     description: Where the application's PostgreSQL is. Needs psycopg.
     type: dict
@@ -256,6 +273,8 @@ EXAMPLES = r"""
     project_id: main
     user_email: admin@example.com
     user_password: "{{ langfuse_init_user_password }}"
+    sso: {provider: keycloak, issuer: "https://keycloak.example.com/realms/platform"}
+    sso_client_secret: "{{ langfuse_keycloak_client_secret }}"
     worker_url: http://langfuse-worker:3030
     postgres: {host: postgres, database: langfuse, user: langfuse}
     postgres_password: "{{ langfuse_postgres_password }}"
@@ -416,6 +435,8 @@ def argument_spec() -> dict[str, Any]:
         "project_id": text,
         "user_email": text,
         "user_password": secret,
+        "sso": group(provider=needed, issuer=text),
+        "sso_client_secret": secret,
         "postgres": group(host=needed, port=port(5432), database=needed, user=needed, sslmode=args.SSLMODE),
         "postgres_password": secret,
         "clickhouse": group(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Causes in what is asked of a running Langfuse: keys, traces, media, sign-in, and what must be closed."""
+"""Causes in what is asked of a running Langfuse: keys, traces, media, and what must be closed."""
 
 from __future__ import annotations
 
@@ -115,20 +115,6 @@ def media_cors(e: Evidence) -> Found | None:
     if e.ok("media") and fact.get("cors") is False and fact.get("browser_may"):
         return {"origin": fact.get("origin"), "seen": "the preflight request is not allowed"}
     return None
-
-
-def sign_in_failed(e: Evidence) -> Found | None:
-    fact = e.of("sign_in")
-    if not fact or not e.failed("sign_in") or (fact.get("status") or 0) >= 500 or fact.get("kind"):
-        return None
-    person = e.of("postgres").get("person") or {}
-    if person and not person.get("found"):
-        reason = "PostgreSQL holds no such user"
-    elif fact.get("error"):
-        reason = f"Langfuse says {fact['error']}"
-    else:
-        reason = e.detail("sign_in")
-    return {"reason": reason, "seen": f"step {fact.get('step')}, status {fact.get('status')}"}
 
 
 def not_refused(e: Evidence) -> Found | None:
@@ -267,14 +253,6 @@ RULES = (
         "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 in the "
         "bucket's CORS rules.",
         WARNING,
-    ),
-    Rule(
-        "sign_in_failed",
-        "sign_in",
-        sign_in_failed,
-        "The first user cannot sign in: {reason}.",
-        "LANGFUSE_INIT_USER_PASSWORD acts only when the user is created; reset the password, or correct user_email and "
-        "user_password. NEXTAUTH_URL must be the address in the browser.",
     ),
     Rule(
         "not_refused",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import sso
 from .data import project_directory
 from .plan import Settings
 from .sources import is_bundled
@@ -29,6 +30,7 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     return {
         "ca_path": ca_path(settings),
         "signs_in": _signs_in(settings),
+        "sso": sso.proof(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
         "postgres": _some(endpoints["postgres"], "host", "port", "database", "user", "sslmode"),
         "clickhouse": {

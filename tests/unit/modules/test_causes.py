@@ -31,6 +31,14 @@ REDIS = {
     "schedules": ["x"],
     "stuck": [],
 }
+SSO = {
+    "provider": "keycloak",
+    "issuer": "https://kc/realms/a",
+    "client": "lf",
+    "callback": "http://lf/c",
+    "offered": ["keycloak"],
+}
+REFUSED = {"verdict": "refused", "said": "no"}
 
 
 def hops(*failed: str) -> list[dict[str, Any]]:
@@ -367,6 +375,25 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
     ("sign-in", {"sign_in": {"status": 401, "error": "CredentialsSignin"}}, ("sign_in",), ["sign_in_failed:error"]),
     ("sign-in, server broken", {"sign_in": {"status": 500, "error": ""}}, ("sign_in",), ["sign_in_failed:error"]),
     (
+        "a password that is right explains nothing",
+        {"sign_in": {"status": 200, "error": "", "step": None}, "sso": {**SSO, "request": REFUSED}},
+        ("sign_in",),
+        ["sso_redirect_refused:error"],
+    ),
+    ("provider not offered", {"sso": {**SSO, "offered": ["credentials"]}}, ("sign_in",), ["sso_not_offered:error"]),
+    ("provider away", {"sso": {**SSO, "error": "OAuthSignin"}}, ("sign_in",), ["sso_issuer_unreachable:error"]),
+    ("callback unknown", {"sso": {**SSO, "request": REFUSED}}, ("sign_in",), ["sso_redirect_refused:error"]),
+    ("sent back", {"sso": {**SSO, "request": {**REFUSED, "verdict": "sent_back"}}}, ("sign_in",), ["sso_request_refused:error"]),
+    ("secret wrong", {"sso": {**SSO, "secret": REFUSED}}, ("sign_in",), ["sso_client_secret:error"]),
+    (
+        "callback unknown and secret wrong",
+        {"sso": {**SSO, "request": REFUSED, "secret": REFUSED}},
+        ("sign_in",),
+        ["sso_redirect_refused:error", "sso_client_secret:error"],
+    ),
+    ("issuer differs", {"sso": {**SSO, "issuer_found": "https://other/"}}, (), ["sso_issuer_differs:warning"]),
+    ("issuer with a slash", {"sso": {**SSO, "issuer_found": "https://kc/realms/a/"}}, (), []),
+    (
         "not refused",
         {"refusals": [{"request": "without a header", "status": 200}]},
         ("refusals",),
@@ -419,3 +446,34 @@ def test_a_hop_gets_its_own_cause_or_the_first_error() -> None:
     assert "password of user lf" in by_name["database"]
     assert by_name["trace"] == by_name["database"]
     assert by_name["web"] == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            (
+                "[next-auth][error][SIGNIN_OAUTH_ERROR] ",
+                "https://next-auth.js.org/errors#signin_oauth_error getaddrinfo ENOTFOUND kc {",
+            ),
+            "getaddrinfo ENOTFOUND kc.",
+        ),
+        ((), "its log says why"),
+    ],
+)
+def test_why_web_cannot_read_the_provider_stands_in_its_log(lines: tuple[str, ...], reason: str) -> None:
+    evidence = {"sso": {**SSO, "error": "OAuthSignin"}, "containers": [container("web", *lines)]}
+    cause = causes.diagnose(hops("sign_in"), evidence)[0]
+    assert cause["code"] == "sso_issuer_unreachable"
+    assert f"https://kc/realms/a/.well-known/openid-configuration: {reason}" in cause["cause"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [("keycloak", "langfuse_keycloak_client_secret"), ("okta", "langfuse_sso_client_secret")],
+)
+def test_the_secret_to_correct_is_named(provider: str, variable: str) -> None:
+    evidence = {"sso": {**SSO, "provider": provider, "offered": [provider], "secret": REFUSED}}
+    cause = causes.diagnose(hops("sign_in"), evidence)[0]
+    assert variable in cause["cure"]
+    assert "…" not in cause["cause"] + cause["cure"]

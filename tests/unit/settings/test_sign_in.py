@@ -152,3 +152,24 @@ def test_what_surprises_people_is_told(given: dict[str, Any], said: list[str]) -
 def test_private_hosts_of_models_are_allowed_in_both(service: str) -> None:
     environment = _environment({"langfuse_llm_allowed_hosts": ["litellm", "vllm"]}, service)
     assert environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] == "litellm,vllm"
+
+
+@pytest.mark.parametrize(
+    ("given", "proved"),
+    [
+        ({}, {}),
+        (
+            {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform/"},
+            {
+                "provider": {"provider": "keycloak", "issuer": "https://keycloak.example.com/realms/platform"},
+                "secret": "langfuse_keycloak_client_secret",
+            },
+        ),
+        (
+            SETS["azure_ad"],
+            {"provider": {"provider": "azure-ad", "issuer": ""}, "secret": "langfuse_sso_client_secret"},
+        ),
+    ],
+)
+def test_what_the_walk_proves_of_the_provider(given: dict[str, Any], proved: dict[str, Any]) -> None:
+    assert run({**GOOD, **given}).plan["health"]["sso"] == proved
