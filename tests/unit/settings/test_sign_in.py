@@ -173,3 +173,16 @@ def test_private_hosts_of_models_are_allowed_in_both(service: str) -> None:
 )
 def test_what_the_walk_proves_of_the_provider(given: dict[str, Any], proved: dict[str, Any]) -> None:
     assert run({**GOOD, **given}).plan["health"]["sso"] == proved
+
+
+def test_settings_that_do_nothing_are_all_named_in_one_sentence() -> None:
+    given = {name: value for name, value in ADMINISTERED.items() if name != "langfuse_sso_enabled"}
+    (problem,) = run({**GOOD, **given}).problems
+    assert str(problem).count("langfuse_sso_enabled") == 2
+    for name in ("langfuse_keycloak_admin_user", "langfuse_keycloak_admin_password", "langfuse_sso_issuer"):
+        assert name in str(problem)
+
+
+def test_a_setting_that_says_nothing_is_no_problem() -> None:
+    given = {"langfuse_sso_issuer": "", "langfuse_sso_account_linking": False, "langfuse_sso_checks": []}
+    assert run({**GOOD, **given}).problems == ()
