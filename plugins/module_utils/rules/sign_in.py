@@ -90,16 +90,16 @@ RULES = (
         "sign_in",
         sign_in_failed,
         "The first user cannot sign in: {reason}.",
-        "LANGFUSE_INIT_USER_PASSWORD acts only when the user is created; reset the password, or correct user_email and "
-        "user_password. NEXTAUTH_URL must be the address in the browser.",
+        "langfuse_init_user_password acts only when the user is created: reset the password in Langfuse, or correct "
+        "it and langfuse_init_user_email. langfuse_public_url must be the address in the browser.",
     ),
     Rule(
         "sso_not_offered",
         "sign_in",
         sso_not_offered,
         "Web does not offer sign-in through {provider}.",
-        "Run site, which recreates web: it ignores a provider without a word unless its AUTH_*_CLIENT_ID, _CLIENT_SECRET "
-        "and _ISSUER are all there.",
+        "Take what begins with AUTH_ out of langfuse_extra_env and langfuse_web_extra_env and run site: web ignores a provider "
+        "without a word unless client, secret and issuer are all there.",
     ),
     Rule(
         "sso_issuer_unreachable",
