@@ -35,6 +35,13 @@ def up() -> None:
     server().user(realm, STRANGER, keycloak.USER_PASSWORD, "stranger@example.com")
 
 
+def change(**fields: object) -> None:
+    """A hand in the client."""
+    here = server()
+    client = here.client(REALM)
+    here.admin.call("PUT", f"realms/{REALM}/clients/{client['id']}", {**client, **fields})
+
+
 def away() -> None:
     """Nobody finds it any more; it goes on running."""
     docker("network", "disconnect", NETWORK, NAME)

@@ -21,17 +21,10 @@ def follow(instance: Instance, page: str, heading: str, fails: bool = False) -> 
     return done[-1]
 
 
-def change(**fields: object) -> None:
-    """A hand in the client at Keycloak."""
-    server = identity.server()
-    client = server.client(identity.REALM)
-    server.admin.call("PUT", f"realms/{identity.REALM}/clients/{client['id']}", {**client, **fields})
-
-
 def test_a_client_that_somebody_changed(sso: Instance) -> None:
-    change(secret="somethingElse1")
+    identity.change(secret="somethingElse1")
     assert "error=OAuthCallback" in Visitor().sign_in(identity.FIRST)
-    change(redirectUris=["http://localhost:3531/api/auth/callback/keycloak"])
+    identity.change(redirectUris=["http://localhost:3531/api/auth/callback/keycloak"])
     refused = Visitor().press()
     assert (refused.status, "Invalid parameter: redirect_uri" in refused.text) == (400, True)
 

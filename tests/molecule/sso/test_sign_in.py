@@ -58,10 +58,14 @@ def test_a_stranger_is_refused_while_sign_up_is_closed(sso: Instance) -> None:
 
 @pytest.fixture
 def open_web(sso: Instance, tmp_path: Path) -> Iterator[str]:
-    """Address of a second web: sign-up is open, and accounts are not linked."""
+    """Address of a second web: sign-up is open, accounts are not linked, and Keycloak is a custom provider too."""
     details = sso.container("langfuse-web").details
     environment = dict(line.split("=", 1) for line in details["Config"]["Env"])
     environment |= {"AUTH_DISABLE_SIGNUP": "false", "AUTH_KEYCLOAK_ALLOW_ACCOUNT_LINKING": "false", "PORT": "3530"}
+    environment |= {"AUTH_DOMAINS_WITH_SSO_ENFORCEMENT": "example.org", "AUTH_CUSTOM_NAME": "Again"}
+    environment["AUTH_CUSTOM_ALLOW_ACCOUNT_LINKING"] = "true"
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "ISSUER", "CHECKS"):
+        environment[f"AUTH_CUSTOM_{name}"] = environment[f"AUTH_KEYCLOAK_{name}"]
     file = tmp_path / "environment"
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
@@ -75,8 +79,10 @@ def open_web(sso: Instance, tmp_path: Path) -> Iterator[str]:
         address = Container(json.loads(docker("inspect", name))[0]).address
         health = Client(f"http://{address}:3530")
         wait_until("a second web", lambda: _answers(health), 60)
+        identity.change(redirectUris=[CALLBACK, f"{URL}/api/auth/callback/custom"])
         yield address
     finally:
+        identity.change(redirectUris=[CALLBACK])
         docker("rm", "--force", name)
 
 
@@ -92,9 +98,14 @@ def test_who_may_come_is_what_the_environment_says(sso: Instance, open_web: str)
     assert visitor.sign_in(keycloak.USER) == URL
     assert visitor.session()["email"] == keycloak.USER_EMAIL
     # Somebody who signed up with a password, and whose address the provider knows too.
+    sign_up = Client(f"http://{open_web}:3530")
     known = {"name": "S", "email": "stranger@example.com", "password": keycloak.USER_PASSWORD}
-    assert Client(f"http://{open_web}:3530").request("POST", "/api/auth/signup", known).status == 200
+    assert sign_up.request("POST", "/api/auth/signup", known).status == 200
+    enforced = sign_up.request("POST", "/api/auth/signup", {**known, "email": "stranger@example.org"})
+    assert (enforced.status, "Please use SSO" in enforced.text()) == (422, True)
     assert "error=OAuthAccountNotLinked" in Visitor(open_web).sign_in(identity.STRANGER)
+    # One address, two providers, and the second one links.
+    assert Visitor(open_web).sign_in(keycloak.USER, "custom") == URL
 
 
 def test_a_sign_in_without_its_proof_is_refused(login: keycloak.Login) -> None:

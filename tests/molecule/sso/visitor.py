@@ -19,15 +19,15 @@ class Visitor:
     def __init__(self, web: str = "127.0.0.1") -> None:
         self.browser = Browser({"keycloak:8080": identity.address(), "localhost:3530": web})
 
-    def press(self) -> Page:
-        """The button on the sign-in page, and where it leads to in the end."""
+    def press(self, provider: str = "keycloak") -> Page:
+        """A provider's button on the sign-in page, and where it leads to in the end."""
         token = self._json("/api/auth/csrf")["csrfToken"]
         form = {"csrfToken": token, "callbackUrl": URL}
-        return self.browser.follow(self.browser.request("POST", f"{URL}/api/auth/signin/keycloak", form))
+        return self.browser.follow(self.browser.request("POST", f"{URL}/api/auth/signin/{provider}", form))
 
-    def sign_in(self, user: str) -> str:
+    def sign_in(self, user: str, provider: str = "keycloak") -> str:
         """Through Keycloak's form; the address of the page where it ends."""
-        form = self.press()
+        form = self.press(provider)
         assert form.url.startswith("http://keycloak:8080/"), (form.url, form.text[:400])
         sent = self.browser.submit(form, username=user, password=USER_PASSWORD, credentialId="")
         return self.browser.follow(sent).url
