@@ -102,10 +102,13 @@ def renamed() -> Iterator[None]:
 
 
 def rename(old: str, new: str) -> None:
-    shop.sql(
-        f"ALTER DATABASE {old} ALLOW_CONNECTIONS false; SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        f" WHERE datname = '{old}'; ALTER DATABASE {old} RENAME TO {new}; ALTER DATABASE {new} ALLOW_CONNECTIONS true"
-    )
+    for statement in (
+        f"ALTER DATABASE {old} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{old}'",
+        f"ALTER DATABASE {old} RENAME TO {new}",
+        f"ALTER DATABASE {new} ALLOW_CONNECTIONS true",
+    ):
+        shop.sql(statement)
 
 
 def test_a_database_that_is_gone(shared: Instance, renamed: None) -> None:
