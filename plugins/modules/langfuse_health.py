@@ -15,7 +15,7 @@ author:
 description:
   - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
     The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
-    C(media), C(sign_in), C(refusals), C(ports) and C(containers).
+    C(media), C(sign_in), C(refusals), C(ports), C(containers) and C(consumers).
   - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
     stores are looked at in any case.
   - What was seen goes through a table of rules that names causes with a stable code and a cure.
@@ -247,6 +247,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - llmops.langfuse.api
+  - llmops.langfuse.consumers
 attributes:
   check_mode:
     description: Looks only. Nothing is written, so C(s3_write), C(trace) and C(media) are skipped.
@@ -461,6 +462,7 @@ def argument_spec() -> dict[str, Any]:
             "default": [],
             "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
         },
+        "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,

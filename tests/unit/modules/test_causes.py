@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.llmops.langfuse.plugins.module_utils import causes
 
+CONTRACT = Path(__file__).parents[3] / "roles" / "langfuse" / "meta" / "argument_specs.yml"
 ALL = (
-    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers".split()  # noqa: SIM905
+    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers consumers".split()  # noqa: SIM905
 )
 CLICKHOUSE = {
     "kind": None,
@@ -407,6 +411,27 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         ("queue", "containers"),
         ["redis_down:error"],
     ),
+    *(
+        (
+            f"a consumer, {about}",
+            {"consumers": [{"about": about, "what": "/srv/.env: X", "cure": "Do it."}]},
+            ("consumers",),
+            [f"{code}:error"],
+        )
+        for about, code in (
+            ("keys", "consumer_keys"),
+            ("config", "consumer_config"),
+            ("container", "consumer_container"),
+            ("down", "consumer_down"),
+            ("other", "consumer_unreachable"),
+        )
+    ),
+    (
+        "a second worker ended, and a consumer",
+        {"unsound": ["lf-w-2 is exited"], "consumers": [{"about": "keys", "what": "x", "cure": ""}]},
+        ("containers", "consumers"),
+        ["container_unsound:error", "consumer_keys:error"],
+    ),
     ("too slow", {"too_slow": {"hop": "trace", "timeout": 5}}, ("trace",), ["too_slow:error"]),
 ]  # fmt: skip
 
@@ -431,10 +456,20 @@ def test_every_text_is_filled_and_ends() -> None:
             assert cause["cure"].endswith("."), name
 
 
+def test_cures_speak_of_variables_and_playbooks() -> None:
+    """What people can set and run, by names that exist."""
+    contract = yaml.safe_load(CONTRACT.read_text())["argument_specs"].values()
+    known = {name for entry in contract for name in entry["options"]}
+    for rule in causes.RULES:
+        cure = rule.cure.replace("{role}", "web")
+        assert set(re.findall(r"langfuse_[a-z0-9_]+", cure)) <= known, rule.code
+        assert not re.search(r"docker compose|docker logs|\bca_path\b|\bin resolve\b|\boption\b", cure), rule.code
+
+
 def test_the_variable_is_named() -> None:
     web = causes.diagnose(hops("web"), {"web": STUCK, "containers": [container("web", T3)]})[0]
     assert "SALT is invalid" in web["cause"]
-    assert web["cure"].startswith("Correct SALT")
+    assert web["cure"].startswith("Take SALT out of langfuse_extra_env")
     evidence = {"worker": {"kind": "refused"}, "containers": [container("worker", *ZOD, state="exited", exit_code=1)]}
     assert "REDIS_TLS_ENABLED" in causes.diagnose(hops("worker"), evidence)[0]["cause"]
 
