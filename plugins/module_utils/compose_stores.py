@@ -112,7 +112,7 @@ def ended(
             return Failure(
                 "store_ended",
                 f"{container.name} does not stay up (exit code {container.exit_code}).",
-                f"See why: docker logs {container.name}",
+                "Run diagnose, which reads its log and says why.",
             )
     return None
 

@@ -29,6 +29,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 
 NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
 _OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE")
+# What to do where a trace with the file's values fails, by its code.
+_ADDRESS = "Correct url of this entry in langfuse_consumers, or start what stands in front of Langfuse; then run connect again."
+_CURES = {
+    "key_refused": "Run site, which gives the instance these keys, and connect again.",
+    "tls": "Name the authority of the certificate in langfuse_ca_certificates, or correct the certificate.",
+    **dict.fromkeys(("name", "web_down", "not_langfuse", "bad_option"), _ADDRESS),
+}
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -79,14 +86,16 @@ def unreachable(url: str, service: str, details: Mapping[str, Any], names: Mappi
         return Failure(
             "url_is_itself",
             f"{url} means the container of {service} itself, when it is used there.",
-            "Give the consumer a url that leads from it to Langfuse, like http://langfuse-web:3000 on a common network.",
+            "Give this entry of langfuse_consumers a url that leads from there to Langfuse, like http://langfuse-web:3000 on a "
+            "common network.",
         )
     if "." not in host and host not in names:
         on = ", ".join(networks(details)) or "no network"
         return Failure(
             "not_on_network",
             f"The container of {service} is on {on}, where nobody is called {host}.",
-            "Let the instance join that network (langfuse_shared_project or langfuse_compose_networks), or give another url.",
+            "Let the instance join that network (langfuse_shared_project or langfuse_compose_networks), or give this "
+            "entry of langfuse_consumers another url.",
         )
     return None
 
@@ -97,12 +106,16 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     status, output, errors = compose.docker("compose", *words, "config", "--services")
     if status:
         said = (errors.strip().splitlines() or ["no message"])[-1]
-        raise Failure("project_refused", f"Compose does not take {directory}: {said}.", "Correct project_directory.")
+        raise Failure(
+            "project_refused",
+            f"Compose does not take {directory}: {said}.",
+            "Correct project_directory of this entry in langfuse_consumers.",
+        )
     if service not in output.split():
         raise Failure(
             "service_missing",
             f"{directory} has no service {service}; it has {', '.join(sorted(output.split()))}.",
-            "Name one of them in service.",
+            "Name one of them in service of this entry in langfuse_consumers.",
         )
     _status, output, _errors = compose.docker("compose", *words, "ps", "--all", "--quiet", service)
     identifiers = output.split()
@@ -111,6 +124,11 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     _status, output, _errors = compose.docker("inspect", identifiers[0])
     found = json.loads(output or "[]")
     return found[0] if found else None
+
+
+def _ended(details: Mapping[str, Any] | None) -> str:
+    state = details["State"] if details else {}
+    return f"it ended with exit code {state['ExitCode']}" if state else "none was made"
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +181,8 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
         if details is None or not details["State"]["Running"]:
             raise Failure(
                 "not_running",
-                f"The service {params['service']} has no running container.",
-                f"See why: docker compose --project-directory {params['project_directory']} logs {params['service']}",
+                f"The service {params['service']} has no running container; {_ended(details)}.",
+                "Mend what it logs, and run connect again.",
             )
         on = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
         if failure := unreachable(url, params["service"], details, on):
@@ -180,13 +198,24 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
-        outcome = trace.send_and_wait(client, authorization, _trace(), params["timeout"])
+        outcome = _send(client, authorization, params["timeout"])
         client_said = _client(params, details, client, authorization)
     if outcome.differences:
         fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
         raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
     result.update(trace_id=outcome.trace_id, timings=outcome.timings)
     return {**result, "proved": proved(result, bool(resolve(url, table)), client_said)}
+
+
+def _send(client: http_client.Client, authorization: str, timeout: float) -> trace.Outcome:
+    """Raises Failure with a cure for a consumer: its keys are the instance's own, its address a variable."""
+    try:
+        return trace.send_and_wait(client, authorization, _trace(), timeout)
+    except Failure as failure:
+        cure = _CURES.get(
+            failure.code, "Run diagnose: the keys and the address are right, Langfuse itself is not well."
+        )
+        raise Failure(failure.code, failure.message, cure, **failure.details) from None
 
 
 def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:

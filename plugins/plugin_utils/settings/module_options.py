@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import sso
 from .data import project_directory
 from .endpoints import clickhouse_url
 from .plan import Settings
 from .sources import is_bundled
-from .sso import signs_in
 
 Endpoint = Mapping[str, Any]
 Endpoints = Mapping[str, Endpoint]
@@ -30,7 +30,8 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
     return {
         "ca_path": ca_path(settings),
-        "signs_in": signs_in(settings),
+        "signs_in": sso.signs_in(settings),
+        "sso": sso.proof(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
         "postgres": _some(endpoints["postgres"], "host", "port", "database", "user", "sslmode"),
         "clickhouse": {

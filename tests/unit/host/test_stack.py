@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, stack
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
 def container(service: str, image: str, state: str = "running", **networks: dict[str, Any]) -> compose.Container:
@@ -54,6 +53,6 @@ def test_of_several_none_is_taken_unless_it_is_named() -> None:
 
 
 def test_a_service_that_is_not_there_is_named_with_its_variable() -> None:
-    with pytest.raises(Failure) as caught:
-        stack.describe("shop", SHOP, {"clickhouse": "ch"})
-    assert "langfuse_shared_clickhouse_service" in caught.value.cure and "events" in caught.value.cure
+    (problem,) = stack.missing("shop", SHOP, {"clickhouse": "ch"})
+    assert problem["variable"] == "langfuse_shared_clickhouse_service"
+    assert "no service ch" in problem["wrong"] and "events" in problem["cure"]

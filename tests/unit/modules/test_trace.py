@@ -75,6 +75,19 @@ def test_a_trace_that_never_comes_ends_in_time(spec: otlp.TraceSpec, read_back: 
     assert 5 <= server.now < 5.2
 
 
+def test_nobody_is_waited_for_who_cannot_come(spec: otlp.TraceSpec, read_back: list[dict[str, Any]]) -> None:
+    server = Server(10_000, read_back)
+    asked: list[float] = []
+
+    def hopeless() -> bool:
+        asked.append(server.now)
+        return len(asked) == 2
+
+    with pytest.raises(Failure, match="within 4 s not readable"):
+        trace.send_and_wait(server, "x", otlp.build(spec), 60, lambda: server.now, server.sleep, hopeless=hopeless)  # type: ignore[arg-type]
+    assert 4 < server.now < 4.5
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "path", "code"),
     [
