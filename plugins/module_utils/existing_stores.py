@@ -43,6 +43,11 @@ _VARIABLES = {
     "tls": "langfuse_{}_tls",
     "ca_path": "langfuse_ca_certificates",
 }
+_S3 = {
+    **_VARIABLES,
+    "cors": "langfuse_s3_cors_origins",
+    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
@@ -132,7 +137,7 @@ def _has_schema(options: Options) -> bool:
 def _words(text: str, store: Store) -> str:
     if store.address:
         text = text.replace(store.address, store.host)
-    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
@@ -292,9 +297,17 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store
         "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
         "ca_path": ca_path,
         "buckets": given["buckets"],
+        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
-    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"], "probe": True}
+    # Settings are the administrator's: the application's key needs no rights to them.
+    own = {
+        **options,
+        "settings": [],
+        "access_key": params["s3_access_key"],
+        "secret_key": params["s3_secret_key"],
+        "probe": True,
+    }
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
         """The administrator makes, and what counts is what the application's own key may do."""

@@ -13,7 +13,6 @@ from tests.molecule.instance import Instance, docker
 from tests.molecule.traces import Traces
 
 
-
 def test_every_secret_of_the_contract_has_a_canary() -> None:
     assert canary.secret_names() == set(canary.EVERY)
 
