@@ -22,6 +22,11 @@ def expire_days(kind: str) -> str:
     return f"langfuse_s3_{kind}_expire_days"
 
 
+def expires(settings: Settings) -> bool:
+    """Whether the bundled store has to be told to delete what is old enough."""
+    return is_bundled(settings, "s3") and any((settings[expire_days(kind)] or 0) > 0 for kind in EXPIRING)
+
+
 def bucket_options(settings: Settings, buckets: Mapping[str, str]) -> dict[str, Any]:
     """Options of `s3_bucket` for these buckets (kind → name). What nobody asked for is left as it is."""
     own: dict[str, dict[str, Any]] = {}

@@ -33,6 +33,7 @@ def expiring(days: int, prefix: str = "") -> list[dict[str, Any]]:
         ({}, {"langfuse-media": {"cors_origins": ["http://localhost:3030"]}}),
         ({"langfuse_web_port": 4000}, {"langfuse-media": {"cors_origins": ["http://localhost:4000"]}}),
         (SAME, {}),
+        ({**SAME, EVENTS: 90}, {"langfuse-events": {"lifecycle": expiring(90)}}),
         ({**SAME, ORIGINS: ["*"]}, {"langfuse-media": {"cors_origins": ["*"]}}),
         ({ORIGINS: []}, {"langfuse-media": {"cors_origins": []}}),
         ({ORIGINS: [], EVENTS: 0}, {"langfuse-media": {"cors_origins": []}, "langfuse-events": {"lifecycle": []}}),

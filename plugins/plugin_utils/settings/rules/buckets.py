@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ..buckets import EXPIRING, expire_days
+from .. import versions
+from ..buckets import EXPIRING, expire_days, expires
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
 
+# The first one seen to act on rules of expiry by itself.
+EXPIRY_SINCE = (4, 48)
 _OWN_TOOLS = {"azure": "Azure", "gcs": "Google"}
 
 
@@ -34,12 +37,13 @@ def expiry(settings: Settings) -> Iterator[Problem]:
         days = settings[name]
         if days is not None and days < 0:
             yield Problem(name, "is less than nothing", "Write the number of days, or 0 for never")
-        if (days or 0) > 0 and is_bundled(settings, "s3"):
-            yield Problem(
-                name,
-                "is set while langfuse_s3_source is bundled, and the bundled store deletes nothing by itself",
-                "Use an existing store that does, or remove it",
-            )
+    if expires(settings) and not versions.at_least(settings["langfuse_seaweedfs_version"] or "", *EXPIRY_SINCE):
+        oldest = ".".join(map(str, EXPIRY_SINCE))
+        yield Problem(
+            "langfuse_seaweedfs_version",
+            "cannot delete what is old enough",
+            f"Use {oldest} or newer, or remove the days",
+        )
 
 
 def expired_exports(settings: Settings) -> Iterator[Problem]:
