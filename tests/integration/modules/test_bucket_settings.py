@@ -23,7 +23,7 @@ PAGE = "https://lf.example.com"
 def names(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Buckets of events and media that no other test has."""
     prefix = f"bs{abs(hash(request.node.name)) % 10**8}"
-    return f"{prefix}-events", f"{prefix}-media"
+    return f"{prefix}-events", f"{prefix}-files"
 
 
 def asked(store: Result, names: tuple[str, str], days: int = 30) -> Result:
