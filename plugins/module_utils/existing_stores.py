@@ -49,6 +49,11 @@ _OWN_ROLE = {
     "login_password": "langfuse_postgres_password",
     "login_database": "langfuse_postgres_database",
 }
+_S3 = {
+    **_VARIABLES,
+    "cors": "langfuse_s3_cors_origins",
+    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
@@ -153,7 +158,7 @@ def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[s
 
 
 def _words(text: str, store: Store) -> str:
-    variables: Mapping[str, str] = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables: Mapping[str, str] = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
     if store.name == "postgres" and store.options["state"] == "verified":
         variables = {**_VARIABLES, **_OWN_ROLE}
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
@@ -302,9 +307,16 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
         "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
         "ca_path": ca_path,
         "buckets": given["buckets"],
+        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
-    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
+    # Settings are the administrator's: the application's key needs no rights to them.
+    own = {
+        **options,
+        "settings": [],
+        "access_key": params["s3_access_key"],
+        "secret_key": params["s3_secret_key"],
+    }
     variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
