@@ -90,7 +90,8 @@ def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[st
                 failures.append(failure)
     claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
     lost = _keys_lost(claims, params["new_secrets"])
-    failures += lost or store_claims.unclaimed(claims, params["unclaimed"])
+    others = [name for name in params["unclaimed"] if not (lost and name == "postgres")]
+    failures += [*lost, *store_claims.unclaimed(claims, others)]
     failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
         raise joined(failures)
