@@ -43,6 +43,11 @@ _VARIABLES = {
     "tls": "langfuse_{}_tls",
     "ca_path": "langfuse_ca_certificates",
 }
+_S3 = {
+    **_VARIABLES,
+    "cors": "langfuse_s3_cors_origins",
+    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
@@ -113,7 +118,7 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
     except Failure as failure:
         cure = _words(failure.cure, store)
         if failure.code in _LOGIN:
-            named = re.compile(r"\b(?:let|refuses|user) (\S+?)(?: in)?[.:]").findall(failure.message)
+            named = re.compile(r"\b(?:let|refuses|user|login of) (\S+?)(?: in)?[.:]").findall(failure.message)
             cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
         if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
             where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
@@ -143,7 +148,7 @@ def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[s
 
 
 def _words(text: str, store: Store) -> str:
-    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
@@ -288,6 +293,7 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
         "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
         "ca_path": ca_path,
         "buckets": given["buckets"],
+        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
     own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}

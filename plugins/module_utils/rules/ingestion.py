@@ -264,8 +264,8 @@ RULES = (
         "media",
         media_cors,
         "The bucket at {origin} does not allow uploads from the interface's origin (CORS); SDKs are not affected.",
-        "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 (at Azure "
-        "x-ms-blob-type) in the bucket's CORS rules.",
+        "Write the origin of langfuse_public_url into langfuse_s3_cors_origins, and run site; where the key may not set that, "
+        "allow it PUT, GET and HEAD with content-type and x-amz-checksum-sha256 (at Azure x-ms-blob-type) in the bucket's CORS rules.",
         WARNING,
     ),
     Rule(

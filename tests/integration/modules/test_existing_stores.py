@@ -151,6 +151,19 @@ def test_nothing_is_made_where_one_is_unfit(
     assert repaired.get("changed"), repaired.get("msg")
 
 
+def test_users_of_somebody_else(run: Any, everything: Result, postgres: Postgres, clickhouse: str, names: str) -> None:
+    """A user that is used elsewhere keeps its password."""
+    postgres.sql(f"CREATE ROLE {names} LOGIN PASSWORD 'of-the-books'", f"CREATE DATABASE {names}_books OWNER {names}")
+    for text in (f"CREATE USER {names} IDENTIFIED BY 'of-the-books'", f"GRANT SELECT ON books.* TO {names}"):
+        statement(clickhouse, text)
+    refused = run("existing_stores", **everything)
+    assert refused["failed"], refused
+    for text in (f"things of it are in {names}_books", "rights on books"):
+        assert text in refused["msg"]
+    assert postgres.answers(names, "of-the-books", f"{names}_books")
+    assert f"'{names}'" not in statement(clickhouse, "SELECT groupArray(name) FROM system.databases")
+
+
 def test_variables_are_named_and_not_options(run: Any, everything: Result, closed_port: str) -> None:
     host, port = closed_port.split(":")
     everything["postgres"].update(host=host, port=int(port))
