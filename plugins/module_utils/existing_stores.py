@@ -105,7 +105,8 @@ def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[st
                 failures.append(failure)
     claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
     lost = _keys_lost(claims, params["new_secrets"])
-    failures += lost or store_claims.unclaimed(claims, params["unclaimed"])
+    others = [name for name in params["unclaimed"] if not (lost and name == "postgres")]
+    failures += [*lost, *store_claims.unclaimed(claims, others)]
     failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
         raise joined(failures)
@@ -127,7 +128,7 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
     except Failure as failure:
         cure = _words(failure.cure, store)
         if failure.code in _LOGIN:
-            named = re.compile(r"\b(?:let|refuses|user) (\S+?)(?: in)?[.:]").findall(failure.message)
+            named = re.compile(r"\b(?:let|refuses|user|login of) (\S+?)(?: in)?[.:]").findall(failure.message)
             cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
         if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
             where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
@@ -310,13 +311,7 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
         **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
-    # Settings are the administrator's: the application's key needs no rights to them.
-    own = {
-        **options,
-        "settings": [],
-        "access_key": params["s3_access_key"],
-        "secret_key": params["s3_secret_key"],
-    }
+    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
     variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:

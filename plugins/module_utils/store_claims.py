@@ -177,11 +177,11 @@ def redis(
     host: str,
     cluster: bool,
 ) -> Claim:
-    """``options`` are those of `redis_acl_user`; all the ``servers`` are asked."""
+    """``options`` are those of `redis_acl_user`. Of the ``servers`` those are asked that follow no other."""
 
     def ask(question: Callable[[redis_client.Client], Sequence[str]]) -> list[str]:
         found: list[str] = []
-        for server in servers():
+        for server in (one for one in servers() if one.needed):
             where = redis_client.Where(server.host, server.port, *login, options["tls"], options["ca_path"])
             with contextlib.suppress(redis_client.ServerError):
                 client = redis_client.connect(where, 0)

@@ -147,7 +147,9 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Checks all stores, and says what would be made.
+    description:
+      - Checks all stores, and says what would be made.
+      - Whether the instance's own key may write objects is proved by writing, so only a run tells.
   diff_mode:
     support: full
     description: Shows the difference of each store that changes.

@@ -17,6 +17,7 @@ import botocore.session
 import pytest
 import redis
 
+from tests.integration import certificates
 from tests.integration.modules import conftest
 from tests.integration.modules.clickhouse_server import ADMIN as CLICKHOUSE_ADMIN
 from tests.integration.modules.clickhouse_server import ADMIN_PASSWORD as CLICKHOUSE_PASSWORD
@@ -178,6 +179,38 @@ def test_variables_are_named_and_not_options(run: Any, only: Result, closed_port
     assert result["code"] == "database_unreachable"
     assert "langfuse_postgres_host and langfuse_postgres_port" in result["msg"]
     assert "login_" not in result["msg"]
+
+
+def test_a_certificate_for_another_name(
+    run: Any, everything: Result, postgres: Postgres, valkey: Any, tmp_path: Path
+) -> None:
+    """As where a stack with TLS is joined by the name of its service. The sentence says what to change."""
+    theirs = tmp_path / "certificates"
+    theirs.mkdir()
+    certificates.write(theirs, "cache.test")
+    folder(theirs)
+    flags = "--port 0 --tls-port 6379 --tls-cert-file /tls/server.pem --tls-key-file /tls/server.key --tls-ca-cert-file /tls/ca.pem"
+    mount = (f"{theirs}:/tls:ro",)
+    server = Server(Engine("valkey"), *flags.split(), "--tls-auth-clients", "no", "--appendonly", "yes", mounts=mount)
+    try:
+        conftest.wait_for_port(f"{server.host}:6379")
+        given: Result = {
+            "postgres": {**everything["postgres"], "host": "pgsql", "sslmode": "verify-full"},
+            **{name: everything[name] for name in ("postgres_password", "postgres_admin_password")},
+            "redis": {"host": "redis", "prefix": "langfuse:", "tls": True},
+            "redis_password": REDIS_ADMIN,
+            "extra_hosts": {"pgsql": "127.0.0.1", "redis": server.host, "cache.test": server.host},
+            "ca_certificates": Path(postgres.ca).read_text() + (theirs / "ca.pem").read_text(),
+        }
+        refused = run("existing_stores", **given)
+        assert refused.get("code") == "database_tls", refused
+        for store in ("postgres", "redis"):
+            assert f"Write a name that the certificate has in langfuse_{store}_host" in refused["msg"]
+        given["postgres"]["host"], given["redis"]["host"] = "localhost", "cache.test"
+        made = run("existing_stores", **given)
+        assert made.get("changed"), made.get("msg")
+    finally:
+        server.remove()
 
 
 def test_without_an_administrator_it_says_what_is_missing(run: Any, only: Result, names: str) -> None:
