@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Another one lets two checkouts test at the same time.
-PREFIX = os.environ.get("LANGFUSE_TEST_PREFIX", "modules-dev")
+# Two checkouts may test at the same time, and so do the workers of one run.
+PREFIX = f"{os.environ.get('LANGFUSE_TEST_PREFIX', 'modules')}-{os.environ.get('PYTEST_XDIST_WORKER', 'dev')}"
 sys.path.insert(0, str(REPOSITORY))
 
 
