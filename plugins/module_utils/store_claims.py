@@ -217,4 +217,4 @@ def s3(options: Options) -> Claim:
                 full += [bucket] if store.look(bucket) else []
         return f"{store.where.label} has objects in {', '.join(full)}" if full else ""
 
-    return Claim("langfuse_s3_events_bucket and the other buckets", list, holds)
+    return Claim("langfuse_s3_events_bucket (and media, exports)", list, holds)

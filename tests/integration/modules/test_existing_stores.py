@@ -432,12 +432,12 @@ def test_master_and_replica_behind_sentinels_get_the_user(run: Any, valkey: Any,
 @pytest.fixture
 def own_key(run: Any, everything: Result, store: Result, names: str) -> Iterator[Result]:
     """Everything with an administrator of the object store, who made a key for the instance's buckets."""
-    key = {"user_access_key": names, "user_secret_key": OWN}
+    key = {"user_access_key": f"{names}key", "user_secret_key": OWN}
     user = {"name": names, "buckets": everything["s3"]["buckets"]}
     assert run("s3_user", **store, **key, **user)["changed"]
     yield {
         **everything,
-        "s3_access_key": names,
+        "s3_access_key": key["user_access_key"],
         "s3_secret_key": OWN,
         "s3_admin_access_key": store["access_key"],
         "s3_admin_secret_key": store["secret_key"],

@@ -16,10 +16,11 @@ NETWORK = f"{PREFIX}-joined"
 @pytest.fixture
 def neighbour() -> Iterator[str]:
     """Another instance's web, which was stopped."""
+    reference = image("valkey/valkey")
     docker("network", "create", NETWORK)
     name, labels = f"{PREFIX}-neighbour", ("--label", "com.docker.compose.project=neighbour")
     alias = ("--network", NETWORK, "--network-alias", "langfuse-web")
-    docker("create", "--name", name, *labels, *alias, image("valkey/valkey"), "sleep", "1")
+    docker("create", "--name", name, *labels, *alias, reference, "sleep", "1")
     yield name
     docker("rm", "-f", "-v", name, check=False)
     docker("network", "rm", NETWORK, check=False)
