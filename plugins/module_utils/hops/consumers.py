@@ -58,7 +58,7 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
     if wrong := [
         name for name, value in expected(one, ctx.params["secret_key"] or "").items() if says.get(name) != value
     ]:
-        rows.append(_row(KEYS, f"{one['env_path']}: {', '.join(wrong)}"))
+        rows.append(_row(KEYS, f"{', '.join(wrong)} in {one['env_path']}"))
     rows += _configuration(one)
     on: dict[str, str] = {}
     if one["service"]:
@@ -67,15 +67,15 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
             state = (
                 f"{details['State']['Status']}, exit code {details['State']['ExitCode']}" if details else "no container"
             )
-            return [*rows, _row(DOWN, f"{one['service']} of {one['project_directory']} ({state})")]
+            return [*rows, _row(DOWN, f"{one['service']} in {one['project_directory']} ({state})")]
         on = compose.names_on([name for name in consumer.networks(details) if name not in ("host", "none")])
         if failure := consumer.unreachable(one["url"], one["service"], details, on):
             return [*rows, _row(OTHER, failure.message, failure.cure)]
         old = consumer.differing({name: says[name] for name in consumer.NAMES if name in says}, details)
         if one["config_path"] and consumer.older(details, _modified(one["config_path"])):
             old.append(os.path.basename(one["config_path"]))
-        if old:
-            rows.append(_row(CONTAINER, f"{one['service']} of {one['project_directory']}: {', '.join(old)}"))
+        if old and not rows:
+            rows.append(_row(CONTAINER, f"{', '.join(old)} of {one['service']} in {one['project_directory']}"))
     if said := _unanswered(ctx, one["url"], on):
         rows.append(_row(OTHER, said, "Correct url of this entry in langfuse_consumers, and run connect."))
     return rows

@@ -47,7 +47,7 @@ def test_litellm_without_keys_and_callback(shared: Instance) -> None:
         shared,
         "litellm",
         "consumer_keys (error)",
-        f"{ENV}: LANGFUSE_PUBLIC_KEY",
+        f"LANGFUSE_SECRET_KEY in {ENV}",
         "consumer_config (error)",
         "Run connect",
     )

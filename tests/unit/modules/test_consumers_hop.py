@@ -73,8 +73,8 @@ def test_none_is_looked_at(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "code", "said"),
     [
-        (".env", ENV.replace("sk-lf-canary", "sk-lf-other"), "consumer_keys", ".env: LANGFUSE_SECRET_KEY"),
-        (".env", ENV.replace("pk-lf-x", "pk-lf-y"), "consumer_keys", ".env: LANGFUSE_PUBLIC_KEY"),
+        (".env", ENV.replace("sk-lf-canary", "sk-lf-other"), "consumer_keys", "LANGFUSE_SECRET_KEY in /"),
+        (".env", ENV.replace("pk-lf-x", "pk-lf-y"), "consumer_keys", "LANGFUSE_PUBLIC_KEY in /"),
         (".env", ENV.replace("BASE_URL=http://127.0.0.1:1", "BASE_URL=http://a"), "consumer_keys", "LANGFUSE_BASE_URL"),
         (".env", "", "consumer_keys", "LANGFUSE_PUBLIC_KEY, LANGFUSE_HOST, LANGFUSE_BASE_URL, LANGFUSE_SECRET_KEY"),
         ("config.yaml", "model_list: []\n", "consumer_config", "config.yaml"),
