@@ -132,6 +132,12 @@ def states(docker: Docker, project: str) -> list[dict[str, Any]]:
     return [summarize(item) for item in _json(docker(["inspect", *ids]) if ids else "[]")]
 
 
+def not_running(docker: Docker, project: str, services: Sequence[str]) -> dict[str, Any]:
+    """``{project, down}``: services of a Compose project that have no running container."""
+    running = {item["service"] for item in states(docker, project) if item["state"] == "running"}
+    return {"project": project, "down": [service for service in services if service not in running]}
+
+
 def gather(docker: Docker, project: str, log_lines: int) -> list[dict[str, Any]]:
     """The same with their last lines."""
     found = states(docker, project)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
@@ -21,6 +20,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     redis_acl,
     redis_servers,
     redis_user,
+    resolver,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
@@ -59,14 +59,17 @@ class Store(NamedTuple):
     name: str
     ensure: Callable[[Options, bool], dict[str, Any]]
     options: Options
-    host: str = ""
-    address: str = ""
 
 
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
     """``{changed, stores, notices, diff}``. Raises one Failure for all that is wrong before anything is changed."""
-    names = compose.names_on(params["networks"])
-    stores = [build(params, ca_path, names) for name, build in _BUILDERS.items() if params[name]]
+    names = {**compose.names_on(params["networks"]), **compose.host_addresses(params["extra_hosts"])}
+    stores = [build(params, ca_path) for name, build in _BUILDERS.items() if params[name]]
+    with resolver.known(names):
+        return _prepared(stores, params["new_secrets"], check_mode)
+
+
+def _prepared(stores: list[Store], new_secrets: list[str], check_mode: bool) -> dict[str, Any]:
     planned: dict[str, dict[str, Any]] = {}
     failures: list[Failure] = []
     with ThreadPoolExecutor(max_workers=len(stores) or 1) as pool:
@@ -76,7 +79,7 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
                 planned[store.name] = future.result()
             except Failure as failure:
                 failures.append(failure)
-    failures += _keys_lost(stores, params["new_secrets"])
+    failures += _keys_lost(stores, new_secrets)
     if failures:
         raise joined(failures)
     results = dict(planned)
@@ -102,7 +105,7 @@ def _keys_lost(stores: list[Store], new_secrets: list[str]) -> list[Failure]:
     """The failure that new keys for an old database are: they orphan what it holds."""
     for store in stores:
         if new_secrets and store.name == "postgres" and _has_schema(store.options):
-            where = f"{store.options['database']} on {store.host}"
+            where = f"{store.options['database']} on {store.options['login_host']}"
             return [
                 Failure(
                     "keys_lost",
@@ -130,8 +133,6 @@ def _has_schema(options: Options) -> bool:
 
 
 def _words(text: str, store: Store) -> str:
-    if store.address:
-        text = text.replace(store.address, store.host)
     variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
@@ -162,20 +163,17 @@ def _version(result: Mapping[str, Any]) -> str:
     return str(result.get("version") or (result.get("server") or {}).get("version") or "")
 
 
-def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _postgres(params: Options, ca_path: str | None) -> Store:
     given = params["postgres"]
-    verified = given["sslmode"] == "verify-full"
-    # A certificate is for the name.
-    address = given["host"] if verified else names.get(given["host"], given["host"])
     administered = bool(given["admin_user"])
     options = {
-        "login_host": address,
+        "login_host": given["host"],
         "login_port": given["port"],
         "login_user": given["admin_user"] or given["user"],
         "login_password": params["postgres_admin_password"] if administered else params["postgres_password"],
         "login_database": given["admin_database"] if administered else given["database"],
         "sslmode": given["sslmode"],
-        "ca_path": ca_path if verified else None,
+        "ca_path": ca_path if given["sslmode"] == "verify-full" else None,
         "database": given["database"],
         "role": given["user"],
         "password": params["postgres_password"],
@@ -188,7 +186,7 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
         "state": "present",
     }
     ensure = postgresql_database.ensure if administered else _only_checked
-    return Store("postgres", ensure, options, given["host"], address)
+    return Store("postgres", ensure, options)
 
 
 def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
@@ -204,13 +202,10 @@ def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
     return result
 
 
-def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _clickhouse(params: Options, ca_path: str | None) -> Store:
     given = params["clickhouse"]
-    parts = urlsplit(given["url"])
-    host = parts.hostname or ""
-    address = host if parts.scheme == "https" else names.get(host, host)
     options = {
-        "login_url": urlunsplit(parts._replace(netloc=f"{address}:{parts.port}")),
+        "login_url": given["url"],
         "login_user": given["admin_user"],
         "login_password": params["clickhouse_admin_password"],
         "ca_path": ca_path,
@@ -225,10 +220,10 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
         "confirm": None,
         "wait": _WAIT,
     }
-    return Store("clickhouse", clickhouse_database.ensure, options, host, address)
+    return Store("clickhouse", clickhouse_database.ensure, options)
 
 
-def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _redis(params: Options, ca_path: str | None) -> Store:
     given = params["redis"]
     administered = bool(given["admin_user"])
     options = {
@@ -256,12 +251,8 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         "wait": _WAIT,
     }
 
-    def located(host: str) -> str:
-        # A certificate is for the name.
-        return host if given["tls"] else names.get(host, host)
-
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        servers = redis_servers.servers(given, params["redis_sentinel_password"], ca_path, located)
+        servers = redis_servers.servers(given, params["redis_sentinel_password"], ca_path)
         results = [
             redis_user.ensure({**asked, "login_host": host, "login_port": port}, check_mode) for host, port in servers
         ]
@@ -272,20 +263,13 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
             "diff": [result["diff"] for result in results if result["changed"]],
         }
 
-    host = given["host"] or ""
-    return Store("redis", ensure, options, host, located(host))
+    return Store("redis", ensure, options)
 
 
-def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _s3(params: Options, ca_path: str | None) -> Store:
     given = params["s3"]
-    endpoint, host, address = given["endpoint"], "", ""
-    if endpoint and endpoint.startswith("http:"):
-        parts = urlsplit(endpoint)
-        host = parts.hostname or ""
-        address = names.get(host, host)
-        endpoint = urlunsplit(parts._replace(netloc=f"{address}:{parts.port or 80}"))
     options = {
-        "endpoint_url": endpoint,
+        "endpoint_url": given["endpoint"],
         "region": given["region"],
         "path_style": given["path_style"],
         "access_key": params["s3_admin_access_key"] or params["s3_access_key"],
@@ -303,25 +287,23 @@ def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store
             s3_buckets.ensure(own, check_mode)
         return result
 
-    return Store("s3", ensure, options, host, address)
+    return Store("s3", ensure, options)
 
 
-def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _keycloak(params: Options, ca_path: str | None) -> Store:
     """Not a store, but there already as they are, and to be checked with them."""
     given = params["keycloak"]
-    parts = urlsplit(given["url"])
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     options = {
         **given,
         "auth_password": params["keycloak_admin_password"],
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
-        "resolve": [f"{host}:{port}:{names[host]}"] if host in names else [],
+        "resolve": [],
     }
-    return Store("keycloak", keycloak_client.ensure, options, host)
+    return Store("keycloak", keycloak_client.ensure, options)
 
 
-_BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str]], Store]] = {
+_BUILDERS: Mapping[str, Callable[[Options, str | None], Store]] = {
     "postgres": _postgres,
     "clickhouse": _clickhouse,
     "redis": _redis,

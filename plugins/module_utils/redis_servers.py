@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import redis_client
@@ -22,14 +22,12 @@ def node_address(node: str) -> Address:
     return host.strip("[]"), int(port)
 
 
-def servers(
-    options: Mapping[str, Any], sentinel_password: str | None, ca_path: str | None, located: Callable[[str], str]
-) -> list[Address]:
+def servers(options: Mapping[str, Any], sentinel_password: str | None, ca_path: str | None) -> list[Address]:
     """Every server that has users of its own; of sentinels the master first. Raises Failure."""
-    nodes = [(located(host), port) for host, port in map(node_address, options["nodes"])]
+    nodes = [node_address(node) for node in options["nodes"]]
     if options["mode"] == "single":
-        return [(located(options["host"]), options["port"])]
-    return nodes if options["mode"] == "cluster" else _watched(options, nodes, sentinel_password, ca_path, located)
+        return [(options["host"], options["port"])]
+    return nodes if options["mode"] == "cluster" else _watched(options, nodes, sentinel_password, ca_path)
 
 
 def _watched(
@@ -37,7 +35,6 @@ def _watched(
     sentinels: list[Address],
     password: str | None,
     ca_path: str | None,
-    located: Callable[[str], str],
 ) -> list[Address]:
     """Master and replicas, from the first sentinel that answers."""
     name, failure = options["sentinel_master"], None
@@ -61,7 +58,7 @@ def _watched(
                 "Correct langfuse_redis_sentinel_master.",
             )
         found = [tuple(map(_text, master)), *(_pair(row) for row in replicas)]
-        return [(located(address), int(number)) for address, number in found]
+        return [(address, int(number)) for address, number in found]
     raise failure or Failure("redis_down", "No sentinel was named.", "Name them in langfuse_redis_nodes.")
 
 

@@ -100,8 +100,12 @@ options:
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_certificates:
-    description: Certificates of private authorities, as PEM text.
+    description: Certificates of private authorities beside those of the host, as PEM text.
     type: str
   new_secrets:
     description: Secrets that were drawn just now. With any of them a database that has a schema is refused.
@@ -154,11 +158,10 @@ cure:
   returned: failure
 """
 
-import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, existing_stores, postgresql
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, authorities, existing_stores
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -218,6 +221,7 @@ def argument_spec() -> dict[str, Any]:
         "keycloak_admin_password": secret,
         "keycloak_client_secret": secret,
         "networks": {"type": "list", "elements": "str", "default": []},
+        "extra_hosts": {"type": "dict", "default": {}},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     }
@@ -225,13 +229,9 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    ca_path = None
-    if module.params["ca_certificates"]:
-        ca_path = os.path.join(module.tmpdir, "authorities.pem")
-        with open(ca_path, "w", encoding="utf-8") as file:
-            file.write(postgresql.host_authorities() + module.params["ca_certificates"])
     try:
-        result = existing_stores.prepare(module.params, ca_path, module.check_mode)
+        with authorities.beside_those_of_host(module.params["ca_certificates"]) as ca_path:
+            result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:
         module.fail_json(
             msg=missing_required_lib(error.name or "a library"),

@@ -270,7 +270,7 @@ RULES = (
         "The bucket at {origin} does not allow uploads from the interface's origin (CORS); SDKs are not affected.",
         "Run site, which writes the rule where langfuse_s3_admin_access_key is given. "
         "Otherwise allow PUT, GET and HEAD from the origin of langfuse_public_url with content-type and "
-        "x-amz-checksum-sha256 in the bucket's CORS rules.",
+        "x-amz-checksum-sha256 (at Azure x-ms-blob-type) in the bucket's CORS rules.",
         WARNING,
     ),
     Rule(

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sizes, sso
@@ -19,6 +18,7 @@ from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .hosts import split
 from .module_options import health, preparation, provision
 from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
@@ -63,22 +63,22 @@ def derive(
     given = {**given, **{name: value for name, (value, _line) in read.items()}}
     values, problems = validate(spec, given)
     problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
-    if not problems:
-        values, problems = joined(values, placement.stack)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
         return Derived(_located(problems, read), tuple(warnings))
 
+    values, used, problems, told = joined(values, placement)
+    warnings += told
     secrets, generated = _choose(spec, values, stored, candidates)
     settings = Settings(values, frozenset(given), secrets)
-    if problems := broken_rules(settings):
+    if problems := problems + broken_rules(settings):
         return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement),
+        _plan(settings, placement, used),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -150,7 +150,7 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
+def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any]) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
     registry = settings["langfuse_image_registry"].rstrip("/")
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
@@ -160,7 +160,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "target": settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
-        "hostname": urlsplit(url).hostname,
+        "hostname": split(url).hostname,
         "hosts": list(placement.hosts),
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
@@ -176,7 +176,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "buckets": buckets,
         "provision": {**provision(settings, where, buckets), **sso.client(settings, url)},
         "sso_callback_url": sso.callback_url(settings, url),
-        "health": health(settings, where, buckets),
+        "health": {**health(settings, where, buckets), "joined": _joined(used)},
         "init": {
             "org_id": settings["langfuse_init_org_id"],
             "project_id": settings["langfuse_init_project_id"],
@@ -220,6 +220,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "application": [where["web"]["host"], where["worker"]["host"]],
             "stores": list(bundled_services(settings)),
             "networks": settings["langfuse_compose_networks"],
+            "stack": used,
             "preparation": preparation(settings, where, buckets),
             "store_places": places(where),
             "moved_stores": settings["langfuse_moved_stores"],
@@ -232,6 +233,13 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "ca_certificates": settings["langfuse_ca_certificates"],
         "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
     }
+
+
+def _joined(used: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The stack whose stores the instance needs: its project and their services."""
+    if not used or not used["stores"]:
+        return None
+    return {"project": used["project"], "services": sorted({store["service"] for store in used["stores"].values()})}
 
 
 def _closed_ports(settings: Settings) -> list[dict[str, Any]]:

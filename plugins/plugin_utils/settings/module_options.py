@@ -10,6 +10,7 @@ from typing import Any
 
 from . import sso
 from .data import project_directory
+from .endpoints import clickhouse_url
 from .plan import Settings
 from .sources import is_bundled
 
@@ -81,10 +82,6 @@ _REDIS = ("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username
 
 def _some(endpoint: Endpoint, *names: str) -> dict[str, Any]:
     return {name: endpoint[name] for name in names}
-
-
-def clickhouse_url(endpoint: Endpoint) -> str:
-    return f"{'https' if endpoint['tls'] else 'http'}://{endpoint['host']}:{endpoint['port']}"
 
 
 def provision(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:

@@ -45,12 +45,15 @@ class Settings:
 class Placement:
     """Where the instance runs: the hosts of its group, in inventory order, and what is there already.
 
-    `stack` is what `compose_stack_info` found of the project to join, `dotenv` the lines of its `.env`.
+    `stack` is what `compose_stack_info` found of the project to join, `dotenv` the lines of its `.env`, `missing` what it
+    did not find ({variable, wrong, cure}). Who `may_miss` that goes on with what is known, or with names in its place.
     """
 
     hosts: tuple[str, ...]
     stack: Mapping[str, Any] = field(default_factory=dict)
     dotenv: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[Mapping[str, str], ...] = ()
+    may_miss: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .endpoints import WEB, WORKER
+from .plan import Placement
 from .problems import Problem
 from .sources import SERVICES, is_bundled
 
@@ -45,6 +46,12 @@ _DOTENV_STORES: Mapping[str, Mapping[str, tuple[str | None, str | None]]] = {
         "MINIO_ROOT_PASSWORD": ("langfuse_s3_secret_key", "langfuse_s3_admin_secret_key"),
     },
 }
+# Store → the variable that says where it is.
+_WHERE: Mapping[str, str] = {
+    "postgres": "langfuse_postgres_host",
+    "redis": "langfuse_redis_host",
+    "s3": "langfuse_s3_endpoint",
+}
 # How frameworks write that there is none.
 _NOTHING = ("", "null")
 
@@ -62,24 +69,51 @@ def from_dotenv(dotenv: Mapping[str, str], given: Mapping[str, Any]) -> dict[str
     }
 
 
-def joined(values: Mapping[str, Any], stack: Stack) -> tuple[dict[str, Any], list[Problem]]:
-    """`values` with what the stack has, and what stands in the way of joining it."""
-    merged = dict(values)
+# Where a store of the stack listens that nobody has seen yet.
+_PORTS: Mapping[str, int] = {"postgres": 5432, "redis": 6379, "s3": 9000}
+
+
+class Joined(NamedTuple):
+    """`values` with what the stack has, what is `used` of it, what stands in the way, and what is only worth knowing."""
+
+    values: dict[str, Any]
+    used: dict[str, Any]
+    problems: list[Problem]
+    warnings: list[str]
+
+
+def joined(values: Mapping[str, Any], placement: Placement) -> Joined:
+    stack, merged = placement.stack, dict(values)
+    missing = [Problem(**one) for one in placement.missing]
     if not stack:
-        return merged, []
-    problems = [*_unclear(values, stack), *_name_clashes(values, stack)]
-    networks = list(values["langfuse_compose_networks"])
-    for store, found in stack["stores"].items():
-        where = "langfuse_s3_endpoint" if store == "s3" else f"langfuse_{store}_host"
+        return Joined(merged, {}, *((missing, []) if not placement.may_miss else ([], list(map(str, missing)))))
+    problems = [] if placement.may_miss else [*missing, *_unclear(values, stack), *_name_clashes(values, stack)]
+    stores: dict[str, Any] = {}
+    for store, where in _WHERE.items():
         if is_bundled(values, store) or values[where] or not _wanted(values, store):
             continue
+        found = stack["stores"].get(store)
+        if found is None and placement.may_miss:
+            found = stack.get("kept", {}).get(store)
+        if found is None and (missing or placement.may_miss or store in stack["ambiguous"]):
+            found = _placeholder(values, stack, store)
+        if found is None:
+            continue
         merged[where] = f"http://{found['host']}:{found['port']}" if store == "s3" else found["host"]
-        networks.append(found["network"])
-    if len(networks) == len(values["langfuse_compose_networks"]):
-        # Senders of the stack reach the instance, though it uses none of its stores.
-        networks += stack["networks"]
-    merged["langfuse_compose_networks"] = list(dict.fromkeys(filter(None, networks)))
-    return merged, problems
+        stores[store] = found
+    # Senders of the stack reach the instance, though it uses none of its stores.
+    networks = [found["network"] for found in stores.values()] if stores else stack["networks"]
+    merged["langfuse_compose_networks"] = list(
+        dict.fromkeys([*values["langfuse_compose_networks"], *filter(None, networks)])
+    )
+    used = {"project": stack["project"], "networks": stack["networks"] if not stores else [], "stores": stores}
+    return Joined(merged, used, problems, list(map(str, missing)) if placement.may_miss else [])
+
+
+def _placeholder(values: Mapping[str, Any], stack: Stack, store: str) -> dict[str, Any]:
+    """A store that nobody knows now: its problem is told, and others are not made of it."""
+    name = values[f"langfuse_shared_{store}_service"] or stack["project"]
+    return {"service": name, "host": name, "port": _PORTS[store], "network": None}
 
 
 def _wanted(values: Mapping[str, Any], store: str) -> bool:
@@ -91,8 +125,7 @@ def _wanted(values: Mapping[str, Any], store: str) -> bool:
 
 def _unclear(values: Mapping[str, Any], stack: Stack) -> Iterator[Problem]:
     for store, services in stack["ambiguous"].items():
-        where = "langfuse_s3_endpoint" if store == "s3" else f"langfuse_{store}_host"
-        if not is_bundled(values, store) and not values[where] and _wanted(values, store):
+        if not is_bundled(values, store) and not values[_WHERE[store]] and _wanted(values, store):
             yield Problem(
                 f"langfuse_shared_{store}_service",
                 f"is missing, and {stack['project']} has more than one: {', '.join(services)}",

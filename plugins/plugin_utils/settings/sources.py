@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .hosts import netloc
 from .plan import Settings
 from .sso import makes_client
 
@@ -62,9 +63,9 @@ def places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Store → where its data is, for the run that is told another place. No secrets."""
     postgres, clickhouse, redis, s3 = (endpoints[store] for store in SERVICES)
     existing = {
-        "postgres": f"{postgres['host']}:{postgres['port']}/{postgres['database']}",
-        "clickhouse": f"{clickhouse['host']}:{clickhouse['port']}/{clickhouse['database']}",
-        "redis": f"{','.join(redis['nodes']) or '{host}:{port}'.format(**redis)} {redis['prefix']}".strip(),
+        "postgres": f"{netloc(postgres['host'], postgres['port'])}/{postgres['database']}",
+        "clickhouse": f"{netloc(clickhouse['host'], clickhouse['port'])}/{clickhouse['database']}",
+        "redis": f"{','.join(redis['nodes']) or netloc(redis['host'], redis['port'])} {redis['prefix']}".strip(),
         "s3": f"{s3['service']} {s3['endpoint'] or s3['region']}",
     }
     return {store: place if endpoints[store]["source"] == EXISTING else BUNDLED for store, place in existing.items()}

@@ -20,11 +20,16 @@ CLICKHOUSE = {
     "langfuse_clickhouse_admin_user": "admin",
     "langfuse_clickhouse_password": "Canary25clickhouse",
 }
-BUCKETS = {"langfuse_s3_source": "existing", "langfuse_moved_stores": ["clickhouse", "redis", "s3"]}
+BUCKETS = {
+    "langfuse_s3_source": "existing",
+    "langfuse_moved_stores": ["clickhouse", "redis", "s3"],
+    # The inventory's, for the bundled one.
+    "langfuse_s3_port": None,
+}
 SENTINEL = {
     "langfuse_redis_mode": "sentinel",
     "langfuse_redis_sentinel_master": "mymaster",
-    "langfuse_redis_sentinel_nodes": ["sentinel.invalid:26379"],
+    "langfuse_redis_nodes": ["sentinel.invalid:26379"],
     "langfuse_redis_sentinel_password": OTHER["langfuse_redis_sentinel_password"],
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -1,4 +1,4 @@
-"""Taken away with its name: its own data goes, what it has in the stack's stores stays and is told."""
+"""Taken away with its name while the stack is down: its own data goes, what it has in the stack's stores stays and is told."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from tests.molecule.shared import shop
 
 
 def test_teardown_leaves_the_stack_alone(shared: Instance) -> None:
+    shop.compose("down", "-t", "2")
     done = playbook.run(shared, "llmops.langfuse.teardown", variables={"langfuse_teardown_data": shared.name})
     done.mentions("pgsql:5432/langfuse", "redis:6379 shopfuse:")
     snapshot.everything_gone(shared)
+    shop.up()
     assert shop.sql("SELECT count(*) FROM _prisma_migrations", "langfuse") != "0"
     assert shop.sql("SELECT count(*) FROM orders") == str(shop.ROWS)
     assert shop.redis("get", "shop:cart") == "full"

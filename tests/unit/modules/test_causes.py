@@ -95,6 +95,16 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         ("database",),
         ["database_unreachable:error"],
     ),
+    (
+        "stack down",
+        {
+            "postgres": {"error": "unreachable", "where": "pgsql:5432"},
+            "stack": {"project": "shop", "down": ["pgsql"]},
+        },
+        ("database",),
+        ["stack_down:error", "database_unreachable:error"],
+    ),
+    ("another service of a stack in use", {"stack": {"project": "shop", "down": ["pgsql"]}}, (), []),
     ("database down, web says", {"web_database": {"status": 503}}, ("database",), ["database_unreachable:error"]),
     ("database password", {"postgres": {"error": "password"}}, ("database",), ["database_password:error"]),
     (
@@ -461,7 +471,8 @@ def test_cures_speak_of_variables_and_playbooks() -> None:
     contract = yaml.safe_load(CONTRACT.read_text())["argument_specs"].values()
     known = {name for entry in contract for name in entry["options"]}
     for rule in causes.RULES:
-        cure = rule.cure.replace("{role}", "web")
+        # A stack of their own has no playbook.
+        cure = rule.cure.replace("{role}", "web").replace("docker compose -p {project}", "")
         assert set(re.findall(r"langfuse_[a-z0-9_]+", cure)) <= known, rule.code
         assert not re.search(r"docker compose|docker logs|\bca_path\b|\bin resolve\b|\boption\b", cure), rule.code
 

@@ -125,6 +125,32 @@ def test_migrations_and_provisioning_go_past_a_pooler() -> None:
     assert "DIRECT_URL" not in _environment(POSTGRES, "migrate")
 
 
+def test_a_pooler_on_the_server_s_own_host_differs_in_the_port() -> None:
+    given = {**POSTGRES, "langfuse_postgres_port": 6432, "langfuse_postgres_direct_port": 5433}
+    assert _environment(given, "migrate")["DIRECT_URL"].endswith("@db.example.com:5433/langfuse")
+    plan = run({**GOOD, **given}).plan
+    assert (plan["provision"]["postgres"]["host"], plan["provision"]["postgres"]["port"]) == ("db.example.com", 5433)
+    assert plan["health"]["postgres"]["port"] == 6432
+
+
+@pytest.mark.parametrize("written", ["fd00::1", "[fd00::1]"])
+def test_an_ipv6_address_has_brackets_in_urls_only(written: str) -> None:
+    stores = {f"langfuse_{store}_host": written for store in ("postgres", "clickhouse", "redis")}
+    given = {**POSTGRES, **CLICKHOUSE, **REDIS, **S3, **stores, "langfuse_s3_endpoint": "https://[fd00::1]:9000"}
+    environment = _environment({**given, "langfuse_https_proxy": "http://proxy:3128"}, "worker")
+    assert "@[fd00::1]:5432/" in environment["DATABASE_URL"]
+    assert environment["CLICKHOUSE_URL"] == "http://[fd00::1]:8123"
+    assert environment["REDIS_HOST"] == "fd00::1"
+    assert environment["LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT"] == "https://[fd00::1]:9000"
+    assert "[fd00::1]" in environment["NO_PROXY"].split(",")
+    assert _environment(given, "migrate")["CLICKHOUSE_MIGRATION_URL"] == "clickhouse://[fd00::1]:9000"
+    plan = run({**GOOD, **given}).plan
+    assert plan["health"]["postgres"]["host"] == plan["provision"]["redis"]["host"] == "fd00::1"
+    assert plan["health"]["clickhouse"]["url"] == plan["provision"]["clickhouse"]["url"] == "http://[fd00::1]:8123"
+    assert plan["compose"]["store_places"]["postgres"] == "[fd00::1]:5432/langfuse"
+    assert plan["compose"]["store_places"]["redis"] == "[fd00::1]:6379 langfuse:"
+
+
 ENVIRONMENTS: tuple[tuple[str, dict[str, Any], dict[str, str | None]], ...] = (
     (
         "ClickHouse Cloud",

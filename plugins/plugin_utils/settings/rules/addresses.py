@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ..endpoints import is_local, public_s3_endpoint, public_url
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 
@@ -33,7 +33,7 @@ def urls(settings: Settings) -> Iterator[Problem]:
     ):
         if not settings[name]:
             continue
-        parts = urlsplit(settings[name])
+        parts = split(settings[name])
         if (
             parts.scheme not in ("http", "https")
             or not parts.hostname
@@ -79,7 +79,7 @@ def bind_address(settings: Settings) -> Iterator[Problem]:
 def media_reachable(settings: Settings) -> Iterator[Problem]:
     """A browser elsewhere cannot follow a link to localhost, nor leave the page's own origin (facts 1.4)."""
     address, store = public_url(settings), public_s3_endpoint(settings)
-    if not urlsplit(address).hostname or is_local(address) or store is None or not is_local(store):
+    if not split(address).hostname or is_local(address) or store is None or not is_local(store):
         return
     yield Problem(
         "langfuse_s3_public_endpoint",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, default_url, env_path
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 
@@ -61,7 +61,7 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is_address(url: str) -> bool:
-    parts = urlsplit(url)
+    parts = split(url)
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
@@ -38,6 +38,7 @@ def sso_switches(settings: Settings) -> Iterator[Problem]:
 
 def sso_unused(settings: Settings) -> Iterator[Problem]:
     """What is set and would do nothing. A value that says nothing (empty, off) is no setting."""
+    starts: tuple[str, ...]
     if not settings["langfuse_sso_enabled"]:
         starts, why = ("langfuse_sso_", "langfuse_keycloak_"), "langfuse_sso_enabled is off"
         cure = "Set langfuse_sso_enabled: true, or remove"
@@ -86,7 +87,7 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
     issuer, name = settings["langfuse_sso_issuer"], settings["langfuse_sso_provider"]
     if not settings["langfuse_sso_enabled"] or not issuer:
         return
-    parts = urlsplit(issuer)
+    parts = split(issuer)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         yield Problem("langfuse_sso_issuer", "is not an http or https URL", "Write it as the provider's tokens have it")
     elif name == KEYCLOAK and not re.search(r"/realms/[^/]+/?$", parts.path):

@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from ..endpoints import redis_prefix
+from ..hosts import is_host, split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
 
 # Variables that act on an existing store only, by store.
 _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
-    "postgres": ("host", "port", "sslmode", "direct_host", "direct_port", "parameters", "admin_user", "admin_password"),
+    "postgres": (
+        *("host", "port", "sslmode", "direct_host", "direct_port", "parameters"),
+        *("admin_user", "admin_password", "admin_database"),
+    ),
     "clickhouse": ("host", "port", "native_port", "tls", "cluster_enabled", "admin_user", "admin_password"),
     "redis": (
         *("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username", "sentinel_password"),
@@ -25,9 +28,17 @@ _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
     ),
     "s3": ("service", "endpoint", "path_style", "use_role", "admin_access_key", "admin_secret_key"),
 }
+# And on a bundled one only. Versions are not among them: one list of images may serve several instances.
+_BUNDLED_ONLY: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("langfuse_postgres_memory",),
+    "clickhouse": ("langfuse_clickhouse_memory",),
+    "redis": ("langfuse_valkey_memory",),
+    "s3": ("langfuse_s3_port", "langfuse_seaweedfs_memory"),
+}
+# Only S3 itself has them, not the other services.
+_S3_ONLY = ("region", "path_style", "admin_access_key", "admin_secret_key")
 # Written down, they say what holds anyway.
 _DEFAULTS = ("single", "disable", "s3")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]*:")
 
 
@@ -53,6 +64,14 @@ def not_existing(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def not_bundled(settings: Settings) -> Iterator[Problem]:
+    """What a container of the instance gets, and there is none."""
+    for store, names in _BUNDLED_ONLY.items():
+        for name in names if not is_bundled(settings, store) else ():
+            if name in settings.given:
+                yield Problem(name, f"is set while langfuse_{store}_source is existing", "Remove it")
+
+
 def store_hosts(settings: Settings) -> Iterator[Problem]:
     for store in ("postgres", "clickhouse", "redis"):
         if is_bundled(settings, store) or (store == "redis" and settings["langfuse_redis_mode"] != "single"):
@@ -60,10 +79,10 @@ def store_hosts(settings: Settings) -> Iterator[Problem]:
         name = f"langfuse_{store}_host"
         if not settings[name]:
             yield Problem(name, f"is missing while langfuse_{store}_source is existing", "Name the host of the store")
-        elif not _HOST.fullmatch(settings[name]):
+        elif not is_host(settings[name]):
             yield Problem(name, "is not the name or address of a host", "Write it like db.example.com, its port apart")
     direct = settings["langfuse_postgres_direct_host"]
-    if direct and not _HOST.fullmatch(direct):
+    if direct and not is_host(direct):
         yield Problem(
             "langfuse_postgres_direct_host", "is not the name or address of a host", "Write it like db.example.com"
         )
@@ -88,6 +107,14 @@ def redis_nodes(settings: Settings) -> Iterator[Problem]:
     if is_bundled(settings, "redis"):
         return
     mode, nodes = settings["langfuse_redis_mode"], settings["langfuse_redis_nodes"]
+    if mode == "cluster":
+        for name in ("sentinel_master", "sentinel_username", "sentinel_password"):
+            if settings[f"langfuse_redis_{name}"]:
+                yield Problem(
+                    f"langfuse_redis_{name}",
+                    "is set while langfuse_redis_mode is cluster",
+                    "Choose sentinel, or remove it",
+                )
     if mode == "single":
         for name in ("nodes", "sentinel_master", "sentinel_username", "sentinel_password"):
             if settings[f"langfuse_redis_{name}"]:
@@ -103,13 +130,26 @@ def redis_nodes(settings: Settings) -> Iterator[Problem]:
             f"is set while langfuse_redis_mode is {mode}",
             "Write its address into langfuse_redis_nodes",
         )
+    if "langfuse_redis_port" in settings.given:
+        yield Problem(
+            "langfuse_redis_port",
+            f"is set while langfuse_redis_mode is {mode}",
+            "Write the port of each node into langfuse_redis_nodes",
+        )
     if not nodes:
         yield Problem(
             "langfuse_redis_nodes", f"is empty while langfuse_redis_mode is {mode}", "Name one or more as host:port"
         )
     for node in nodes:
         host, _colon, port = node.rpartition(":")
-        if not _HOST.fullmatch(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
+        if ":" in host and is_host(host):
+            # The application cuts a node at its first colon.
+            yield Problem(
+                "langfuse_redis_nodes",
+                f"has {node}, and Langfuse takes no IPv6 address there",
+                "Write a name, which langfuse_extra_hosts can give it",
+            )
+        elif not is_host(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
             yield Problem("langfuse_redis_nodes", f"has {node}, which is not host:port", "Write it like redis-1:6379")
     if mode == "sentinel" and not settings["langfuse_redis_sentinel_master"]:
         yield Problem(
@@ -145,6 +185,14 @@ def store_credentials(settings: Settings) -> Iterator[Problem]:
                 f"is missing while langfuse_{store}_admin_password is set",
                 "Name the user that it belongs to",
             )
+    if "langfuse_postgres_admin_database" in settings.given and not (
+        is_bundled(settings, "postgres") or settings["langfuse_postgres_admin_user"]
+    ):
+        yield Problem(
+            "langfuse_postgres_admin_user",
+            "is missing while langfuse_postgres_admin_database is set",
+            "Name the user that connects to it, or remove it",
+        )
     for store in ("postgres", "clickhouse"):
         if not settings.secrets.get(f"langfuse_{store}_password"):
             yield Problem(
@@ -179,6 +227,13 @@ def object_store(settings: Settings) -> Iterator[Problem]:
         yield Problem("langfuse_s3_use_role", "is on, and Langfuse needs an account and a key at Azure", "Write both")
     if service == "gcs":
         yield from _google(settings)
+    if service != "s3":
+        for name in (f"langfuse_s3_{name}" for name in _S3_ONLY):
+            if name in settings.given and settings[name]:
+                yield Problem(
+                    name, f"is set while langfuse_s3_service is {service}, which has no such thing", "Remove it"
+                )
+        return
     pair = [name for name in ("admin_access_key", "admin_secret_key") if settings[f"langfuse_s3_{name}"]]
     if len(pair) == 1:
         other = "langfuse_s3_admin_secret_key" if pair[0] == "admin_access_key" else "langfuse_s3_admin_access_key"
@@ -208,8 +263,8 @@ def media_address(settings: Settings) -> Iterator[Problem]:
     """Browsers and senders are not inside the network that a store's short name is from."""
     if is_bundled(settings, "s3") or settings["langfuse_s3_public_endpoint"] or not settings["langfuse_s3_endpoint"]:
         return
-    host = urlsplit(settings["langfuse_s3_endpoint"]).hostname or ""
-    if "." not in host:
+    host = split(settings["langfuse_s3_endpoint"]).hostname or ""
+    if "." not in host and ":" not in host:
         yield Problem(
             "langfuse_s3_public_endpoint",
             f"is missing, and browsers do not know {host or 'the store'}",
@@ -222,11 +277,18 @@ def shared_services(settings: Settings) -> Iterator[Problem]:
         name = f"langfuse_shared_{store}_service"
         if settings[name] and not settings["langfuse_shared_project"]:
             yield Problem(name, "is set without langfuse_shared_project", "Name the Compose project that it is part of")
+        elif settings[name] and is_bundled(settings, store):
+            yield Problem(
+                name,
+                f"is set while langfuse_{store}_source is bundled",
+                f"Set langfuse_{store}_source: existing, or remove it",
+            )
 
 
 RULES = (
     shared_services,
     not_existing,
+    not_bundled,
     store_hosts,
     store_ports,
     postgres_parameters,
