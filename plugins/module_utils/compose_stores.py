@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    authorities,
     bundled_postgresql,
     compose,
     document_files,
     migration,
     records,
+    resolver,
     s3,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
@@ -158,24 +160,21 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) ->
 
 
 def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:
-    names = compose.names_on(given["networks"])
+    names = {**compose.names_on(given["networks"]), **compose.host_addresses(given["extra_hosts"])}
 
     def locate(store: Mapping[str, Any]) -> str:
-        if store["source"] == BUNDLED:
-            return compose.address(found, store["host"])
-        # A certificate is for the name.
-        named = store.get("sslmode") == "verify-full" or store.get("tls")
-        return str(store["host"] if named else names.get(store["host"], store["host"]))
+        return compose.address(found, store["host"]) if store["source"] == BUNDLED else str(store["host"])
 
-    run = migration.Migration(
-        locate,
-        given["project"],
-        given["directory"],
-        given["image"],
-        dict(given["postgres"], password=given["postgres_password"], ca_path=given["ca_path"]),
-        dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
-    )
-    return run.preview() if check_mode else run.run(given["migration_timeout"])
+    with resolver.known(names), authorities.beside_those_of_host(authorities.read(given["ca_path"])) as bundle:
+        run = migration.Migration(
+            locate,
+            given["project"],
+            given["directory"],
+            given["image"],
+            dict(given["postgres"], password=given["postgres_password"], ca_path=bundle),
+            dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
+        )
+        return run.preview() if check_mode else run.run(given["migration_timeout"])
 
 
 def _result(password_set: bool, made: list[str], moved: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
 
 def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
     where = f"{target['host']}:{target['port']}"
-    url = f"{'https' if target['tls'] else 'http'}://{target['address']}:{target['port']}"
+    url = f"{'https' if target['tls'] else 'http'}://{http_client.netloc(target['address'], target['port'])}"
     keys = {"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
     client = http_client.Client(url, timeout=15, ca_path=target["ca_path"], headers=keys)
     try:

@@ -118,8 +118,12 @@ options:
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_path:
-    description: File with the CA certificates of existing stores. By default those of the host.
+    description: File with CA certificates of existing stores, beside those of the host.
     type: path
   s3:
     description: The bundled object store as this host sees it. Without it no bucket is made.
@@ -234,6 +238,7 @@ def main() -> None:
             clickhouse=dict(type="dict", required=True, options=dict(STORE, tls=dict(type="bool", default=False))),
             clickhouse_password=dict(type="str", required=True, no_log=True),
             networks=dict(type="list", elements="str", default=[]),
+            extra_hosts=dict(type="dict", default={}),
             ca_path=dict(type="path"),
             s3=dict(
                 type="dict",

@@ -99,13 +99,33 @@ options:
   keycloak_admin_password: {description: Password of the administrator., type: str}
   keycloak_admin_client_secret: {description: Secret of the client that the administrator is or uses., type: str}
   keycloak_client_secret: {description: Secret of the client., type: str}
+  directory:
+    description: Directory of the project. What the stores call themselves is kept there. Without it nothing is.
+    type: path
+  places:
+    description: Where each store is, as people are told.
+    type: dict
+    default: {}
+  unclear:
+    description: Stores that had another address, each with that. One that is not the same by its own words is refused.
+    type: dict
+    default: {}
+  unclaimed:
+    description: Stores that the instance has not used. One that holds data of Langfuse is refused.
+    type: list
+    elements: str
+    default: []
   networks:
     description: Docker networks of this host on which the names of the stores are known.
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_certificates:
-    description: Certificates of private authorities, as PEM text.
+    description: Certificates of private authorities beside those of the host, as PEM text.
     type: str
   new_secrets:
     description: Secrets that were drawn just now. With any of them a database that has a schema is refused.
@@ -158,15 +178,14 @@ cure:
   returned: failure
 """
 
-import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     args,
+    authorities,
     existing_stores,
     keycloak_client,
-    postgresql,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -230,7 +249,12 @@ def argument_spec() -> dict[str, Any]:
         "keycloak_admin_password": secret,
         "keycloak_admin_client_secret": secret,
         "keycloak_client_secret": secret,
+        "directory": {"type": "path"},
+        "places": {"type": "dict", "default": {}},
+        "unclear": {"type": "dict", "default": {}},
+        "unclaimed": {"type": "list", "elements": "str", "default": []},
         "networks": {"type": "list", "elements": "str", "default": []},
+        "extra_hosts": {"type": "dict", "default": {}},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     }
@@ -238,13 +262,9 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    ca_path = None
-    if module.params["ca_certificates"]:
-        ca_path = os.path.join(module.tmpdir, "authorities.pem")
-        with open(ca_path, "w", encoding="utf-8") as file:
-            file.write(postgresql.host_authorities() + module.params["ca_certificates"])
     try:
-        result = existing_stores.prepare(module.params, ca_path, module.check_mode)
+        with authorities.beside_those_of_host(module.params["ca_certificates"]) as ca_path:
+            result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:
         module.fail_json(
             msg=missing_required_lib(error.name or "a library"),

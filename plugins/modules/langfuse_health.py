@@ -157,6 +157,10 @@ options:
   worker_url:
     description: Address of the worker, for example V(http://langfuse-worker:3030).
     type: str
+  extra_hosts:
+    description: Names that the application's containers resolve to these addresses, before any resolver.
+    type: dict
+    default: {}
   closed_ports:
     description: What must not be reachable from outside.
     type: list
@@ -187,6 +191,12 @@ options:
         description: Name of the Compose project.
         type: str
         required: true
+      joined:
+        description: The Compose project of others whose stores the application uses, to say so when it is down.
+        type: dict
+        suboptions:
+          project: {description: Name of the project., type: str, required: true}
+          services: {description: Its services that are used., type: list, elements: str, default: []}
       docker:
         description: The command.
         type: str
@@ -329,10 +339,19 @@ cure:
   returned: failure
 """
 
+import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, containers, report
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    authorities,
+    causes,
+    compose,
+    containers,
+    report,
+    resolver,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
@@ -354,20 +373,21 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     def states() -> list[dict[str, Any]]:
         return containers.states(docker, runtime["project"]) if docker else []
 
-    try:
-        context = Context(params, lookup, states)
-    except ValueError as error:
-        raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
-    try:
-        hops = walk.walk(context)
-    finally:
-        context.close()
+    with authorities.beside_those_of_host(authorities.read(params["ca_path"])) as bundle:
+        try:
+            context = Context({**params, "ca_bundle": bundle}, states)
+        except ValueError as error:
+            raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
+        with contextlib.closing(context), resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
+            hops = walk.walk(context)
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []
     if docker and (not healthy or params["level"] == "diagnose"):
         found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
+        if runtime["joined"]:
+            evidence["stack"] = containers.not_running(docker, **runtime["joined"])
     named = causes.diagnose(hops, evidence)
     causes.explain(hops, named)
     result = {
@@ -434,6 +454,7 @@ def argument_spec() -> dict[str, Any]:
         "s3_access_key": {"type": "str", "no_log": True},
         "s3_secret_key": secret,
         "worker_url": text,
+        "extra_hosts": {"type": "dict", "default": {}},
         "closed_ports": {
             "type": "list",
             "elements": "dict",
@@ -443,6 +464,7 @@ def argument_spec() -> dict[str, Any]:
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,
+            joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
         ),

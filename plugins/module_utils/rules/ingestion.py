@@ -264,8 +264,8 @@ RULES = (
         "media",
         media_cors,
         "The bucket at {origin} does not allow uploads from the interface's origin (CORS); SDKs are not affected.",
-        "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 in the "
-        "bucket's CORS rules.",
+        "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 (at Azure "
+        "x-ms-blob-type) in the bucket's CORS rules.",
         WARNING,
     ),
     Rule(

@@ -14,6 +14,14 @@ PROOFS = ("port", "web", "database", "key", "worker", "trace", "media")
 STORE_FULL = ("XMinioStorageFull", "507", "InsufficientStorage")
 
 
+def stack_down(e: Evidence) -> Found | None:
+    record = e.of("stack")
+    down = record.get("down")
+    if not down or not e.failed(*PROOFS, "queue", "s3_write"):
+        return None
+    return {"project": record.get("project"), "down": ", ".join(down), "seen": "docker ps"}
+
+
 def disk_full(e: Evidence) -> Found | None:
     for subject in ("postgres", "redis"):
         if e.of(subject).get("error") == "disk":
@@ -124,6 +132,13 @@ def redis_evicting(e: Evidence) -> Found | None:
 
 
 RULES = (
+    Rule(
+        "stack_down",
+        "database",
+        stack_down,
+        "The Compose project {project} is down, and this instance uses its stores: not running are {down}.",
+        "Start it in its own folder: docker compose -p {project} up -d. The instance finds it again by itself.",
+    ),
     Rule(
         "disk_full",
         "trace",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from .endpoints import WEB, WEB_PORT, public_url
+from .hosts import split
 from .plan import Settings
 
 ENV, LITELLM, COLLECTOR = "env", "litellm", "otel_collector"
@@ -101,7 +101,7 @@ def allowed(settings: Settings) -> dict[str, list[str]]:
     hosts: list[str] = list(settings["langfuse_llm_allowed_hosts"])
     addresses: list[str] = []
     if settings["langfuse_litellm_url"]:
-        host = urlsplit(settings["langfuse_litellm_url"]).hostname or ""
+        host = split(settings["langfuse_litellm_url"]).hostname or ""
         (addresses if _is_address(host) else hosts).append(host)
     found = {"HOST": list(dict.fromkeys(hosts)), "IPS": addresses}
     return {name: values for name, values in found.items() if values}

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sizes, sso
@@ -19,13 +18,14 @@ from .data import data_directory, folders, project_directory, users
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .hosts import split
 from .module_options import health, preparation, provision
 from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
-from .sources import bundled_services, drawn, is_bundled, places, used
+from .sources import bundled_services, drawn, fits, former_places, is_bundled, marks, places, used
 
 
 @dataclass(frozen=True)
@@ -59,26 +59,26 @@ def derive(
     """
     names = list(names)
     given = {name: value for name, value in given.items() if value is not None}
-    read = from_dotenv(placement.dotenv, given)
+    read, unread = from_dotenv(placement, given)
     given = {**given, **{name: value for name, (value, _line) in read.items()}}
     values, problems = validate(spec, given)
-    problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
-    if not problems:
-        values, problems = joined(values, placement.stack)
+    problems = _misplaced(placement) + unread + unknown(spec, names) + problems + _conflicts(given, stored)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
         return Derived(_located(problems, read), tuple(warnings))
 
+    values, used, problems, told = joined(values, placement)
+    warnings += told
     secrets, generated = _choose(spec, values, stored, candidates)
     settings = Settings(values, frozenset(given), secrets, generated)
-    if problems := broken_rules(settings):
+    if problems := problems + broken_rules(settings):
         return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement),
+        _plan(settings, placement, used, not stored),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -125,11 +125,14 @@ def _choose(
     for name in kept.GENERATED:
         if not used(values, name):
             continue
-        if value := values.get(name) or stored.get(name):
+        if value := values.get(name) or (stored.get(name) if fits(values, stored, name) else None):
             secrets[name] = value
         elif name in candidates and drawn(values, name):
             secrets[name] = candidates[name]
             generated.append(name)
+    for mark in (mark for mark in marks(values) if mark not in stored):
+        secrets[mark] = "in an existing store"
+        generated.append(mark)
     for name, option in spec.items():
         if option.get("no_log") and name not in secrets and values.get(name):
             secrets[name] = values[name]
@@ -150,17 +153,19 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
+def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new: bool) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
     registry = settings["langfuse_image_registry"].rstrip("/")
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
         "instance": settings.instance,
+        # Whether no run has kept secrets of it.
+        "new": new,
         "target": settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
-        "hostname": urlsplit(url).hostname,
+        "hostname": split(url).hostname,
         "hosts": list(placement.hosts),
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
@@ -176,7 +181,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "buckets": buckets,
         "provision": {**provision(settings, where, buckets), **sso.client(settings, url)},
         "sso_callback_url": sso.callback_url(settings, url),
-        "health": health(settings, where, buckets),
+        "health": {**health(settings, where, buckets), "joined": _joined(used)},
         "init": {
             "org_id": settings["langfuse_init_org_id"],
             "project_id": settings["langfuse_init_project_id"],
@@ -220,8 +225,10 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
             "application": [where["web"]["host"], where["worker"]["host"]],
             "stores": list(bundled_services(settings)),
             "networks": settings["langfuse_compose_networks"],
+            "stack": used,
             "preparation": preparation(settings, where, buckets),
-            "store_places": places(where),
+            "store_places": places(where, buckets),
+            "former_places": former_places(where),
             "moved_stores": settings["langfuse_moved_stores"],
             "overrides": settings["langfuse_compose_overrides"],
         },
@@ -232,6 +239,13 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "ca_certificates": settings["langfuse_ca_certificates"],
         "teardown_data": settings["langfuse_teardown_data"] == settings.instance,
     }
+
+
+def _joined(used: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The stack whose stores the instance needs: its project and their services."""
+    if not used or not used["stores"]:
+        return None
+    return {"project": used["project"], "services": sorted({store["service"] for store in used["stores"].values()})}
 
 
 def _closed_ports(settings: Settings) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .hosts import split
+from .hosts import bare, bracketed, netloc, split
 from .plan import Settings
 from .sources import SERVICES, is_administered, is_bundled, source, without_keys
 
@@ -43,6 +43,11 @@ def is_local(url: str) -> bool:
     return split(url).hostname in _LOCAL
 
 
+def _host_of(settings: Settings, name: str) -> str:
+    """Empty where it is missing, which a rule refuses."""
+    return bare(settings[name] or "")
+
+
 def redis_user(settings: Settings) -> str | None:
     """The user at an existing Redis; one that the collection makes, or made once, is called like the instance."""
     given = settings["langfuse_redis_username"]
@@ -75,15 +80,17 @@ def endpoints(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
 
 def _postgres(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "postgres")
-    host = SERVICES["postgres"] if bundled else settings["langfuse_postgres_host"]
+    host = SERVICES["postgres"] if bundled else _host_of(settings, "langfuse_postgres_host")
     port = POSTGRES_PORT if bundled else settings["langfuse_postgres_port"]
-    direct = None if bundled else settings["langfuse_postgres_direct_host"]
+    direct = None if bundled else _host_of(settings, "langfuse_postgres_direct_host")
+    direct_port = None if bundled else settings["langfuse_postgres_direct_port"]
     return {
         "source": source(settings, "postgres"),
         "host": host,
         "port": port,
         "direct_host": direct or host,
-        "direct_port": settings["langfuse_postgres_direct_port"] if direct else port,
+        # A pooler on the server's own host differs in the port only.
+        "direct_port": direct_port or (POSTGRES_PORT if direct else port),
         "database": settings["langfuse_postgres_database"],
         "user": settings["langfuse_postgres_user"],
         "sslmode": "disable" if bundled else settings["langfuse_postgres_sslmode"],
@@ -101,7 +108,7 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
         native = settings["langfuse_clickhouse_native_port"] or native
     return {
         "source": source(settings, "clickhouse"),
-        "host": SERVICES["clickhouse"] if bundled else settings["langfuse_clickhouse_host"],
+        "host": SERVICES["clickhouse"] if bundled else _host_of(settings, "langfuse_clickhouse_host"),
         "port": http,
         "native_port": native,
         "tls": tls,
@@ -111,12 +118,16 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
     }
 
 
+def clickhouse_url(endpoint: Mapping[str, Any]) -> str:
+    return f"{'https' if endpoint['tls'] else 'http'}://{netloc(endpoint['host'], endpoint['port'])}"
+
+
 def _redis(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "redis")
     return {
         "source": source(settings, "redis"),
         "mode": "single" if bundled else settings["langfuse_redis_mode"],
-        "host": SERVICES["redis"] if bundled else settings["langfuse_redis_host"],
+        "host": SERVICES["redis"] if bundled else _host_of(settings, "langfuse_redis_host") or None,
         "port": REDIS_PORT if bundled else settings["langfuse_redis_port"],
         "nodes": [] if bundled else settings["langfuse_redis_nodes"],
         "sentinel_master": None if bundled else settings["langfuse_redis_sentinel_master"],
@@ -143,12 +154,12 @@ def _s3(settings: Settings) -> dict[str, Any]:
 
 
 def hosts(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of everything that the application talks to inside."""
+    """Names of everything that the application talks to inside, as its URLs have them."""
     found: list[str] = []
     for endpoint in endpoints.values():
         addresses = [split(f"//{node}").hostname for node in endpoint.get("nodes", ())]
         found += [name for name in (endpoint.get("host"), *addresses, _host(endpoint.get("endpoint"))) if name]
-    return list(dict.fromkeys(found))
+    return [bracketed(host) for host in dict.fromkeys(found)]
 
 
 def _host(url: str | None) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .data import project_directory
+from .endpoints import clickhouse_url
 from .plan import Settings
 from .sources import is_bundled
 from .sso import signs_in
@@ -71,10 +72,6 @@ _REDIS = ("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username
 
 def _some(endpoint: Endpoint, *names: str) -> dict[str, Any]:
     return {name: endpoint[name] for name in names}
-
-
-def clickhouse_url(endpoint: Endpoint) -> str:
-    return f"{'https' if endpoint['tls'] else 'http'}://{endpoint['host']}:{endpoint['port']}"
 
 
 def provision(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:

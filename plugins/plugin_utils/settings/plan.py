@@ -46,12 +46,17 @@ class Settings:
 class Placement:
     """Where the instance runs: the hosts of its group, in inventory order, and what is there already.
 
-    `stack` is what `compose_stack_info` found of the project to join, `dotenv` the lines of its `.env`.
+    `stack` is what `compose_stack_info` found of the project to join, `dotenv` the lines of its `.env`, `missing` what it
+    did not find ({variable, wrong, cure}). Who `may_miss` that goes on with what is known, or with names in its place.
+    `unclear` are the names in the `.env` that cannot be read, each with the number of its line.
     """
 
     hosts: tuple[str, ...]
     stack: Mapping[str, Any] = field(default_factory=dict)
     dotenv: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[Mapping[str, str], ...] = ()
+    may_miss: bool = False
+    unclear: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from .hosts import split
 from .plan import EnvValue, Secretly, Settings
 
 KEYCLOAK = "keycloak"
@@ -118,7 +119,7 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
     """What is made at Keycloak: `keycloak` and options of `keycloak_client` without secrets. Empty where nothing is."""
     if not makes_client(settings):
         return {}
-    issuer = urlsplit(settings["langfuse_sso_issuer"].rstrip("/"))
+    issuer = split(settings["langfuse_sso_issuer"].rstrip("/"))
     base, _realms, realm = issuer.path.rpartition("/realms/")
     scopes = (settings["langfuse_sso_scope"] or DEFAULT_SCOPE).split()
     options = {

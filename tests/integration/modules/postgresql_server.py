@@ -72,14 +72,14 @@ def _reference(major: int) -> str:
 class Server:
     """A container with a name of its own, so that two runs on one engine do not meet.
 
-    `directory` takes its certificate, which is of `localhost`.
+    `directory` takes its certificate, which is of `localhost` and `postgres.test`.
     """
 
     def __init__(self, major: int, directory: Path, standby: bool = False) -> None:
         self.major = major
         self.name = f"it-pg-{major}-{uuid.uuid4().hex[:8]}"
         self.ca = str(directory / "ca.pem")
-        certificates.write(directory, "localhost")
+        certificates.write(directory, "localhost", "postgres.test")
         setup = SETUP + (STANDBY if standby else FEW_CONNECTIONS)
         # Before 14 passwords were stored as MD5; the rule md5 takes both.
         (directory / "setup.sh").write_text(setup.replace("scram-sha-256", "md5") if major < 14 else setup)

@@ -43,7 +43,7 @@ def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"langfuse_shared_project": "nobody"}, ["There is no Compose project nobody"]),
+        ({"langfuse_shared_project": "nobody"}, ["langfuse_shared_project: there is no Compose project nobody"]),
         ({"langfuse_shared_postgres_service": "mysql"}, ["has no service mysql", "pgsql"]),
         ({"langfuse_postgres_port": 5433}, ["pgsql:5433", "langfuse_postgres_port"]),
         (

@@ -83,6 +83,16 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         ("database",),
         ["database_unreachable:error"],
     ),
+    (
+        "stack down",
+        {
+            "postgres": {"error": "unreachable", "where": "pgsql:5432"},
+            "stack": {"project": "shop", "down": ["pgsql"]},
+        },
+        ("database",),
+        ["stack_down:error", "database_unreachable:error"],
+    ),
+    ("another service of a stack in use", {"stack": {"project": "shop", "down": ["pgsql"]}}, (), []),
     ("database down, web says", {"web_database": {"status": 503}}, ("database",), ["database_unreachable:error"]),
     ("database password", {"postgres": {"error": "password"}}, ("database",), ["database_password:error"]),
     (

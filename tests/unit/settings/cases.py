@@ -61,6 +61,8 @@ CASES = (
     Bad("first_user_password", {"langfuse_init_user_password": "seven77"}, "langfuse_init_user_password"),
     Bad("first_user_password", {"langfuse_init_user_password": "é" * 37}, "langfuse_init_user_password"),
     Bad("somebody_can_sign_in", {}, "langfuse_init_user_email", without=("langfuse_init_user_email",)),
+    Bad("urls", {"langfuse_public_url": "https://[fd00::1"}, "langfuse_public_url"),
+    Bad("urls", {"langfuse_public_url": "https://langfuse.example.com:port"}, "langfuse_public_url"),
     Bad("urls", {"langfuse_public_url": "localhost:3030"}, "langfuse_public_url"),
     Bad("urls", {"langfuse_public_url": "http://[::1"}, "langfuse_public_url"),
     Bad("urls", {"langfuse_public_url": "http://langfuse.example.com:90a0"}, "langfuse_public_url"),

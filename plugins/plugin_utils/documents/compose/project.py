@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from .mounts import literal
 FILE = "compose.yaml"
 # Where the data is, for the run that is told another place.
 DATA_KEY, STORES_KEY = "x-langfuse-data", "x-langfuse-stores"
+# What is used of another project, for runs while that one is down. Read by a pattern, so it is one line.
+STACK_KEY = "x-langfuse-stack"
 FILES_LABEL = "llmops.langfuse.files"
 
 # Service of the project → its entry in the Plan's images and memory.
@@ -45,6 +48,7 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
         "name": plan["instance"],
         **({DATA_KEY: data} if data else {}),
         **({STORES_KEY: elsewhere} if elsewhere else {}),
+        **({STACK_KEY: json.dumps(plan["compose"]["stack"], sort_keys=True)} if plan["compose"]["stack"] else {}),
         "services": services,
         **({"volumes": volumes} if volumes else {}),
         "networks": {"default": {}, **{name: {"name": name, "external": True} for name in plan["compose"]["networks"]}},
