@@ -112,7 +112,10 @@ def postgres(options: Options) -> Claim:
         import psycopg  # pylint: disable=import-outside-toplevel
 
         # Not every server lets every user ask.
-        with contextlib.suppress(postgresql.Refused, psycopg.Error), connected(options["login_database"], *login) as connection:
+        with (
+            contextlib.suppress(postgresql.Refused, psycopg.Error),
+            connected(options["login_database"], *login) as connection,
+        ):
             return [f"{connection.execute(_SYSTEM).fetchone()[0]}/{options['database']}"]
         return []
 
