@@ -145,6 +145,7 @@ def _present(
     if what != MANAGE:
         may_create = account.accepts and rights.holds(Right("CREATE DATABASE", Name(wanted.database)))
         return _looked_at(admin, own, wanted, facts, may_create, check_mode)
+    _refuse(clickhouse_plan.foreign(wanted, account))
     identified = _verifier(password)
     todo = clickhouse_plan.steps(wanted, facts, account, identified)
     lacking = clickhouse_plan.not_permitted(rights, wanted, facts, account)

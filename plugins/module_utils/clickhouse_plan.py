@@ -211,6 +211,23 @@ def _unfit_cluster(facts: Facts, cluster: Cluster) -> list[Failure]:
     return found
 
 
+def foreign(wanted: Wanted, account: Account) -> list[Failure]:
+    """Why the account is not to be touched: with another password and rights elsewhere, somebody else uses it."""
+    if not account.storage or account.accepts or wanted.exclusive:
+        return []
+    more = grants.surplus(wanted.rights, account.own)
+    places = sorted({right.database.sql for right in more if right.database != NOWHERE} - {"system"})
+    if not places:
+        return []
+    return [
+        Failure(
+            "clickhouse_foreign_user",
+            f"User {wanted.user} of ClickHouse has another password, and rights on {', '.join(places)}: it is somebody else's.",
+            "Choose another name, or give the password that it has.",
+        )
+    ]
+
+
 def steps(wanted: Wanted, facts: Facts, account: Account, identified: str) -> list[Step]:
     """The statements still needed, those about the account first: should it be a fixed one, nothing is done yet.
 

@@ -112,7 +112,7 @@ def address(found: Sequence[Container], service: str) -> str:
     raise Failure(
         "container_missing",
         f"The service {service} has no running container.",
-        f"See why: docker compose logs {service}",
+        "Run diagnose, which reads its log and says why.",
     )
 
 
@@ -125,7 +125,7 @@ def names_on(networks: Sequence[str]) -> dict[str, str]:
         raise Failure(
             "network_missing",
             f"A network to join is not there: {_last(errors)}.",
-            "Start the stack that it is part of, or correct langfuse_compose_networks.",
+            "Start the stack that it is part of, or correct langfuse_shared_project or langfuse_compose_networks.",
         )
     identifiers = [identifier for network in json.loads(output) for identifier in network.get("Containers") or {}]
     if not identifiers:

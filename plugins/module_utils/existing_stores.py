@@ -49,6 +49,11 @@ _OWN_ROLE = {
     "login_password": "langfuse_postgres_password",
     "login_database": "langfuse_postgres_database",
 }
+_S3 = {
+    **_VARIABLES,
+    "cors": "langfuse_s3_cors_origins",
+    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
@@ -100,7 +105,8 @@ def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[st
                 failures.append(failure)
     claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
     lost = _keys_lost(claims, params["new_secrets"])
-    failures += lost or store_claims.unclaimed(claims, params["unclaimed"])
+    others = [name for name in params["unclaimed"] if not (lost and name == "postgres")]
+    failures += [*lost, *store_claims.unclaimed(claims, others)]
     failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
         raise joined(failures)
@@ -122,7 +128,7 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
     except Failure as failure:
         cure = _words(failure.cure, store)
         if failure.code in _LOGIN:
-            named = re.compile(r"\b(?:let|refuses|user) (\S+?)(?: in)?[.:]").findall(failure.message)
+            named = re.compile(r"\b(?:let|refuses|user|login of) (\S+?)(?: in)?[.:]").findall(failure.message)
             cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
         if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
             where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
@@ -138,7 +144,7 @@ def _users(store: str, own: str, admin: str | None) -> dict[str, str]:
 
 
 def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[str]) -> list[Failure]:
-    """The failure that new keys for an old database are: they orphan what it holds."""
+    """The failure that new keys for an old database are: they orphan what it holds. Who cannot see that does not go on."""
     if not new_secrets or "postgres" not in claims:
         return []
     lacks = f"the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data."
@@ -146,12 +152,14 @@ def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[s
     try:
         held = claims["postgres"].holds()
     except Failure as failure:
-        return [Failure("keys_unknown", f"{failure.message} If it does, {lacks}", f"{failure.cure} If it does: {cure}")]
+        return [
+            Failure("keys_unknown", f"{failure.message} If it does, {lacks}", f"{failure.cure} If it holds one: {cure}")
+        ]
     return [Failure("keys_lost", f"{held}, and {lacks}", cure)] if held else []
 
 
 def _words(text: str, store: Store) -> str:
-    variables: Mapping[str, str] = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables: Mapping[str, str] = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
     if store.name == "postgres" and store.options["state"] == "verified":
         variables = {**_VARIABLES, **_OWN_ROLE}
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
@@ -300,6 +308,7 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
         "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
         "ca_path": ca_path,
         "buckets": given["buckets"],
+        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
     own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}

@@ -89,8 +89,12 @@ def connect(
     database: str,
     sslmode: str = "prefer",
     ca_path: str | None = None,
+    name: str = "",
 ) -> Any:
-    """A connection of the application. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+    """A connection of the application; ``name`` is what people call the host.
+
+    Raises Failure: psycopg_missing, database_password, database_unreachable.
+    """
     options = {"host": host, "port": port, "user": user, "password": password, "dbname": database}
     try:
         return open_connection(**options, **tls(sslmode, ca_path))
@@ -98,13 +102,13 @@ def connect(
         if refused.kind == PASSWORD:
             raise Failure(
                 "database_password",
-                f"PostgreSQL on {host}:{port} refuses the password of {user}.",
+                f"PostgreSQL on {name or host}:{port} refuses the password of {user}.",
                 "Check langfuse_postgres_password.",
             ) from None
         raise Failure(
             "database_unreachable",
-            f"PostgreSQL on {host}:{port} does not answer: {refused.text}.",
-            "See: docker compose logs postgres",
+            f"PostgreSQL on {name or host}:{port} does not answer: {refused.text}.",
+            "Run diagnose, which says why; site starts a bundled PostgreSQL.",
         ) from None
 
 

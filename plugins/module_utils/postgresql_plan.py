@@ -199,6 +199,12 @@ def _role(plan: Plan, wanted: Wanted, server: Server, role: Role | None) -> None
         changes["connection_limit"] = wanted.connection_limit
     if changes:
         plan.step("alter_role", changes)
+    if changes.get("password") == OTHER and role.elsewhere and not wanted.force:
+        plan.fail(
+            "database_foreign_role",
+            f"Role {wanted.role} has another password, and things of it are in {', '.join(role.elsewhere)}: it is somebody else's.",
+            "Choose another name, or give the password that it has.",
+        )
     if role.superuser and wanted.role != server.admin:
         plan.notices.append(f"Role {wanted.role} is a superuser. Langfuse needs no more than its own database.")
     _expires(plan, wanted, role)

@@ -70,6 +70,7 @@ def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
         target["database"],
         target["sslmode"],
         target["ca_path"],
+        target["host"],
     ) as connection:
         found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
         if not found or not found[0]:
@@ -101,7 +102,7 @@ def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
         raise Failure(
             "clickhouse_down",
             f"ClickHouse on {where} does not answer: {error.detail}",
-            "See: docker compose logs clickhouse",
+            "Run diagnose, which says why; site starts a bundled ClickHouse.",
         ) from None
     finally:
         client.close()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another Compose project has that an instance can join: its networks, PostgreSQL, Redis and object store."""
+"""What another Compose project has that an instance can join: its networks, PostgreSQL, Redis, ClickHouse and object store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.compose import Con
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import role_of
 
 # Store → the role that its container has, and the port that it listens on.
-STORES: Mapping[str, tuple[str, int]] = {"postgres": ("postgres", 5432), "redis": ("redis", 6379), "s3": ("s3", 9000)}
+STORES: Mapping[str, tuple[str, int]] = {
+    "postgres": ("postgres", 5432),
+    "redis": ("redis", 6379),
+    "clickhouse": ("clickhouse", 8123),
+    "s3": ("s3", 9000),
+}
 # What Docker has by itself: nobody else can join them with a name.
 _NOT_JOINED = ("bridge", "host", "none")
 

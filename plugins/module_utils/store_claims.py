@@ -99,48 +99,49 @@ def remember(claims: Mapping[str, Claim], directory: str) -> None:
 
 
 def postgres(options: Options) -> Claim:
-    """``options`` are those of `postgresql_database`."""
+    """``options`` are those of `postgresql_database`. ``holds`` raises a Failure where that cannot be seen."""
+    where = {"host": options["login_host"], "port": options["login_port"]}
+    where.update(postgresql.tls(options["sslmode"], options["ca_path"]))
 
-    login = (options["login_user"], options["login_password"])
+    def connection(database: str, user: str, password: str | None) -> Any:
+        return postgresql.open_connection(**where, dbname=database, user=user, password=password or "", autocommit=True)
 
-    def connected(database: str, user: str, password: str | None) -> Any:
-        where = {"host": options["login_host"], "port": options["login_port"], "dbname": database}
-        tls = postgresql.tls(options["sslmode"], options["ca_path"])
-        return postgresql.open_connection(**where, **tls, user=user, password=password or "", autocommit=True)
+    def administer() -> Any:
+        return connection(options["login_database"], options["login_user"], options["login_password"])
 
     def identities() -> list[str]:
         import psycopg  # pylint: disable=import-outside-toplevel
 
-        # Not every server lets every user ask.
-        with (
-            contextlib.suppress(postgresql.Refused, psycopg.Error),
-            connected(options["login_database"], *login) as connection,
-        ):
-            return [f"{connection.execute(_SYSTEM).fetchone()[0]}/{options['database']}"]
+        # Not everybody may ask, and not every server tells.
+        with contextlib.suppress(postgresql.Refused, psycopg.Error), administer() as session:
+            return [f"{session.execute(_SYSTEM).fetchone()[0]}/{options['database']}"]
         return []
 
-    def holds() -> str:
-        what = f"database {options['database']} on {options['login_host']} holds a Langfuse instance"
-        try:
-            with connected(options["login_database"], *login) as connection:
-                if not postgresql_client.exists(connection, options["database"]):
-                    return ""
-            with inside() as connection:
-                return f"D{what[1:]}" if postgresql_client.holds_langfuse(connection) else ""
-        except (postgresql.Refused, Failure) as error:
-            why = error.text if isinstance(error, postgresql.Refused) else error.message
-            message = f"Whether {what} cannot be seen ({why.rstrip('.')})."
-            cure = f"Let {options['login_user']} connect to it and look."
-            raise Failure("database_unseen", message, cure) from None
+    def has_schema() -> bool:
+        with administer() as session:
+            if not postgresql_client.exists(session, options["database"]):
+                return False
+        # The role may be let in where an administrator is not.
+        logins = [(options["login_user"], options["login_password"]), (options["role"], options["password"])]
+        refused: list[postgresql.Refused] = []
+        for user, password in logins:
+            try:
+                session = connection(options["database"], user, password)
+            except postgresql.Refused as error:
+                refused.append(error)
+                continue
+            with session:
+                return postgresql_client.holds_langfuse(session)
+        raise refused[0]
 
-    def inside() -> Any:
-        """The database as the one that signs in sees it, or as its role does, which may be let in alone."""
+    def holds() -> str:
+        database = f"atabase {options['database']} on {options['login_host']} holds a Langfuse instance"
         try:
-            return connected(options["database"], *login)
-        except postgresql.Refused as refused:
-            with contextlib.suppress(postgresql.Refused):
-                return connected(options["database"], options["role"], options["password"])
-            raise refused from None
+            return f"D{database}" if has_schema() else ""
+        except (postgresql.Refused, Failure) as error:
+            why = (error.text if isinstance(error, postgresql.Refused) else error.message).rstrip(".")
+            message = f"Whether d{database} cannot be seen ({why})."
+            raise Failure("database_unseen", message, f"Let {options['login_user']} connect to it.") from None
 
     return Claim("langfuse_postgres_database", identities, holds)
 
@@ -177,11 +178,11 @@ def redis(
     host: str,
     cluster: bool,
 ) -> Claim:
-    """``options`` are those of `redis_acl_user`; all the ``servers`` are asked."""
+    """``options`` are those of `redis_acl_user`. Of the ``servers`` those are asked that follow no other."""
 
     def ask(question: Callable[[redis_client.Client], Sequence[str]]) -> list[str]:
         found: list[str] = []
-        for server in servers():
+        for server in (one for one in servers() if one.needed):
             where = redis_client.Where(server.host, server.port, *login, options["tls"], options["ca_path"])
             with contextlib.suppress(redis_client.ServerError):
                 client = redis_client.connect(where, 0)

@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - The llmops.langfuse contributors (@llmops)
 description:
-  - Finds the networks, the PostgreSQL, the Redis and the object store of a Compose project that runs on the host.
+  - Finds the networks, the PostgreSQL, the Redis, the ClickHouse and the object store of a Compose project that runs on the host.
   - Of a project that is down it tells what the instance has used of it, where O(directory) has kept that.
   - Reads the C(.env) of that project.
 options:
@@ -21,7 +21,7 @@ options:
     description: Name of the Compose project.
     type: str
   services:
-    description: Service of a store (C(postgres), C(redis), C(s3)) where its image does not tell.
+    description: Service of a store (C(postgres), C(redis), C(clickhouse), C(s3)) where its image does not tell.
     type: dict
     default: {}
   directory:

@@ -75,6 +75,13 @@ options:
       region: {description: Region., type: str, default: us-east-1}
       path_style: {description: Whether the bucket's name stands in the path., type: bool, default: true}
       buckets: {description: Names of the buckets., type: list, elements: str, required: true}
+      settings:
+        description: What is set on single buckets, as M(llmops.langfuse.s3_bucket) takes it.
+        type: list
+        elements: dict
+        default: []
+      media_bucket: {description: 'The bucket that holds media, which must not expire.', type: str}
+      media_prefix: {description: Where in it media are., type: str, default: ''}
   s3_access_key: {description: 'Access key of the instance. Without it, what the machine may do.', type: str}
   s3_secret_key: {description: Its secret key., type: str}
   s3_admin_access_key: {description: Access key that may create buckets., type: str}
@@ -140,7 +147,9 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Checks all stores, and says what would be made.
+    description:
+      - Checks all stores, and says what would be made.
+      - Whether the instance's own key may write objects is proved by writing, so only a run tells.
   diff_mode:
     support: full
     description: Shows the difference of each store that changes.
@@ -225,7 +234,10 @@ def argument_spec() -> dict[str, Any]:
             endpoint=text,
             region={"type": "str", "default": "us-east-1"},
             path_style={"type": "bool", "default": True},
-            buckets={"type": "list", "elements": "str", "required": True},
+            buckets=several,
+            settings={"type": "list", "elements": "dict", "default": []},
+            media_bucket=text,
+            media_prefix={"type": "str", "default": ""},
         ),
         "s3_access_key": secret,
         "s3_secret_key": secret,

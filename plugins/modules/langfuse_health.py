@@ -15,7 +15,7 @@ author:
 description:
   - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
     The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
-    C(media), C(sign_in), C(refusals), C(ports) and C(containers).
+    C(media), C(sign_in), C(refusals), C(ports), C(containers) and C(consumers).
   - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
     stores are looked at in any case.
   - What was seen goes through a table of rules that names causes with a stable code and a cure.
@@ -34,6 +34,23 @@ options:
     type: str
   user_password:
     description: Password of that user.
+    type: str
+  sso:
+    description:
+      - The provider that people sign in through. Web must offer it and reach it, and the provider must know web's client, its
+        callback and its secret. Nobody signs in; the provider sees a request for its login page and a code that is wrong.
+      - What this host cannot reach of the provider is not looked at.
+    type: dict
+    suboptions:
+      provider:
+        description: Its name in C(/api/auth/providers), for example V(keycloak).
+        type: str
+        required: true
+      issuer:
+        description: Its issuer as web has it, where it can be discovered. Without it, its secret is not looked at.
+        type: str
+  sso_client_secret:
+    description: The client's secret at the provider.
     type: str
   postgres:
     description: Where the application's PostgreSQL is. Needs psycopg.
@@ -240,6 +257,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - llmops.langfuse.api
+  - llmops.langfuse.consumers
 attributes:
   check_mode:
     description: Looks only. Nothing is written, so C(s3_write), C(trace) and C(media) are skipped.
@@ -266,6 +284,8 @@ EXAMPLES = r"""
     project_id: main
     user_email: admin@example.com
     user_password: "{{ langfuse_init_user_password }}"
+    sso: {provider: keycloak, issuer: "https://keycloak.example.com/realms/platform"}
+    sso_client_secret: "{{ langfuse_keycloak_client_secret }}"
     worker_url: http://langfuse-worker:3030
     postgres: {host: postgres, database: langfuse, user: langfuse}
     postgres_password: "{{ langfuse_postgres_password }}"
@@ -436,6 +456,8 @@ def argument_spec() -> dict[str, Any]:
         "project_id": text,
         "user_email": text,
         "user_password": secret,
+        "sso": group(provider=needed, issuer=text),
+        "sso_client_secret": secret,
         "postgres": group(host=needed, port=port(5432), database=needed, user=needed, sslmode=args.SSLMODE),
         "postgres_password": secret,
         "clickhouse": group(
@@ -461,6 +483,7 @@ def argument_spec() -> dict[str, Any]:
             "default": [],
             "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
         },
+        "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,

@@ -44,6 +44,11 @@ class Change(NamedTuple):
     arguments: dict[str, Any] = {}  # noqa: RUF012
 
 
+def unseen(wanted: Mapping[str, Form]) -> Seen:
+    """What is found of a bucket that is not there: nothing is set on it."""
+    return Seen(False, False, {name: settings.seen(name, {}) for name in wanted})
+
+
 def plan(seen: Seen, state: str, wanted: Mapping[str, Form], force: bool, bucket: str = "") -> list[Change]:
     """What has to be done to a bucket. Raises Failure for one that must not be deleted. Pure."""
     if state == "absent":
@@ -98,8 +103,13 @@ def _options(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     return options
 
 
-def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The result of the module for these options. Raises Failure; one for all that is seen to be wrong before a change."""
+def ensure(
+    params: Mapping[str, Any], check_mode: bool, done: Callable[[str, str], None] = lambda _bucket, _change: None
+) -> dict[str, Any]:
+    """The result of the module for these options. Raises Failure; one for all that is seen to be wrong before a change.
+
+    ``done`` is told bucket and change of each step that was made (in check mode, would be), also before a failure.
+    """
     where = _where(params)
     names, state, force = params["buckets"], params.get("state", "present"), params.get("force", False)
     wanted = per_bucket(params)
@@ -120,9 +130,10 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         raise joined(failures)
     rows = []
     for name in names:
-        if not check_mode:
-            for change in plans[name]:
+        for change in plans[name]:
+            if not check_mode:
                 run.apply(name, change)
+            done(name, change.name)
         rows.append(_row(name, state, seen[name], plans[name], wanted[name]))
     forbidden: list[dict[str, Any]] = []
     if state == "present" and not check_mode:

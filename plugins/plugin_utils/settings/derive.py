@@ -13,6 +13,7 @@ from typing import Any
 
 from . import secrets as kept
 from . import sizes, sso
+from .buckets import expires
 from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
@@ -226,6 +227,7 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],
             "application": [where["web"]["host"], where["worker"]["host"]],
             "stores": list(bundled_services(settings)),
+            "expires": expires(settings),
             "networks": settings["langfuse_compose_networks"],
             "stack": used,
             "preparation": preparation(settings, where, buckets),

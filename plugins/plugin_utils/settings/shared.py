@@ -67,6 +67,7 @@ _EXISTING: Mapping[str, tuple[_Login, str]] = {
 _WHERE: Mapping[str, str] = {
     "postgres": "langfuse_postgres_host",
     "redis": "langfuse_redis_host",
+    "clickhouse": "langfuse_clickhouse_host",
     "s3": "langfuse_s3_endpoint",
 }
 # How frameworks write that there is none.
@@ -130,7 +131,7 @@ def _is_the_stacks(store: str, written: str, given: Mapping[str, Any], stack: St
     """Whether the store to join is the one that the file is about. `written` is where the file says it is."""
     seen = {**stack.get("kept", {}), **stack.get("stores", {})}
     found = seen.get(store) if _wanted(given, store) else None
-    host = _host(given.get(_WHERE.get(store, f"langfuse_{store}_host")))
+    host = _host(given.get(_WHERE[store]))
     written = _host(written)
     if host and host == written:
         return True
@@ -143,11 +144,11 @@ def _is_the_stacks(store: str, written: str, given: Mapping[str, Any], stack: St
 def _host(address: Any) -> str:
     """Of an address with or without its scheme and port."""
     text = str(address or "")
-    return split(text if "//" in text else f"//{text}").hostname or ""
+    return (split(text if "//" in text else f"//{text}").hostname or "") if text else ""
 
 
 # Where a store of the stack listens that nobody has seen yet.
-_PORTS: Mapping[str, int] = {"postgres": 5432, "redis": 6379, "s3": 9000}
+_PORTS: Mapping[str, int] = {"postgres": 5432, "redis": 6379, "clickhouse": 8123, "s3": 9000}
 
 
 class Joined(NamedTuple):

@@ -69,10 +69,20 @@ def callback_url(settings: Settings, url: str) -> str | None:
     """What the provider must let the instance be called back at."""
     if not settings["langfuse_sso_enabled"]:
         return None
-    provider = {"azure_ad": "azure-ad", "github_enterprise": "github-enterprise"}.get(
-        settings["langfuse_sso_provider"], settings["langfuse_sso_provider"]
-    )
-    return f"{url}/api/auth/callback/{provider}"
+    return f"{url}/api/auth/callback/{_id(settings)}"
+
+
+def _id(settings: Settings) -> str:
+    """The provider's name in addresses."""
+    return str(settings["langfuse_sso_provider"]).replace("_", "-")
+
+
+def proof(settings: Settings) -> dict[str, Any]:
+    """What the walk proves: the `provider`, and the variable with its `secret`. Empty without one."""
+    if not settings["langfuse_sso_enabled"]:
+        return {}
+    issuer = (settings["langfuse_sso_issuer"] or "").rstrip("/")
+    return {"provider": {"provider": _id(settings), "issuer": issuer}, "secret": secret_name(settings)}
 
 
 def environment(settings: Settings) -> dict[str, EnvValue]:

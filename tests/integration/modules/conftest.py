@@ -53,27 +53,26 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run(collections: None) -> Run:
-    """`run(module, check=False, diff=False, **options)` gives the module's result, `failed` included.
+    """`run(module, check=False, diff=False, **options)` gives the module's result, `failed` included."""
+    return call
 
-    The module runs as Ansible runs it, arguments in and one JSON out, but in this process: no second for imports.
-    """
+
+def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
+    """The module as Ansible runs it, arguments in and one JSON out, but in this process: no second for imports."""
     from ansible.module_utils.testing import patch_module_args
 
-    def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
-        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
-        main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
-        forget_warnings()
-        with patch_module_args(arguments), io.StringIO() as out:
-            with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
-                main()
-            text = out.getvalue()
-        for name, value in options.items():
-            if any(word in name for word in ("secret", "password", "headers")):
-                assert not [secret for secret in texts(value) if secret in text], f"{name} is in the result"
-        result: Result = json.loads(text)
-        return result
-
-    return call
+    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
+    main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
+    forget_warnings()
+    with patch_module_args(arguments), io.StringIO() as out:
+        with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
+            main()
+        text = out.getvalue()
+    for name, value in options.items():
+        if any(word in name for word in ("secret", "password", "headers")):
+            assert not [secret for secret in texts(value) if secret in text], f"{name} is in the result"
+    result: Result = json.loads(text)
+    return result
 
 
 def forget_warnings() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.modules import conftest
-from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, Refused, start, statement
+from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, Refused, start, statement, writing
 from tests.integration.modules.front import Front, write_certificate
 
 Result = dict[str, Any]
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.engine
 
 PASSWORD = "canaryAppPassword1"
 RAW = "input_format_read_datetime_number_as_raw_value"
-WRITING = ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "INSERT", "SYSTEM", "SET ", "TRUNCATE", "ATTACH")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def own(options: Result) -> Result:
 
 
 def writes(front: Front) -> list[str]:
-    return [sql for sql in front.seen if sql.strip().upper().startswith(WRITING)]
+    return writing(front.seen)
 
 
 def code(query: Query, sql: str, **how: str) -> int:

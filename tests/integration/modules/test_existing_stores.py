@@ -159,6 +159,19 @@ def test_nothing_is_made_where_one_is_unfit(
     assert repaired.get("changed"), repaired.get("msg")
 
 
+def test_users_of_somebody_else(run: Any, everything: Result, postgres: Postgres, clickhouse: str, names: str) -> None:
+    """A user that is used elsewhere keeps its password."""
+    postgres.sql(f"CREATE ROLE {names} LOGIN PASSWORD 'of-the-books'", f"CREATE DATABASE {names}_books OWNER {names}")
+    for text in (f"CREATE USER {names} IDENTIFIED BY 'of-the-books'", f"GRANT SELECT ON books.* TO {names}"):
+        statement(clickhouse, text)
+    refused = run("existing_stores", **everything)
+    assert refused["failed"], refused
+    for text in (f"things of it are in {names}_books", "rights on books"):
+        assert text in refused["msg"]
+    assert postgres.answers(names, "of-the-books", f"{names}_books")
+    assert f"'{names}'" not in statement(clickhouse, "SELECT groupArray(name) FROM system.databases")
+
+
 def test_variables_are_named_and_not_options(run: Any, only: Result, closed_port: str) -> None:
     host, port = closed_port.split(":")
     only["postgres"].update(host=host, port=int(port))
@@ -208,61 +221,6 @@ def test_without_an_administrator_it_says_what_is_missing(run: Any, only: Result
     assert f"CREATE DATABASE {names} OWNER {names}" in refused["msg"] and OWN not in str(refused)
     assert run("existing_stores", **only)["changed"]
     assert not run("existing_stores", **alone)["changed"]
-
-
-def without_administrator(only: Result) -> Result:
-    """PostgreSQL as the instance's own role looks at it."""
-    return {"postgres": {**only["postgres"], "admin_user": None}, "postgres_password": OWN}
-
-
-@pytest.mark.parametrize(
-    ("made", "said"),
-    [
-        ("", ""),
-        ("ALTER DATABASE {name} OWNER TO postgres; GRANT CREATE ON SCHEMA public TO {name}", ""),
-        ("ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'", "ALTER DATABASE \"{name}\" SET timezone = 'UTC';"),
-        (
-            "ALTER ROLE {name} SET timezone = 'Asia/Tokyo'",
-            'ALTER ROLE "{name}" IN DATABASE "{name}" SET timezone = \'UTC\';',
-        ),
-        ("ALTER DATABASE {name} OWNER TO postgres", 'GRANT USAGE, CREATE ON SCHEMA public TO "{name}";'),
-        ("DROP SCHEMA public", 'CREATE SCHEMA public AUTHORIZATION "{name}";'),
-    ],
-)
-def test_a_database_made_by_hand(run: Any, only: Result, postgres: Postgres, names: str, made: str, said: str) -> None:
-    """As plain as somebody makes one. It is taken where Langfuse can run in it, else the statement is told that mends it."""
-    postgres.sql(f"CREATE ROLE {names} LOGIN PASSWORD '{OWN}'")
-    postgres.sql(f"CREATE DATABASE {names} OWNER {names} TEMPLATE template0")
-    for statement_ in filter(None, made.format(name=names).split("; ")):
-        postgres.sql(statement_, database=names)
-    alone = without_administrator(only)
-    if said:
-        refused = run("existing_stores", **alone)
-        assert (refused.get("code"), refused["statements"]) == ("database_incomplete", [said.format(name=names)])
-        assert refused["statements"][0] in refused["msg"]
-        postgres.sql(refused["statements"][0], database=names)
-    taken = run("existing_stores", **alone)
-    assert taken.get("changed") is False, taken.get("msg")
-    assert "REVOKE CONNECT" in " ".join(taken["notices"])
-
-
-def test_new_keys_for_a_database_that_cannot_be_looked_into(
-    run: Any, only: Result, postgres: Postgres, names: str
-) -> None:
-    """Not knowing is no reason to draw new keys."""
-    assert run("existing_stores", **only)["changed"]
-    # May give the role another password, and may not connect to its database.
-    postgres.sql(f"GRANT {names} TO {ADMIN['login_user']} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
-    other = {
-        "postgres": {**only["postgres"], "admin_user": ADMIN["login_user"]},
-        "postgres_password": f"{OWN}-new",
-        "postgres_admin_password": ADMIN["login_password"],
-    }
-    refused = run("existing_stores", check=True, **other, new_secrets=["langfuse_salt"])
-    assert (refused.get("code"), "langfuse_salt" in refused["msg"]) == ("keys_unknown", True), refused
-    assert "User does not have CONNECT privilege" in refused["msg"]
-    unclaimed = run("existing_stores", check=True, **other, unclaimed=["postgres"])
-    assert unclaimed.get("code") == "database_unseen", unclaimed
 
 
 def used(everything: Result, postgres: Postgres, clickhouse: str, names: str) -> None:
@@ -318,6 +276,61 @@ def test_a_store_is_known_by_more_than_its_address(
     moved = run("existing_stores", **everything, **kept, unclear=before)
     assert (moved["code"], "old-redis" in moved["msg"]) == ("store_moved", False)
     assert not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{names}b'")
+
+
+def without_administrator(only: Result) -> Result:
+    """PostgreSQL as the instance's own role looks at it."""
+    return {"postgres": {**only["postgres"], "admin_user": None}, "postgres_password": OWN}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("", ""),
+        ("ALTER DATABASE {name} OWNER TO postgres; GRANT CREATE ON SCHEMA public TO {name}", ""),
+        ("ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'", "ALTER DATABASE \"{name}\" SET timezone = 'UTC';"),
+        (
+            "ALTER ROLE {name} SET timezone = 'Asia/Tokyo'",
+            'ALTER ROLE "{name}" IN DATABASE "{name}" SET timezone = \'UTC\';',
+        ),
+        ("ALTER DATABASE {name} OWNER TO postgres", 'GRANT USAGE, CREATE ON SCHEMA public TO "{name}";'),
+        ("DROP SCHEMA public", 'CREATE SCHEMA public AUTHORIZATION "{name}";'),
+    ],
+)
+def test_a_database_made_by_hand(run: Any, only: Result, postgres: Postgres, names: str, made: str, said: str) -> None:
+    """As plain as somebody makes one. It is taken where Langfuse can run in it, else the statement is told that mends it."""
+    postgres.sql(f"CREATE ROLE {names} LOGIN PASSWORD '{OWN}'")
+    postgres.sql(f"CREATE DATABASE {names} OWNER {names} TEMPLATE template0")
+    for statement_ in filter(None, made.format(name=names).split("; ")):
+        postgres.sql(statement_, database=names)
+    alone = without_administrator(only)
+    if said:
+        refused = run("existing_stores", **alone)
+        assert (refused.get("code"), refused["statements"]) == ("database_incomplete", [said.format(name=names)])
+        assert refused["statements"][0] in refused["msg"]
+        postgres.sql(refused["statements"][0], database=names)
+    taken = run("existing_stores", **alone)
+    assert taken.get("changed") is False, taken.get("msg")
+    assert "REVOKE CONNECT" in " ".join(taken["notices"])
+
+
+def test_new_keys_for_a_database_that_cannot_be_looked_into(
+    run: Any, only: Result, postgres: Postgres, names: str
+) -> None:
+    """Not knowing is no reason to draw new keys."""
+    assert run("existing_stores", **only)["changed"]
+    # May give the role another password, and may not connect to its database.
+    postgres.sql(f"GRANT {names} TO {ADMIN['login_user']} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
+    other = {
+        "postgres": {**only["postgres"], "admin_user": ADMIN["login_user"]},
+        "postgres_password": f"{OWN}-new",
+        "postgres_admin_password": ADMIN["login_password"],
+    }
+    refused = run("existing_stores", check=True, **other, new_secrets=["langfuse_salt"])
+    assert (refused.get("code"), "langfuse_salt" in refused["msg"]) == ("keys_unknown", True), refused
+    assert "User does not have CONNECT privilege" in refused["msg"]
+    unclaimed = run("existing_stores", check=True, **other, unclaimed=["postgres"])
+    assert unclaimed.get("code") == "database_unseen", unclaimed
 
 
 def test_new_keys_for_an_old_database(run: Any, only: Result, postgres: Postgres, names: str) -> None:

@@ -284,10 +284,10 @@ def test_clickhouse_that_loses_rows(look: Any, stack: Stack) -> None:
         ({"LANGFUSE_INIT_USER_EMAIL": "b@example.com", "LANGFUSE_INIT_USER_PASSWORD": "short"}, "init_failed", "LANGFUSE_INIT_USER_PASSWORD"),
         ({"DATABASE_URL": None}, "web_down", "exit code 1"),
         ({"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": "http://localhost:1"}, "media_endpoint_unreachable", "http://localhost:1"),
-        ({"LANGFUSE_S3_MEDIA_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "MEDIA_UPLOAD"),
-        ({"LANGFUSE_S3_EVENT_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "EVENT_UPLOAD"),
-        ({"LANGFUSE_S3_EVENT_UPLOAD_BUCKET": "lf-nowhere", "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "http://nowhere:1"}, "s3_upload_failed", "LANGFUSE_S3"),
-        ({"CLICKHOUSE_PASSWORD": "canaryOther"}, "clickhouse_password", "CLICKHOUSE_PASSWORD"),
+        ({"LANGFUSE_S3_MEDIA_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "langfuse_s3_secret_key"),
+        ({"LANGFUSE_S3_EVENT_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "langfuse_s3_secret_key"),
+        ({"LANGFUSE_S3_EVENT_UPLOAD_BUCKET": "lf-nowhere", "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "http://nowhere:1"}, "s3_upload_failed", "langfuse_s3_"),
+        ({"CLICKHOUSE_PASSWORD": "canaryOther"}, "clickhouse_password", "langfuse_clickhouse_password"),
     ],
 )  # fmt: skip
 def test_web_with_a_wrong_environment(look: Any, stack: Stack, environment: Result, code: str, named: str) -> None:

@@ -138,7 +138,7 @@ def test_a_private_address_is_refused_until_it_is_allowed(run: Any, stack: Any, 
     assert planned["changed"] and ALLOW in json.dumps(planned["warnings"])
     refused = run("langfuse_llm_connection", **private)
     assert (refused["failed"], refused["code"]) == (True, "llm_address_private"), refused
-    assert f"Add seaweedfs to {ALLOW} of langfuse-web and of langfuse-worker" in refused["msg"]
+    assert "Name seaweedfs in langfuse_llm_allowed_hosts" in refused["msg"]
     assert stack.sql("SELECT count(*) FROM llm_api_keys") == "0"
 
     stack.environment[ALLOW] = "seaweedfs"

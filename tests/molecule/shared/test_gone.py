@@ -1,4 +1,4 @@
-"""Taken away with its name while the stack is down: its own data goes; what it has in the stack's stores stays, with its keys."""
+"""Taken away with its name while the stack is down: its own data goes; what it has there stays, with the keys to it, and is told."""
 
 from __future__ import annotations
 

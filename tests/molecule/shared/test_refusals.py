@@ -6,30 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.molecule import canary, playbook, snapshot
+from tests.molecule import playbook, snapshot
 from tests.molecule.instance import Instance
 from tests.molecule.shared import shop
-
-
-def untouched() -> dict[str, Any]:
-    """What a run could make in the stores of the stack."""
-    return {
-        "roles": shop.sql("SELECT rolname FROM pg_roles WHERE rolname = 'langfuse'"),
-        "databases": shop.sql("SELECT datname FROM pg_database ORDER BY 1"),
-        "users": shop.redis("acl", "users"),
-        "keys": shop.redis("dbsize"),
-    }
-
-
-def refused(instance: Instance, variables: dict[str, Any], *said: str) -> None:
-    before = untouched()
-    run = playbook.site(instance, variables=variables, fails=True)
-    run.mentions(*said)
-    assert untouched() == before
-    assert not instance.containers() and not instance.volumes()
-    assert not (instance.directory / "compose.yaml").exists()
-    assert instance.secrets() == {}, "secrets were kept for an instance that is not there"
-    assert not canary.found_in(run.output)
+from tests.molecule.shared.refusal import refused, untouched
 
 
 def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:

@@ -86,6 +86,10 @@ def absent(
         ({"inside": state.Inside(foreign={"al": 1})}, []),
         ({"inside": state.Inside(foreign={"al": 1}), "force": True}, ["inside"]),
         ({"inside": None}, []),
+        # Two instances may share a role; whose password differs is the question.
+        ({"role": replace(ROLE, elsewhere=("langfuse2",))}, []),
+        ({"role": replace(ROLE, password=state.OTHER)}, ["alter_role"]),
+        ({"role": replace(ROLE, password=state.OTHER, elsewhere=("shop",)), "force": True}, ["alter_role"]),
     ],
 )
 def test_steps(seen: dict[str, Any], steps: list[str]) -> None:
@@ -103,6 +107,7 @@ def test_steps(seen: dict[str, Any], steps: list[str]) -> None:
         ({"database": replace(DATABASE, encoding="SQL_ASCII")}, "database_encoding"),
         ({"database": replace(DATABASE, owner="al")}, "database_foreign_owner"),
         ({"database": replace(DATABASE, owner="al", usable=False), "force": True}, "database_rights"),
+        ({"role": replace(ROLE, password=state.OTHER, elsewhere=("shop",))}, "database_foreign_role"),
         ({"database": replace(DATABASE, accepts=False)}, "database_closed"),
         ({"database": replace(DATABASE, connection_limit=-2)}, "database_invalid"),
         ({"inside": state.Inside(foreign={"al": 1}, foreign_migrations=True)}, "database_foreign_objects"),

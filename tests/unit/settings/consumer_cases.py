@@ -57,6 +57,7 @@ CASES = (
     _entry(GATEWAY, env_path="gateway/.env"),
     _entry(GATEWAY, callback="langsmith"),
     _entry(GATEWAY, sample_rate=0.5),
+    _entry(GATEWAY, sample_rate=0),
     _entry(GATEWAY, tags=["cache_hit"]),
     _entry(GATEWAY, callback="langfuse", tags=[1]),
     _entry(GATEWAY, log_messages="no"),

@@ -63,8 +63,6 @@ CASES = (
         for domain in ("@example.org", "Example.org", "example.org ", "localhost")
     ),
     Bad("sso_domains", other("google", allowed_domains=["@example.com"]), "langfuse_sso_allowed_domains"),
-    Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_password"),
-    Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_url": "http://kc"}, "langfuse_keycloak_admin_user"),
     Bad(
         "sso_administrator",
         {**KEYCLOAK, "langfuse_keycloak_admin_client_secret": "canary-automation"},
@@ -82,6 +80,16 @@ CASES = (
             {"langfuse_sso_enforced_domains": ["example.com"]},
         )
     ),
+    Bad(
+        "sso_administrator",
+        _without(ADMINISTERED, "langfuse_keycloak_admin_password"),
+        "langfuse_keycloak_admin_password",
+    ),
+    Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_url": "http://k"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_unused", {"langfuse_sso_issuer": "https://id.example.com"}, "langfuse_sso_issuer"),
+    Bad("sso_unused", _without(KEYCLOAK, "langfuse_sso_enabled"), "langfuse_keycloak_client_secret"),
+    Bad("sso_unused", {**other("github"), "langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_unused", {**KEYCLOAK, "langfuse_sso_client_secret": "canary-other"}, "langfuse_sso_client_secret"),
     Bad("allowed_hosts", {"langfuse_llm_allowed_hosts": ["http://litellm:4000"]}, "langfuse_llm_allowed_hosts"),
     Bad("allowed_hosts", {"langfuse_extra_hosts": {"keycloak": "somewhere"}}, "langfuse_extra_hosts"),
 )

@@ -107,6 +107,7 @@ CASES = (
         {"langfuse_shared_project": "shop", "langfuse_shared_s3_service": "minio"},
         "langfuse_shared_s3_service",
     ),
+    Bad("shared_services", {"langfuse_shared_clickhouse_service": "ch"}, "langfuse_shared_clickhouse_service"),
     Bad("shared_services", {"langfuse_shared_redis_service": "redis"}, "langfuse_shared_redis_service"),
     Bad(
         "postgres_parameters",

@@ -80,6 +80,17 @@ def test_an_object_store_of_the_stack_adds_its_network() -> None:
     assert plan["compose"]["networks"] == [NETWORK, "shop_storage"]
 
 
+def test_a_clickhouse_of_the_stack_is_joined() -> None:
+    given = {**JOINED, "langfuse_clickhouse_source": "existing", "langfuse_clickhouse_password": "canary-clickhouse"}
+    found = {"service": "ch", "host": "ch", "port": 8123, "network": "shop_analytics"}
+    plan = _run(given, {**STACK, "stores": {**STACK["stores"], "clickhouse": found}}).plan
+    assert plan["env"]["web"]["CLICKHOUSE_URL"] == "http://ch:8123"
+    assert plan["compose"]["networks"] == [NETWORK, "shop_analytics"]
+    assert set(plan["compose"]["stores"]) == {"seaweedfs"}
+    problem = _run(given, {**STACK, "ambiguous": {"clickhouse": ["ch", "ch2"]}}).problems[0]
+    assert problem.variable == "langfuse_shared_clickhouse_service" and "ch, ch2" in str(problem)
+
+
 def test_what_the_user_wrote_wins() -> None:
     given = {**JOINED, "langfuse_postgres_host": "db.example.com", "langfuse_compose_networks": ["other"]}
     plan = _run(given, STACK).plan

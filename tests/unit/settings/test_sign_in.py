@@ -193,3 +193,37 @@ def test_an_instance_with_users_may_be_closed() -> None:
     assert run(closed, stored={"langfuse_salt": CANDIDATES["langfuse_salt"]}).problems == ()
     assert run({**closed, "langfuse_sso_account_linking": True}).problems == ()
     assert run({**closed, "langfuse_signup_enabled": True}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "proved"),
+    [
+        ({}, {}),
+        (
+            {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform/"},
+            {
+                "provider": {"provider": "keycloak", "issuer": "https://keycloak.example.com/realms/platform"},
+                "secret": "langfuse_keycloak_client_secret",
+            },
+        ),
+        (
+            SETS["azure_ad"],
+            {"provider": {"provider": "azure-ad", "issuer": ""}, "secret": "langfuse_sso_client_secret"},
+        ),
+    ],
+)
+def test_what_the_walk_proves_of_the_provider(given: dict[str, Any], proved: dict[str, Any]) -> None:
+    assert run({**GOOD, **given}).plan["health"]["sso"] == proved
+
+
+def test_settings_that_do_nothing_are_all_named_in_one_sentence() -> None:
+    given = {name: value for name, value in ADMINISTERED.items() if name != "langfuse_sso_enabled"}
+    (problem,) = run({**GOOD, **given}).problems
+    assert str(problem).count("langfuse_sso_enabled") == 2
+    for name in ("langfuse_keycloak_admin_user", "langfuse_keycloak_admin_password", "langfuse_sso_issuer"):
+        assert name in str(problem)
+
+
+def test_a_setting_that_says_nothing_is_no_problem() -> None:
+    given = {"langfuse_sso_issuer": "", "langfuse_sso_account_linking": False, "langfuse_sso_checks": []}
+    assert run({**GOOD, **given}).problems == ()

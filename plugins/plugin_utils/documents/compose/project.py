@@ -23,7 +23,7 @@ STACK_KEY = "x-langfuse-stack"
 FILES_LABEL = "llmops.langfuse.files"
 
 # Service of the project → its entry in the Plan's images and memory.
-_KIND = {"langfuse-web": "web", "langfuse-worker": "worker", "langfuse-migrate": "web"}
+_KIND = {"langfuse-web": "web", "langfuse-worker": "worker", "langfuse-migrate": "web", stores.EXPIRY: "seaweedfs"}
 
 
 def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Document]:
@@ -39,7 +39,7 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
     }
     services = {
         name: _service(plan, name, particular, labels.get(name, {}))
-        for name, particular in {**stores.services(plan), **application.services(plan)}.items()
+        for name, particular in {**stores.services(plan), **stores.expiry(plan), **application.services(plan)}.items()
     }
     data = plan["compose"]["data_directory"]
     elsewhere = {store: place for store, place in plan["compose"]["store_places"].items() if place != BUNDLED}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from ..plan import Settings
 from ..problems import Problem
-from . import addresses, consumers, credentials, first_start, operation, platform, sign_in, sources, stores
+from . import addresses, buckets, consumers, credentials, first_start, operation, platform, sign_in, sources, stores
 
 Rule = Callable[[Settings], Iterator[Problem]]
 
@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     *credentials.RULES,
     *first_start.RULES,
     *stores.RULES,
+    *buckets.RULES,
     *sources.RULES,
     *sign_in.RULES,
     *operation.RULES,

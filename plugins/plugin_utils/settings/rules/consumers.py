@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, default_url, env_path
+from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, env_path, url_of
 from ..plan import Settings
 from ..problems import Problem
 from .urls import is_web
@@ -50,7 +50,7 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "has a sample_rate that is not from 0 to 1", "Write 0.1 for a tenth of the traces"
     if kind == LITELLM and one.get("callback", CALLBACKS[0]) != "langfuse":
         for key in ("sample_rate", "tags"):
-            if one.get(key):
+            if one.get(key) not in (None, []):
                 yield (
                     f"has {key}, which the callback langfuse_otel does not read",
                     "Remove it, or write callback: langfuse",
@@ -70,7 +70,7 @@ def consumer_files(settings: Settings) -> Iterator[Problem]:
         path = env_path(one)
         says = (
             one.get("state", "present"),
-            (one.get("url") or default_url(settings)).rstrip("/"),
+            url_of(settings, one),
             one.get("sample_rate"),
         )
         if said.setdefault(path, says) != says:

@@ -37,6 +37,28 @@ def sso_switches(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def sso_unused(settings: Settings) -> Iterator[Problem]:
+    """What is set and would do nothing. A value that says nothing (empty, off) is no setting."""
+    starts: tuple[str, ...]
+    if not settings["langfuse_sso_enabled"]:
+        starts, why = ("langfuse_sso_", "langfuse_keycloak_"), "langfuse_sso_enabled is off"
+        cure = "Set langfuse_sso_enabled: true, or remove"
+    elif settings["langfuse_sso_provider"] != KEYCLOAK:
+        starts, why = ("langfuse_keycloak_",), f"langfuse_sso_provider is {settings['langfuse_sso_provider']}"
+        cure = "Remove"
+    else:
+        starts, why = ("langfuse_sso_client_secret",), "Keycloak has langfuse_keycloak_client_secret"
+        cure = "Write it there, and remove"
+    # Those have a rule of their own, which says more.
+    own = ("langfuse_sso_enabled", "langfuse_sso_enforced_domains")
+    found = sorted(name for name in settings.given if name.startswith(starts) and settings[name] and name not in own)
+    if found:
+        others = f"; so are {', '.join(found[1:])}" if found[1:] else ""
+        yield Problem(
+            found[0], f"is set and does nothing, because {why}{others}", f"{cure} {'them' if others else 'it'}"
+        )
+
+
 def sso_settings(settings: Settings) -> Iterator[Problem]:
     """Langfuse ignores a provider whose set is not complete, without a word (facts 7)."""
     if not settings["langfuse_sso_enabled"]:
@@ -121,6 +143,8 @@ def locked_out(settings: Settings) -> Iterator[Problem]:
 
 
 def sso_administrator(settings: Settings) -> Iterator[Problem]:
+    if not settings["langfuse_sso_enabled"] or settings["langfuse_sso_provider"] != KEYCLOAK:
+        return
     if settings["langfuse_keycloak_admin_user"] and not settings["langfuse_keycloak_admin_password"]:
         yield Problem(
             "langfuse_keycloak_admin_password", "is missing while langfuse_keycloak_admin_user is set", "Write it"
@@ -167,6 +191,7 @@ def allowed_hosts(settings: Settings) -> Iterator[Problem]:
 
 RULES = (
     sso_switches,
+    sso_unused,
     sso_settings,
     sso_issuer,
     sso_addresses,

@@ -29,13 +29,6 @@ _EXISTING_ONLY: Mapping[str, tuple[str, ...]] = {
     ),
     "s3": ("service", "endpoint", "path_style", "use_role", "admin_access_key", "admin_secret_key"),
 }
-# Parameters of PostgreSQL's address that the collection writes, or counts on, and what to write instead.
-_OWN_PARAMETERS: Mapping[str, str] = {
-    "sslmode": "Write langfuse_postgres_sslmode",
-    "sslaccept": "Write langfuse_postgres_sslmode: verify-full",
-    "sslcert": "Write the authority into langfuse_ca_certificates",
-    "schema": "Give the instance a database of its own; its tables are in the schema public",
-}
 # And on a bundled one only. Versions are not among them: one list of images may serve several instances.
 _BUNDLED_ONLY: Mapping[str, tuple[str, ...]] = {
     "postgres": ("langfuse_postgres_memory",),
@@ -45,6 +38,13 @@ _BUNDLED_ONLY: Mapping[str, tuple[str, ...]] = {
 }
 # Only S3 itself has them, not the other services.
 _S3_ONLY = ("region", "path_style", "admin_access_key", "admin_secret_key")
+# Parameters of PostgreSQL's address that the collection writes, or counts on, and what to write instead.
+_OWN_PARAMETERS: Mapping[str, str] = {
+    "sslmode": "Write langfuse_postgres_sslmode",
+    "sslaccept": "Write langfuse_postgres_sslmode: verify-full",
+    "sslcert": "Write the authority into langfuse_ca_certificates",
+    "schema": "Give the instance a database of its own; its tables are in the schema public",
+}
 # Written down, they say what holds anyway.
 _DEFAULTS = ("single", "disable", "s3")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]*:")
@@ -300,7 +300,7 @@ def path_style(settings: Settings) -> Iterator[Problem]:
 
 
 def shared_services(settings: Settings) -> Iterator[Problem]:
-    for store in ("postgres", "redis", "s3"):
+    for store in ("postgres", "redis", "clickhouse", "s3"):
         name = f"langfuse_shared_{store}_service"
         if settings[name] and not settings["langfuse_shared_project"]:
             yield Problem(name, "is set without langfuse_shared_project", "Name the Compose project that it is part of")
