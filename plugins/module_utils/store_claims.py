@@ -5,7 +5,8 @@
 """Whose data an existing store holds: what a store is by its own words, whatever its address, and whether Langfuse's is in it.
 
 ``Claim.identities`` are words that stay with the data: the same store says at least one of them again. None where it does
-not tell. ``Claim.holds`` says what is in it, "" for nothing of Langfuse's. Both only read.
+not tell. ``Claim.holds`` says what is in it, "" for nothing of Langfuse's, and raises Failure where PostgreSQL has the
+database and does not let anybody look. Both only read.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +17,7 @@ from .buckets import expires
 from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
-from .endpoints import endpoints, public_url
+from .endpoints import bind_address, endpoints, host_url, public_url
 from .env import derived_secrets, environments
 from .features import features
 from .hosts import split
@@ -199,7 +200,8 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
         },
         "compose": {
             "directory": project_directory(settings),
-            "bind_address": settings["langfuse_bind_address"],
+            "bind_address": bind_address(settings),
+            "host_url": host_url(settings),
             "web_port": settings["langfuse_web_port"],
             "s3_port": settings["langfuse_s3_port"],
             "closed_ports": _closed_ports(settings),
@@ -253,7 +255,7 @@ def _joined(used: Mapping[str, Any]) -> dict[str, Any] | None:
 def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
     """Published on loopback, so nobody else may reach them."""
     closed = []
-    if settings["langfuse_bind_address"] == "127.0.0.1":
+    if ipaddress.ip_address(bind_address(settings)).is_loopback:
         closed.append({"service": "web", "port": settings["langfuse_web_port"]})
     if is_bundled(settings, "s3"):
         closed.append({"service": "seaweedfs", "port": settings["langfuse_s3_port"]})
@@ -262,7 +264,7 @@ def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
 
 def _ports(settings: Settings) -> list[dict[str, Any]]:
     """What the containers publish on the host."""
-    web = {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"]}
+    web = {"variable": "langfuse_web_port", "address": bind_address(settings)}
     found = [{**web, "port": settings["langfuse_web_port"]}]
     if is_bundled(settings, "s3"):
         found.append({"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]})

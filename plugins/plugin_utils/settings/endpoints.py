@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,18 @@ def public_url(settings: Settings) -> str:
     if settings["cloudflare_domain"]:
         return f"https://{settings['langfuse_subdomain']}.{settings['cloudflare_domain']}"
     return f"http://localhost:{settings['langfuse_web_port']}"
+
+
+def bind_address(settings: Settings) -> str:
+    """Where web listens on the host, without brackets."""
+    return bare(settings["langfuse_bind_address"])
+
+
+def host_url(settings: Settings) -> str:
+    """How the host itself reaches web."""
+    address = ipaddress.ip_address(bind_address(settings))
+    loopback = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://{netloc(loopback if address.is_unspecified else str(address), settings['langfuse_web_port'])}"
 
 
 def public_s3_endpoint(settings: Settings) -> str | None:

@@ -328,7 +328,9 @@ def test_new_keys_for_a_database_that_cannot_be_looked_into(
     }
     refused = run("existing_stores", check=True, **other, new_secrets=["langfuse_salt"])
     assert (refused.get("code"), "langfuse_salt" in refused["msg"]) == ("keys_unknown", True), refused
-    assert "permission denied for database" in refused["msg"]
+    assert "User does not have CONNECT privilege" in refused["msg"]
+    unclaimed = run("existing_stores", check=True, **other, unclaimed=["postgres"])
+    assert unclaimed.get("code") == "database_unseen", unclaimed
 
 
 def test_new_keys_for_an_old_database(run: Any, only: Result, postgres: Postgres, names: str) -> None:

@@ -71,6 +71,26 @@ def test_stores_are_published_on_loopback_only() -> None:
     assert published == {"langfuse-web": ["0.0.0.0:3030:3000"], "seaweedfs": ["127.0.0.1:9090:8333"]}
 
 
+@pytest.mark.parametrize(
+    ("given", "published", "reached", "closed"),
+    [
+        ("127.0.0.1", "127.0.0.1:3030:3000", "http://127.0.0.1:3030", True),
+        ("0.0.0.0", "0.0.0.0:3030:3000", "http://127.0.0.1:3030", False),
+        ("10.0.0.5", "10.0.0.5:3030:3000", "http://10.0.0.5:3030", False),
+        ("::1", "[::1]:3030:3000", "http://[::1]:3030", True),
+        ("[fd00::5]", "[fd00::5]:3030:3000", "http://[fd00::5]:3030", False),
+        ("::", "[::]:3030:3000", "http://[::1]:3030", False),
+    ],
+)
+def test_where_web_listens(given: str, published: str, reached: str, closed: bool) -> None:
+    """And where the host itself reaches it."""
+    variables = {"langfuse_bind_address": given}
+    assert _services(variables)["langfuse-web"]["ports"] == [published]
+    plan = run({**GOOD, **variables}).plan["compose"]
+    assert plan["host_url"] == reached
+    assert ("web" in [port["service"] for port in plan["closed_ports"]]) == closed
+
+
 def _readers(given: dict[str, Any]) -> set[str]:
     """Services whose definition or environment changes."""
     before, after = _documents(), _documents(given)

@@ -98,6 +98,7 @@ CASES = (
     Bad("clashing_ports", {"langfuse_web_port": 9090}, "langfuse_s3_port"),
     Bad("clashing_ports", {"langfuse_web_port": 70000}, "langfuse_web_port"),
     Bad("bind_address", {"langfuse_bind_address": "all"}, "langfuse_bind_address"),
+    Bad("bind_address", {"langfuse_bind_address": "10.0.0.256"}, "langfuse_bind_address"),
     Bad("sampling_ratio", {"langfuse_trace_sampling_ratio": 0}, "langfuse_trace_sampling_ratio"),
     Bad("sampling_ratio", {"langfuse_trace_sampling_ratio": 1.5}, "langfuse_trace_sampling_ratio"),
     Bad(

@@ -13,7 +13,7 @@ from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
-from .urls import is_loopback, is_web
+from .urls import is_address, is_loopback, is_web
 
 
 def instance_name(settings: Settings) -> Iterator[Problem]:
@@ -65,7 +65,7 @@ def clashing_ports(settings: Settings) -> Iterator[Problem]:
 
 
 def bind_address(settings: Settings) -> Iterator[Problem]:
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F:]+\]?", settings["langfuse_bind_address"] or ""):
+    if not is_address(settings["langfuse_bind_address"] or ""):
         yield Problem(
             "langfuse_bind_address", "is not an IP address", "Write 127.0.0.1, 0.0.0.0 or an address of the host"
         )
