@@ -7,11 +7,14 @@ import json
 from tests.bench import extras
 from tests.bench.paths import find_paths
 from tests.integration.modules import keycloak
+from tests.integration.modules.visitor import Visitor
 from tests.molecule.instance import docker
 
 # Users of the realm beside the one that every realm of the tests has.
 FIRST, STRANGER = "first-user", "stranger"
 NAME, NETWORK, REALM = "molecule-keycloak", "molecule-idp", "platform"
+URL = "http://localhost:3530"
+CALLBACK = f"{URL}/api/auth/callback/keycloak"
 
 
 def server() -> keycloak.Server:
@@ -40,6 +43,11 @@ def change(**fields: object) -> None:
     here = server()
     client = here.client(REALM)
     here.admin.call("PUT", f"realms/{REALM}/clients/{client['id']}", {**client, **fields})
+
+
+def visitor() -> Visitor:
+    """Somebody in front of the sign-in page of the scenario's instance."""
+    return Visitor(URL, {"keycloak:8080": address()})
 
 
 def away() -> None:
