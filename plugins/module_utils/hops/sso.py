@@ -34,7 +34,8 @@ DISCOVERY = "/.well-known/openid-configuration"
 # What the answer to an authorization request, or to a code, can be.
 ACCEPTED, REFUSED, SENT_BACK, UNCLEAR = "accepted", "refused", "sent_back", "unclear"
 # What an error page says in plain words; of others the title.
-_TOLD = re.compile(r"Invalid parameter: \w+|Client not found|redirect_uri_mismatch|AADSTS\d+|<title>([^<]{1,80})")
+_TOLD = re.compile(r"(Invalid parameter: \w+|Client not found|redirect_uri_mismatch|AADSTS\d+)")
+_TITLE = re.compile(r"<title>\s*([^<]{1,80}?)\s*<")
 
 
 class Answer(NamedTuple):
@@ -87,22 +88,23 @@ def _at_provider(ctx: Context, record: dict[str, Any], address: str) -> tuple[An
     try:
         page = _ask(ctx, "GET", address, {"Accept": "text/html"})
         request = to_request(page.status, page.headers.get("location", ""), page.text(20000), record["callback"])
-        if record["issuer"]:
-            configuration = _ask(ctx, "GET", record["issuer"] + DISCOVERY).json()
+    except http_client.Unreachable as error:
+        record["unreachable"] = seen(error)
+    try:
+        configuration = _ask(ctx, "GET", record["issuer"] + DISCOVERY).json() if record["issuer"] else None
+        if isinstance(configuration, dict) and "issuer" in configuration:
             record["issuer_found"] = str(configuration["issuer"])
             secret = _try_secret(ctx, record, configuration)
     except http_client.Unreachable as error:
         record["unreachable"] = seen(error)
-    except (KeyError, TypeError):
-        record["unreachable"] = {"where": record["issuer"], "text": "no OpenID configuration"}
     record.update(request=request._asdict(), secret=secret._asdict())
     return request, secret
 
 
 def _try_secret(ctx: Context, record: Mapping[str, Any], configuration: Mapping[str, Any]) -> Answer:
     """Offer a code that cannot be right. The client is looked at first, so only a right secret gets to the code."""
-    value = ctx.params["sso_client_secret"]
-    if not value:
+    value, endpoint = ctx.params["sso_client_secret"], configuration.get("token_endpoint")
+    if not value or not endpoint:
         return Answer(UNCLEAR, "")
     form = {
         "grant_type": "authorization_code",
@@ -116,7 +118,7 @@ def _try_secret(ctx: Context, record: Mapping[str, Any], configuration: Mapping[
         headers["Authorization"] = http_client.basic(quote_plus(record["client"]), quote_plus(value))
     else:
         form.update(client_id=record["client"], client_secret=value)
-    answer = _ask(ctx, "POST", configuration["token_endpoint"], headers, urlencode(form).encode())
+    answer = _ask(ctx, "POST", str(endpoint), headers, urlencode(form).encode())
     return to_secret(answer.json())
 
 
@@ -138,9 +140,8 @@ def to_request(status: int, location: str, page: str, callback: str) -> Answer:
         told = f"{error} ({more})" if more else error
         return Answer(SENT_BACK if location.startswith(callback) else REFUSED, told[:200])
     if 400 <= status < 500:
-        found = _TOLD.search(page)
-        said = (found.group(1) or found.group(0)).strip() if found else ""
-        return Answer(REFUSED, f"{status} {said}".strip())
+        found = _TOLD.search(page) or _TITLE.search(page)
+        return Answer(REFUSED, f"{status} {found[1]}" if found else f"{status}")
     return Answer(ACCEPTED if status < 400 else UNCLEAR, f"{status}")
 
 

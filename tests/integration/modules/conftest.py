@@ -107,11 +107,16 @@ def image(repository: str) -> str:
     return found[0]
 
 
-def start(name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = ()) -> str:
-    """Start `PREFIX-NAME` with `port` published on loopback and give its `host:port`."""
+def start(
+    name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = (), host_port: int | str = ""
+) -> str:
+    """Start `PREFIX-NAME` with `port` published on loopback and give its `host:port`.
+
+    A port of the host that the engine chose is another one after the container has joined a network.
+    """
     container = f"{PREFIX}-{name}"
     docker("rm", "-f", "-v", container, check=False)
-    docker("run", "-d", "--name", container, "-p", f"127.0.0.1::{port}", *options, reference, *command)
+    docker("run", "-d", "--name", container, "-p", f"127.0.0.1:{host_port}:{port}", *options, reference, *command)
     address = docker("port", container, str(port)).splitlines()[0]
     wait_for_port(address)
     return address
@@ -178,6 +183,7 @@ def server(collections: None) -> Iterator[Any]:
     from tests.bench import extras
     from tests.bench.paths import find_paths
     from tests.integration.modules import keycloak
+    from tests.integration.modules.stack import free_port
 
     try:
         docker("info")
@@ -185,9 +191,9 @@ def server(collections: None) -> Iterator[Any]:
         pytest.skip("no Docker Engine: python -m tests.bench up")
     options = (*keycloak.OPTIONS, "--publish=127.0.0.1::9000")
     try:
-        address = start(
-            "keycloak", extras.ensure(find_paths(), "keycloak"), *keycloak.COMMAND, port=8080, options=options
-        )
+        reference = extras.ensure(find_paths(), "keycloak")
+        where: Any = {"port": 8080, "host_port": free_port(), "options": options}
+        address = start("keycloak", reference, *keycloak.COMMAND, **where)
         name = f"{PREFIX}-keycloak"
         management = docker("port", name, "9000").splitlines()[0]
         keycloak.wait_until_ready(management, lambda: docker("inspect", "-f", "{{.State.Status}}", name))

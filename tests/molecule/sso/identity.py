@@ -9,6 +9,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import keycloak_cl
 from tests.bench import extras
 from tests.bench.paths import find_paths
 from tests.integration.modules import keycloak
+from tests.integration.modules.visitor import Visitor
 from tests.molecule import canary
 from tests.molecule.instance import docker
 
@@ -17,6 +18,8 @@ FIRST, STRANGER = "first-user", "stranger"
 NAME, NETWORK, REALM = "molecule-keycloak", "molecule-idp", "platform"
 # A client that makes other ones.
 AUTOMATION = "automation"
+URL = "http://localhost:3530"
+CALLBACK = f"{URL}/api/auth/callback/keycloak"
 
 
 def server() -> keycloak.Server:
@@ -56,6 +59,11 @@ def change(**fields: object) -> None:
     here = server()
     client = here.client(REALM)
     here.admin.call("PUT", f"realms/{REALM}/clients/{client['id']}", {**client, **fields})
+
+
+def visitor() -> Visitor:
+    """Somebody in front of the sign-in page of the scenario's instance."""
+    return Visitor(URL, {"keycloak:8080": address()})
 
 
 def away() -> None:

@@ -9,7 +9,6 @@ import pytest
 from tests.molecule import canary, playbook, runbook
 from tests.molecule.instance import Instance
 from tests.molecule.sso import identity
-from tests.molecule.sso.visitor import URL, Visitor
 
 
 def follow(instance: Instance, page: str, heading: str, fails: bool = False) -> playbook.Run:
@@ -23,17 +22,17 @@ def follow(instance: Instance, page: str, heading: str, fails: bool = False) -> 
 
 def test_a_client_that_somebody_changed(sso: Instance) -> None:
     identity.change(secret="somethingElse1")
-    assert "error=OAuthCallback" in Visitor().sign_in(identity.FIRST)
+    assert "error=OAuthCallback" in identity.visitor().sign_in(identity.FIRST)
     identity.change(redirectUris=["http://localhost:3531/api/auth/callback/keycloak"])
-    refused = Visitor().press()
+    refused = identity.visitor().press()
     assert (refused.status, "Invalid parameter: redirect_uri" in refused.text) == (400, True)
 
     named = follow(sso, "sign-in", "Find the cause", fails=True)
     named.mentions("sign_in FAILED", "sso_redirect_refused (error)", "sso_client_secret (error)", "Run provision")
-    named.mentions("Invalid parameter: redirect_uri", f"its callback {URL}/api/auth/callback/keycloak")
+    named.mentions("Invalid parameter: redirect_uri", f"its callback {identity.CALLBACK}")
     proved = follow(sso, "sign-in", "The client")
     proved.mentions("keycloak knows client, callback and secret")
-    assert Visitor().sign_in(identity.FIRST).startswith(URL)
+    assert identity.visitor().sign_in(identity.FIRST).startswith(identity.URL)
 
 
 @pytest.fixture

@@ -1,29 +1,31 @@
-"""Somebody with a browser in front of Langfuse's sign-in page."""
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Somebody with a browser in front of Langfuse's sign-in page, whose provider is a Keycloak."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tests.integration.modules.browser import Browser, Page
 from tests.integration.modules.keycloak import USER_PASSWORD
-from tests.molecule.sso import identity
-
-URL = "http://localhost:3530"
-CALLBACK = f"{URL}/api/auth/callback/keycloak"
 
 
 class Visitor:
-    """A browser without cookies. `web` is the address of the web that it meets under the instance's URL."""
+    """A browser without cookies at the web of ``url``. ``names`` has the address of every ``host:port`` that it knows."""
 
-    def __init__(self, web: str = "127.0.0.1") -> None:
-        self.browser = Browser({"keycloak:8080": identity.address(), "localhost:3530": web})
+    def __init__(self, url: str, names: Mapping[str, str]) -> None:
+        self.url = url
+        self.browser = Browser(dict(names))
 
     def press(self, provider: str = "keycloak") -> Page:
         """A provider's button on the sign-in page, and where it leads to in the end."""
         token = self._json("/api/auth/csrf")["csrfToken"]
-        form = {"csrfToken": token, "callbackUrl": URL}
-        return self.browser.follow(self.browser.request("POST", f"{URL}/api/auth/signin/{provider}", form))
+        form = {"csrfToken": token, "callbackUrl": self.url}
+        return self.browser.follow(self.browser.request("POST", f"{self.url}/api/auth/signin/{provider}", form))
 
     def sign_in(self, user: str, provider: str = "keycloak") -> str:
         """Through Keycloak's form; the address of the page where it ends."""
@@ -37,4 +39,4 @@ class Visitor:
         return dict(self._json("/api/auth/session").get("user", {}))
 
     def _json(self, path: str) -> dict[str, Any]:
-        return dict(json.loads(self.browser.get(f"{URL}{path}").text))
+        return dict(json.loads(self.browser.get(f"{self.url}{path}").text))
