@@ -241,6 +241,7 @@ def test_the_table_is_aligned_and_names_the_causes() -> None:
     [
         ("https://lf.example.com", "https://lf.example.com:443/langfuse-media/x", True),
         ("https://lf.example.com", "https://media.example.com/x", False),
+        ("https://[fd00::1]", "https://[FD00::1]:443/x", True),
         ("http://localhost:3030", "http://localhost:9090/x", True),
         ("https://lf.example.com", "http://10.0.0.1:9000/x", False),
         ("https://lf.example.com", "https://b.s3.eu-central-1.amazonaws.com/x", True),
