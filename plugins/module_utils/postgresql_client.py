@@ -16,6 +16,8 @@ from typing import Any
 from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql_state as state
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
+# SQLSTATE disk_full.
+_DISK_FULL = "53100"
 _SERVER = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
        current_setting('default_transaction_read_only')::bool, current_setting('max_connections')::int,
@@ -120,10 +122,11 @@ def _reading(connection: Any) -> Iterator[Any]:
 def _refused(error: Any, where: str, doing: str) -> Failure:
     # Not str(error): it may quote the statement.
     text = error.diag.message_primary or type(error).__name__
+    full = error.sqlstate == _DISK_FULL or "No space left" in text
     return Failure(
-        "database_refused",
+        "database_disk" if full else "database_refused",
         f"{where} refused to {doing}: {text} ({error.sqlstate or 'no code'}).",
-        "Mend that and run again; what was done before stays done.",
+        f"{'Free space on its disk' if full else 'Mend that'} and run again; what was done before stays done.",
         sqlstate=error.sqlstate,
     )
 

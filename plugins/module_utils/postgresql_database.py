@@ -26,6 +26,7 @@ _CURES = {
     postgresql.FORBIDDEN: ("database_denied", "Let the user sign in: LOGIN, and CONNECT on the database."),
     postgresql.TLS: ("database_tls", "Correct sslmode, ca_path or the host, which must be a name in the certificate."),
     postgresql.MISSING: ("database_missing", "Set login_database to a database that exists."),
+    postgresql.DISK: ("database_disk", "Free space on its disk and run again."),
     postgresql.FULL: ("database_full", "Raise max_connections or the connection limit, or end sessions."),
     postgresql.UNREACHABLE: ("database_unreachable", "Start the server, or correct login_host and login_port."),
 }

@@ -67,11 +67,15 @@ def add_an_older_one(store: s3.Store, bucket: str, name: str, older: str, days: 
     """Beside an object of now the same one under another name, as it would be had it been written days ago."""
     written = int(store.call("head_object", Bucket=bucket, Key=name)["LastModified"].timestamp())
     shell = "weed shell -master=seaweedfs:9333"
-    saved = in_the_store(f"echo 'fs.meta.save -o=/tmp/saved /buckets/{bucket}/a' | {shell} >&2; base64 -w0 /tmp/saved")
+    saved = in_the_store(
+        f"echo 'fs.meta.save -o=/tmp/saved /buckets/{bucket}/a' | {shell} >/dev/null; base64 -w0 /tmp/saved"
+    )
     entry = base64.b64decode(saved).replace(name.rpartition("/")[2].encode(), older.rpartition("/")[2].encode())
     entry = entry.replace(varint(written), varint(written - days * DAY))
     text = base64.b64encode(entry).decode()
-    in_the_store(f"echo {text} | base64 -d > /tmp/changed; echo 'fs.meta.load /tmp/changed' | {shell} >&2")
+    # The shell loads while it reads on, and would end before that.
+    load = f"(echo 'fs.meta.load -concurrency=1 /tmp/changed'; sleep 2) | {shell}"
+    in_the_store(f"echo {text} | base64 -d > /tmp/changed; {load}")
 
 
 def names(store: s3.Store, bucket: str) -> list[str]:

@@ -83,7 +83,12 @@ def services() -> dict[str, Any]:
 
 
 def old_services() -> dict[str, Any]:
-    environment = {"POSTGRES_USER": shop.DATABASE_USER, "POSTGRES_PASSWORD": shop.DATABASE_PASSWORD}
+    # That version stores passwords as MD5.
+    environment = {
+        "POSTGRES_USER": shop.DATABASE_USER,
+        "POSTGRES_PASSWORD": shop.DATABASE_PASSWORD,
+        "POSTGRES_HOST_AUTH_METHOD": "md5",
+    }
     return {
         "oldpgsql": {"image": older.postgres(13, "bullseye"), "environment": environment},
         "oldredis": {"image": older.redis(), "command": ["redis-server", "--requirepass", shop.REDIS_PASSWORD]},
@@ -94,19 +99,15 @@ def small_service() -> dict[str, Any]:
     """A PostgreSQL whose disk is soon full."""
     images = find_images()
     assert images, "the bench is not up"
-    small = {"type": "tmpfs", "target": "/var/lib/postgresql/data", "tmpfs": {"size": 90 << 20}}
-    environment = {
-        "POSTGRES_USER": shop.DATABASE_USER,
-        "POSTGRES_PASSWORD": shop.DATABASE_PASSWORD,
-        "POSTGRES_INITDB_ARGS": "--wal-segsize=1",
-    }
+    small = {"type": "tmpfs", "target": "/var/lib/postgresql/data", "tmpfs": {"size": 96 << 20}}
+    environment = {"POSTGRES_USER": shop.DATABASE_USER, "POSTGRES_PASSWORD": shop.DATABASE_PASSWORD}
     return {"smallpgsql": {"image": images["postgres"], "environment": environment, "volumes": [small]}}
 
 
 @contextmanager
 def running(document: dict[str, Any]) -> Iterator[None]:
     """Those services in the stack for a while. Compose reads `$` as the begin of a name."""
-    path = shop.HOME / "neighbours.yaml"
+    path = shop.HOME / f"{next(iter(document))}.yaml"
     content = {"services": document, "configs": {"identities": {"content": identities()}}}
     path.write_text(json.dumps(content).replace("$", "$$"))
     path.chmod(0o600)

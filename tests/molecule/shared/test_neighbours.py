@@ -31,7 +31,7 @@ def buckets(stores: None) -> s3.Store:
 
 def test_wrong_passwords(shared: Instance, stores: None) -> None:
     wrong = {"langfuse_clickhouse_admin_password": "CanaryWrong3", "langfuse_s3_admin_secret_key": "CanaryWrong4"}
-    said = ["refuses the login of boss", "langfuse_clickhouse_admin_password", "SignatureDoesNotMatch", "objects:8333"]
+    said = ["ClickHouse at http://olap:8123 refuses boss", "SignatureDoesNotMatch", "http://objects:8333"]
     refused(shared, {**BOTH, **wrong}, *said, more=neighbours.made)
 
 
@@ -99,8 +99,10 @@ def test_a_full_disk_while_provisioning(shared: Instance) -> None:
     with neighbours.running(neighbours.small_service()):
         before, name = untouched(), f"{shop.PROJECT}-smallpgsql-1"
         docker("exec", name, "dd", "if=/dev/zero", f"of={filler}", "bs=64k", check=False)
+        # Who signs in needs a little.
+        docker("exec", name, "truncate", "--size=-1M", filler)
         run = playbook.site(shared, variables=variables, fails=True)
-        run.mentions("smallpgsql", "No space left on device")
+        run.mentions("smallpgsql", "No space left on device", "Free space on its disk and run again")
         assert untouched() == before, "another store was changed"
         assert not shared.containers() and not (shared.directory / "compose.yaml").exists()
         assert not canary.found_in(run.output)

@@ -264,6 +264,7 @@ def test_where_a_time_zone_is_set(
         ("SSL SYSCALL error: EOF detected", "unreachable", "database_unreachable"),
         ('FATAL:  database "y" does not exist', "missing", "database_missing"),
         ('FATAL:  too many connections for role "x"', "full", "database_full"),
+        ("FATAL:  could not write init file: No space left on device", "disk", "database_disk"),
         ("FATAL:  the database system is starting up", "unreachable", "database_unreachable"),
         ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "other", "database_refused"),
     ],
