@@ -67,7 +67,13 @@ def test_servers_that_are_too_old_and_the_user_of_somebody_else(shared: Instance
         "langfuse_redis_host": "oldredis",
         "langfuse_compose_networks": [shop.NETWORK],
     }
-    said = ["PostgreSQL 13", "15 or newer", "Redis 6.0", "7", "User books of ClickHouse has another password"]
+    said = [
+        "PostgreSQL 13",
+        "15 or newer",
+        "has version 6.0",
+        "needs Redis 7.0",
+        "User books of ClickHouse has another password",
+    ]
     try:
         with neighbours.running(neighbours.old_services()):
             refused(shared, {**BOTH, **wrong}, *said, more=neighbours.made)
