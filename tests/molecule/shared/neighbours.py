@@ -35,6 +35,8 @@ OLAP = {
 }
 OBJECTS = {
     "langfuse_s3_source": "existing",
+    # The inventory has it for the store that the instance brings.
+    "langfuse_s3_port": None,
     "langfuse_s3_endpoint": "http://objects:8333",
     "langfuse_s3_public_endpoint": f"http://localhost:{S3_PORT}",
     **{f"langfuse_s3_{name}": value for name, value in S3_OWN.items()},

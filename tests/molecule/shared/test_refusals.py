@@ -27,14 +27,21 @@ def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
         ({"langfuse_shared_postgres_service": "mysql"}, ["has no service mysql", "pgsql"]),
         ({"langfuse_postgres_port": 5433}, ["pgsql:5433", "langfuse_postgres_port"]),
         (
-            {"langfuse_postgres_admin_password": "CanaryWrong1", "langfuse_redis_admin_password": "CanaryWrong2"},
+            {
+                "langfuse_postgres_admin_user": shop.DATABASE_USER,
+                "langfuse_postgres_admin_password": "CanaryWrong1",
+                "langfuse_redis_admin_password": "CanaryWrong2",
+            },
             ["PostgreSQL on pgsql:5432 does not let sail in", "Redis at redis:6379 refuses the login of user default"],
         ),
         (
             {"langfuse_postgres_database": "shop", "langfuse_redis_host": "no-such-host"},
             ["shop", "Redis at no-such-host:6379 does not answer"],
         ),
-        ({"langfuse_redis_admin_user": "shop"}, ["User shop of Redis at redis:6379 may not"]),
+        (
+            {"langfuse_redis_admin_user": "shop", "langfuse_redis_admin_password": shop.REDIS_PASSWORD},
+            ["User shop of Redis at redis:6379 may not"],
+        ),
     ],
 )
 def test_what_cannot_work(shared: Instance, variables: dict[str, Any], said: list[str]) -> None:
