@@ -1,8 +1,12 @@
-"""Removes everything of the scenario's instances, whatever state they are in. Says what there was."""
+"""Removes everything of a scenario's instances, whatever state they are in. Says what there was.
+
+`python -m tests.molecule.cleanup SCENARIO`; without a name, of all scenarios.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 
 from tests.molecule.instance import (
     BASE,
@@ -37,18 +41,25 @@ def remove(instance: Instance) -> list[str]:
     return gone
 
 
-def main() -> None:
+def main(scenario: str = "") -> None:
     for instance in (LIFE, FAULTS, PLATFORM, SHARED, SSO):
+        if scenario not in ("", instance.scenario):
+            continue
         if gone := remove(instance):
             print(f"{instance.name}: {', '.join(gone)}")
-    shop.down()
-    identity.down()
-    if BASE.exists():
-        shutil.rmtree(BASE)
-        print(BASE)
+        if instance == SHARED:
+            shop.down()
+        if instance == SSO:
+            identity.down()
+        place = instance.home if instance.scenario == "default" else instance.home.parent
+        if place.exists():
+            shutil.rmtree(place)
+            print(place)
+    if BASE.exists() and not any(BASE.iterdir()):
+        BASE.rmdir()
     for path in (*EPHEMERAL.glob("variables-*.json"), *EPHEMERAL.glob("given-*.json")):
         path.unlink()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
