@@ -24,6 +24,9 @@ from tests.molecule.shared import shop
 from tests.molecule.sso import identity
 
 
+OWNERS = {instance.home.parent.name: instance.scenario for instance in (SHARED, SSO)}
+
+
 def remove(instance: Instance) -> list[str]:
     """Objects of the instance that were there."""
     label = f"label={PROJECT_LABEL}={instance.name}"
@@ -51,8 +54,9 @@ def main(scenario: str = "") -> None:
             shop.down()
         if instance == SSO:
             identity.down()
-        place = instance.home if instance.scenario == "default" else instance.home.parent
-        if place.exists():
+    # Each other scenario has one directory, and the default one the rest.
+    for place in sorted(BASE.iterdir()) if BASE.exists() else ():
+        if scenario in ("", OWNERS.get(place.name, LIFE.scenario)):
             shutil.rmtree(place)
             print(place)
     if BASE.exists() and not any(BASE.iterdir()):
