@@ -23,7 +23,6 @@ from tests.molecule.instance import (
 from tests.molecule.shared import shop
 from tests.molecule.sso import identity
 
-
 OWNERS = {instance.home.parent.name: instance.scenario for instance in (SHARED, SSO)}
 
 
