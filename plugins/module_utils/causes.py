@@ -24,8 +24,8 @@ RULES: tuple[Rule, ...] = (
     *stores.RULES,
     *storage.RULES,
     *start.RULES,
-    *sign_in.RULES,
     *ingestion.RULES,
+    *sign_in.RULES,
     *consumers.RULES,
 )
 

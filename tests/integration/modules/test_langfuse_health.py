@@ -86,7 +86,7 @@ def web_with(stack: Stack, **environment: str | None) -> Iterator[None]:
 def test_all_is_well(look: Any) -> None:
     result = look()
     assert (result.get("failed"), result["healthy"], result["changed"], result["causes"]) == (None, True, False, [])
-    assert {name for name, status in statuses(result).items() if status != "ok"} == {"ports"}
+    assert {name for name, status in statuses(result).items() if status != "ok"} == {"consumers", "ports"}
     assert result["application"] == {"version": "4.16.0"}
     assert result["trace"]["differences"] == []
     assert "containers" not in result
@@ -111,6 +111,7 @@ def test_check_mode_writes_nothing(look: Any, stack: Stack) -> None:
         "s3_write",
         "trace",
         "media",
+        "consumers",
         "ports",
     }
     assert stack.clickhouse("SELECT count() FROM events_full") == before
