@@ -34,6 +34,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "github": (
         {
             "langfuse_sso_provider": "github",
+            "langfuse_sso_scope": "",
             "langfuse_sso_issuer": "",
             "langfuse_keycloak_admin_user": "",
             "langfuse_keycloak_admin_password": "",
