@@ -50,6 +50,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "gcs": (
         {
             "langfuse_s3_source": "existing",
+            "langfuse_s3_port": None,
             "langfuse_s3_service": "gcs",
             "langfuse_gcs_credentials": OTHER["langfuse_gcs_credentials"],
         },
