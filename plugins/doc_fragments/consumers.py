@@ -38,13 +38,19 @@ options:
         type: str
         required: true
       values:
-        description: Names and values that its C(.env) has to have, beside the secret key.
+        description: Names and values that its C(.env) has to have, beside O(consumers[].secret_names).
         type: dict
         default: {}
-      basic:
-        description: Whether it needs the pair of keys as C(LANGFUSE_BASIC) too.
-        type: bool
-        default: false
+      secret_names:
+        description: Names of the secrets that it has to have, C(LANGFUSE_SECRET_KEY) and C(LANGFUSE_BASIC), the pair of keys.
+        type: list
+        elements: str
+        default: [LANGFUSE_SECRET_KEY]
+      absent_names:
+        description: Names that its C(.env) must not have.
+        type: list
+        elements: str
+        default: []
       callback:
         description: Callback of LiteLLM.
         type: str

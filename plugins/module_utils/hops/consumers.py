@@ -55,9 +55,9 @@ def _row(about: str, what: str, cure: str = "") -> dict[str, str]:
 def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
     rows = []
     says = dotenv.parse(edited_file.read(one["env_path"]) or "")
-    if wrong := [
-        name for name, value in expected(one, ctx.params["secret_key"] or "").items() if says.get(name) != value
-    ]:
+    wanted = expected(one, ctx.params["secret_key"] or "")
+    wrong = [name for name, value in wanted.items() if says.get(name) != value]
+    if wrong := [*wrong, *(name for name in one["absent_names"] if name in says)]:
         rows.append(_row(KEYS, f"{', '.join(wrong)} in {one['env_path']}"))
     rows += _configuration(one)
     on: dict[str, str] = {}
@@ -93,11 +93,9 @@ def _configuration(one: Consumer) -> list[dict[str, str]]:
 def expected(one: Consumer, secret_key: str) -> dict[str, str]:
     """Name → value that the env file of the consumer has to have."""
     wanted = {name: str(value) for name, value in one["values"].items()}
-    wanted["LANGFUSE_SECRET_KEY"] = secret_key
-    if one["basic"]:
-        pair = f"{wanted['LANGFUSE_PUBLIC_KEY']}:{secret_key}"
-        wanted["LANGFUSE_BASIC"] = base64.b64encode(pair.encode()).decode()
-    return wanted
+    pair = f"{wanted.get('LANGFUSE_PUBLIC_KEY', '')}:{secret_key}"
+    secrets = {"LANGFUSE_SECRET_KEY": secret_key, "LANGFUSE_BASIC": base64.b64encode(pair.encode()).decode()}
+    return wanted | {name: secrets[name] for name in one["secret_names"]}
 
 
 def configured(one: Consumer) -> bool:

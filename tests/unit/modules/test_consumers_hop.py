@@ -98,13 +98,20 @@ def test_files_that_are_not_there(folder: Path) -> None:
     assert "There is no file" in cause["cause"] and "langfuse_consumers" in cause["cure"]
 
 
+def test_a_name_that_connect_would_take_out(folder: Path) -> None:
+    one = entry(folder, absent_names=["LANGFUSE_SAMPLE_RATE"])
+    assert look(one)[2] == []
+    (folder / ".env").write_text(ENV + "LANGFUSE_SAMPLE_RATE=0.1\n")
+    assert "LANGFUSE_SAMPLE_RATE" in look(one)[2][0]["cause"]
+
+
 def test_the_pair_of_a_collector(folder: Path) -> None:
     own = "service:\n  pipelines:\n    traces:\n      receivers: [otlp]\n      exporters: [otlphttp/langfuse]\n"
     (folder / "config.yaml").write_text(
         own + 'exporters:\n  otlphttp/langfuse:\n    endpoint: "${env:LANGFUSE_BASE_URL}/api/public/otel"\n'
         '    headers: {Authorization: "Basic ${env:LANGFUSE_BASIC}", x-langfuse-ingestion-version: "4"}\n'
     )
-    one = entry(folder, kind="otel_collector", basic=True)
+    one = entry(folder, kind="otel_collector", secret_names=["LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC"])
     assert "LANGFUSE_BASIC" in look(one)[2][0]["cause"]
     (folder / ".env").write_text(ENV + "LANGFUSE_BASIC=cGstbGYteDpzay1sZi1jYW5hcnk=\n")
     assert look(one)[0] == "ok"

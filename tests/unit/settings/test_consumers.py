@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
 from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
@@ -23,6 +24,11 @@ def _consumers(*entries: dict[str, Any], **given: Any) -> list[dict[str, Any]]:
     assert not result.problems, list(map(str, result.problems))
     found: list[dict[str, Any]] = result.plan["consumers"]
     return found
+
+
+def test_diagnose_takes_a_consumer_as_it_is() -> None:
+    for one in _consumers(SERVICE, GATEWAY, COLLECTOR):
+        assert set(one) == set(args.CONSUMER_SPEC)
 
 
 def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
