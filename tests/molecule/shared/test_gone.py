@@ -14,7 +14,7 @@ def test_teardown_leaves_the_stack_alone(shared: Instance) -> None:
     done.mentions("pgsql:5432/langfuse", "redis:6379 shopfuse:", "So are the secrets of shopfuse in")
     snapshot.everything_gone(shared)
     # Without them the next site could do nothing with that database.
-    assert {"langfuse_salt", "langfuse_encryption_key", "langfuse_postgres_password"} <= set(kept)
+    assert {"langfuse_encryption_key", "langfuse_postgres_password"} <= set(kept)
     assert shared.secrets() == kept
     shop.up()
     assert shop.sql("SELECT count(*) FROM _prisma_migrations", "langfuse") != "0"
