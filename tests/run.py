@@ -19,6 +19,8 @@ from tests import sanity as ansible_sanity
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
+# Files side by side: these tests wait for engines most of their time.
+TOGETHER = ("--numprocesses=3", "--dist=loadfile")
 PYTHON_FILES = ("plugins", "tests")
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
@@ -120,7 +122,7 @@ PARTS: dict[str, Callable[[], Count]] = {
     "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "bench": bench,
-    "integration": lambda: pytest("tests/integration", "--durations=10", "-m", "not long"),
+    "integration": lambda: pytest("tests/integration", *TOGETHER, "--durations=10", "-m", "not long"),
     "molecule": molecule,
 }
 LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration", "-m", "long")}

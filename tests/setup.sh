@@ -8,12 +8,12 @@ mkdir -p "$(dirname "$link")"
 [ -e "$venv/.complete" ] && exit 0
 
 find_python() {
-    for candidate in python3.13 python3.12 python3.14 python3 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python /usr/bin/python3; do
+    for candidate in python3.13 python3.12 python3.14 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python /usr/bin/python3; do
         found=$(command -v "$candidate" 2>/dev/null) || continue
         "$found" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo "$found"; return; }
     done
 }
-python=$(find_python)
+python=$(find_python) || true
 if [ -z "$python" ]; then
     echo "No Python 3.12 or newer with its venv module was found. Debian 13: apt-get install python3-venv" >&2
     exit 1

@@ -26,8 +26,7 @@ options:
     type: str
   ca_path:
     description:
-      - File with the CA certificates that V(https) servers are verified with.
-      - By default those of the operating system.
+      - File with CA certificates that V(https) servers are verified with, beside those of the operating system.
     type: path
   validate_certs:
     description: Whether certificates are verified.

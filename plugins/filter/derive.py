@@ -22,6 +22,9 @@ def derive(
     candidates: Any = None,
     stack: Any = None,
     dotenv: Any = None,
+    unclear: Any = None,
+    missing: Any = None,
+    may_miss: bool = False,
 ) -> dict[str, Any]:
     """Variables of an instance → problems, warnings, plan, secrets, generated."""
     try:
@@ -31,7 +34,14 @@ def derive(
             native(list(names)),
             native(stored or {}),
             native(candidates or {}),
-            Placement(tuple(native(hosts)), native(stack or {}), native(dotenv or {})),
+            Placement(
+                tuple(native(hosts)),
+                native(stack or {}),
+                native(dotenv or {}),
+                tuple(native(missing or [])),
+                bool(may_miss),
+                native(unclear or {}),
+            ),
         )
     except Exception as error:
         # The message of the cause may hold a value, so only its type is told.

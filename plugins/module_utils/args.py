@@ -37,6 +37,22 @@ REDIS_SPEC: dict[str, Any] = {
     "prefix": {"type": "str", "default": ""},
     "tls": {"type": "bool", "default": False},
 }
+CONSUMER_SPEC: dict[str, Any] = {
+    "kind": {"type": "str", "choices": ["env", "litellm", "otel_collector"], "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "env_path": {"type": "path", "required": True},
+    "config_path": {"type": "path"},
+    "url": {"type": "str", "required": True},
+    "values": {"type": "dict", "default": {}},
+    "secret_names": {"type": "list", "elements": "str", "default": ["LANGFUSE_SECRET_KEY"], "no_log": False},
+    "absent_names": {"type": "list", "elements": "str", "default": []},
+    "callback": {"type": "str", "default": "langfuse_otel"},
+    "log_messages": {"type": "bool"},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "pipelines": {"type": "list", "elements": "str", "default": ["traces"]},
+    "project_directory": {"type": "path"},
+    "service": {"type": "str"},
+}
 
 
 def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http_client.Client:

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, postgresql, scram
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
-_CURE = "See: docker compose logs postgres"
+_CURE = "Run diagnose, which reads its log and says why."
 
 
 class Server:
@@ -27,7 +27,7 @@ class Server:
         """Whether the user may sign in with this password. Raises Failure when the server does not answer."""
         host = compose.address(self._found, self._service)
         try:
-            postgresql.connect(host, password=password, **self._login).close()
+            postgresql.connect(host, password=password, name=self._service, **self._login).close()
         except Failure as failure:
             if failure.code != "database_password":
                 raise

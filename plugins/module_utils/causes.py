@@ -9,11 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils.rules import ingestion, start, storage, stores
+from ansible_collections.llmops.langfuse.plugins.module_utils.rules import (
+    consumers,
+    ingestion,
+    sign_in,
+    start,
+    storage,
+    stores,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import ERROR, WARNING, Evidence, Rule
 
 # From the root to the leaves: a cause that makes others appear stands before them.
-RULES: tuple[Rule, ...] = (*stores.RULES, *storage.RULES, *start.RULES, *ingestion.RULES)
+RULES: tuple[Rule, ...] = (
+    *stores.RULES,
+    *storage.RULES,
+    *start.RULES,
+    *ingestion.RULES,
+    *sign_in.RULES,
+    *consumers.RULES,
+)
 
 
 def diagnose(

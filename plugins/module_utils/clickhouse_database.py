@@ -57,6 +57,7 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     wanted = _wanted(params)
     own = _server(params, params["user"], params["password"] or "")
+    stranger = _server(params, params["user"], secrets.token_hex(16))
     admin = _server(params, params["login_user"], params["login_password"] or "") if params["login_user"] else None
     speaker = admin or own
     try:
@@ -65,12 +66,16 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             if params["state"] == "absent":
                 return _absent(_administrator(admin), wanted, params["confirm"], check_mode)
             if admin is None:
-                return _verified(own, wanted)
-            return _present(admin, own, wanted, params["password"], check_mode)
+                is_open = _accepts(stranger)
+                return _with_note(_verified(own, wanted), wanted, is_open)
+            is_open = _accepts(stranger)
+            result = _present(admin, own, wanted, params["password"], is_open, check_mode)
+            return _with_note(result, wanted, is_open and result["mode"] != MANAGE)
         except (QueryError, http_client.Unreachable) as error:
             raise clickhouse.explain(error, speaker) from None
     finally:
         own.close()
+        stranger.close()
         if admin:
             admin.close()
 
@@ -121,15 +126,26 @@ def _administrator(admin: Server | None) -> Server:
     return admin
 
 
-def _present(admin: Server, own: Server, wanted: Wanted, password: str, check_mode: bool) -> dict[str, Any]:
+def _with_note(result: dict[str, Any], wanted: Wanted, is_open: bool) -> dict[str, Any]:
+    if is_open:
+        cure = f"ALTER USER {quote_name(wanted.user)} IDENTIFIED BY '...', or where its file defines it."
+        result["notes"].append(
+            f"{wanted.user} logs in with any password: whoever reaches ClickHouse is {wanted.user}. Give it one: {cure}"
+        )
+    return result
+
+
+def _present(
+    admin: Server, own: Server, wanted: Wanted, password: str, is_open: bool, check_mode: bool
+) -> dict[str, Any]:
     facts, rights, account = _look(admin, own, wanted)
-    _refuse(clickhouse_plan.unfit(facts, wanted))
     wanted = _on_this_version(admin, wanted, facts)
-    account = account._replace(settings=_own_settings(admin, wanted, account))
+    account = account._replace(settings=_own_settings(admin, wanted, account), open=is_open)
     what = clickhouse_plan.mode(admin.user, rights, wanted.user, account.storage)
     if what != MANAGE:
         may_create = account.accepts and rights.holds(Right("CREATE DATABASE", Name(wanted.database)))
         return _looked_at(admin, own, wanted, facts, may_create, check_mode)
+    _refuse(clickhouse_plan.foreign(wanted, account))
     identified = _verifier(password)
     todo = clickhouse_plan.steps(wanted, facts, account, identified)
     lacking = clickhouse_plan.not_permitted(rights, wanted, facts, account)
@@ -149,6 +165,7 @@ def _present(admin: Server, own: Server, wanted: Wanted, password: str, check_mo
 
 def _look(admin: Server, own: Server, wanted: Wanted) -> tuple[Facts, Holdings, Account]:
     facts = _facts(admin, wanted)
+    _refuse(clickhouse_plan.unfit(facts, wanted))
     rights = clickhouse_grants.read(admin.texts("SHOW GRANTS FINAL"))
     cluster = facts.cluster
     if cluster and cluster.shards:
@@ -233,6 +250,7 @@ def _apply(admin: Server, todo: Sequence[Step], identified: str) -> None:
 
 def _effective(own: Server, wanted: Wanted) -> tuple[Facts, Wanted, Effective]:
     facts = _facts(own, wanted)
+    _refuse(clickhouse_plan.too_old(facts))
     wanted = _on_this_version(own, wanted, facts)
     rows = own.rows(_SETTING_VALUES, names=array(["readonly", *wanted.settings]))
     # IMPLICIT: a server may open its system tables to everybody.

@@ -68,7 +68,8 @@ class Facts(NamedTuple):
 class Account(NamedTuple):
     """What an administrator sees of the application's user. ``storage`` is empty where there is none.
 
-    ``own`` is granted to itself, ``held`` also by its roles; ``settings`` are its own; ``accepts``: it logs in.
+    ``own`` is granted to itself, ``held`` also by its roles; ``settings`` are its own; ``accepts``: it logs in;
+    ``open``: it does so with any password.
     """
 
     storage: str
@@ -76,6 +77,7 @@ class Account(NamedTuple):
     held: Holdings
     settings: Settings
     accepts: bool
+    open: bool = False
 
 
 class Effective(NamedTuple):
@@ -142,18 +144,23 @@ def mode(login: str, admin: Holdings, user: str, storage: str) -> str:
     return MANAGE
 
 
+def too_old(facts: Facts) -> list[Failure]:
+    """Of such a version nothing else is asked: it may not know the statements."""
+    if version_pair(facts.version) >= OLDEST:
+        return []
+    return [
+        Failure(
+            "clickhouse_version",
+            f"ClickHouse {facts.version} is older than 25.12: a migration of Langfuse v4 fails there and leaves "
+            "the schema half done.",
+            "Upgrade ClickHouse (26.4 is what Langfuse recommends).",
+        )
+    ]
+
+
 def unfit(facts: Facts, wanted: Wanted) -> list[Failure]:
     """Why Langfuse cannot work on this server whatever is granted."""
-    found = []
-    if version_pair(facts.version) < OLDEST:
-        found.append(
-            Failure(
-                "clickhouse_version",
-                f"ClickHouse {facts.version} is older than 25.12: a migration of Langfuse v4 fails there and leaves "
-                "the schema half done.",
-                "Upgrade ClickHouse (26.4 is what Langfuse recommends).",
-            )
-        )
+    found = too_old(facts)
     if facts.timezone not in UTC:
         found.append(
             Failure(
@@ -204,6 +211,23 @@ def _unfit_cluster(facts: Facts, cluster: Cluster) -> list[Failure]:
     return found
 
 
+def foreign(wanted: Wanted, account: Account) -> list[Failure]:
+    """Why the account is not to be touched: with another password and rights elsewhere, somebody else uses it."""
+    if not account.storage or account.accepts or wanted.exclusive:
+        return []
+    more = grants.surplus(wanted.rights, account.own)
+    places = sorted({right.database.sql for right in more if right.database != NOWHERE} - {"system"})
+    if not places:
+        return []
+    return [
+        Failure(
+            "clickhouse_foreign_user",
+            f"User {wanted.user} of ClickHouse has another password, and rights on {', '.join(places)}: it is somebody else's.",
+            "Choose another name, or give the password that it has.",
+        )
+    ]
+
+
 def steps(wanted: Wanted, facts: Facts, account: Account, identified: str) -> list[Step]:
     """The statements still needed, those about the account first: should it be a fixed one, nothing is done yet.
 
@@ -218,7 +242,7 @@ def steps(wanted: Wanted, facts: Facts, account: Account, identified: str) -> li
     if new:
         clause = f" SETTINGS {_assignments(wanted.settings)}" if wanted.settings else ""
         found.append(_secret(f"CREATE USER IF NOT EXISTS {user}{on} {identified}{clause}", identified))
-    if account.storage and not account.accepts:
+    if account.storage and (account.open or not account.accepts):
         found.append(_secret(f"ALTER USER {user}{on} {identified}", identified))
     if account.storage and changes:
         found.append(_open(f"ALTER USER {user}{on} MODIFY SETTINGS {_assignments(changes)}"))
@@ -350,7 +374,7 @@ def difference(wanted: Wanted, facts: Facts, account: Account) -> dict[str, Any]
     before: dict[str, Any] = {
         "database": bool(facts.engine),
         "user": bool(account.storage),
-        "password": "as given" if account.accepts else "another one",
+        "password": "none" if account.open else "as given" if account.accepts else "another one",
         "settings": dict(account.settings),
         "grants": grants.phrases(held),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,7 @@ def address(found: Sequence[Container], service: str) -> str:
     raise Failure(
         "container_missing",
         f"The service {service} has no running container.",
-        f"See why: docker compose logs {service}",
+        "Run diagnose, which reads its log and says why.",
     )
 
 
@@ -125,7 +125,7 @@ def names_on(networks: Sequence[str]) -> dict[str, str]:
         raise Failure(
             "network_missing",
             f"A network to join is not there: {_last(errors)}.",
-            "Start the stack that it is part of, or correct langfuse_compose_networks.",
+            "Start the stack that it is part of, or correct langfuse_shared_project or langfuse_compose_networks.",
         )
     identifiers = [identifier for network in json.loads(output) for identifier in network.get("Containers") or {}]
     if not identifiers:
@@ -138,6 +138,17 @@ def names_on(networks: Sequence[str]) -> dict[str, str]:
                 for name in (details["Name"].lstrip("/"), *(settings.get("Aliases") or [])):
                     table.setdefault(name, settings["IPAddress"])
     return table
+
+
+def host_addresses(extra_hosts: Mapping[str, str]) -> dict[str, str]:
+    """Names of ``extra_hosts`` -> addresses; Docker's ``host-gateway`` is its default bridge. Raises Failure."""
+    if "host-gateway" not in extra_hosts.values():
+        return dict(extra_hosts)
+    _status, output, _errors = docker("network", "inspect", "bridge")
+    rows = [row for network in json.loads(output or "[]") for row in network["IPAM"]["Config"] or []]
+    gateway = next((row["Gateway"] for row in rows if row.get("Gateway")), None)
+    found = {name: gateway if address == "host-gateway" else address for name, address in extra_hosts.items()}
+    return {name: address for name, address in found.items() if address}
 
 
 def _last(text: str) -> str:

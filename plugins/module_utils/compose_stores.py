@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    authorities,
     bundled_postgresql,
     compose,
     document_files,
     migration,
     records,
-    s3,
+    resolver,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
+from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
 
 BUNDLED = "bundled"
 # Codes of a store that may only need another moment.
@@ -37,7 +39,7 @@ def prepare(given: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode and stores.fresh and not records.migrated(given["directory"]):
         return {**_result(False, _buckets(given), dict(migration.FRESH)), "unchecked": []}
     failures: list[Failure] = []
-    password_set, moved, made = False, dict(migration.UNSEEN), list[str]()
+    password_set, moved, made = False, dict(migration.UNSEEN), Made()
     with ThreadPoolExecutor(max_workers=1) as pool:
         buckets = pool.submit(stores.patiently, lambda _found: make_buckets(given, check_mode, made))
         try:
@@ -110,7 +112,7 @@ def ended(
             return Failure(
                 "store_ended",
                 f"{container.name} does not stay up (exit code {container.exit_code}).",
-                f"See why: docker logs {container.name}",
+                "Run diagnose, which reads its log and says why.",
             )
     return None
 
@@ -128,27 +130,33 @@ def set_password(given: Mapping[str, Any], found: Sequence[compose.Container], c
     return True
 
 
-def _buckets(given: Mapping[str, Any]) -> list[str]:
-    """What the bundled object store has to have."""
-    return list(given["s3"]["buckets"]) if given["s3"] else []
+Made = list[tuple[str, str]]
 
 
-def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) -> None:
-    """Add the names of the buckets that were missing to `made`, also of those before a failure. Raises Failure."""
-    options = given["s3"]
-    if not options:
+def _buckets(given: Mapping[str, Any]) -> Made:
+    """What the bundled object store has to have: bucket and change."""
+    if not given["s3"]:
+        return []
+    made: Made = []
+    for bucket, forms in s3_buckets.per_bucket(given["s3"]).items():
+        steps = s3_buckets.plan(s3_buckets.unseen(forms), "present", forms, force=False)
+        made += [(bucket, change.name) for change in steps]
+    return made
+
+
+def make_buckets(given: Mapping[str, Any], check_mode: bool, made: Made) -> None:
+    """Add bucket and change of all that was missing to `made`, also of those before a failure. Raises Failure."""
+    if not given["s3"]:
         return
-    where = s3.Where(options["endpoint"], options["region"], True, given["s3_access_key"], given["s3_secret_key"])
-    bucket = ""
+    keys = {"access_key": given["s3_access_key"], "secret_key": given["s3_secret_key"]}
+    options = {**given["s3"], **keys, "endpoint_url": given["s3"]["endpoint"], "path_style": True, "wait": 0}
+
+    def note(bucket: str, change: str) -> None:
+        if (bucket, change) not in made:
+            made.append((bucket, change))
+
     try:
-        store = s3.Store(where)
-        for bucket in options["buckets"]:
-            if bucket not in made and store.look(bucket) is None:
-                if not check_mode:
-                    store.create(bucket)
-                made.append(bucket)
-    except s3.StoreError as error:
-        raise s3.explain(error, where.label, bucket) from None
+        s3_buckets.ensure(options, check_mode, note)
     except ImportError:
         raise Failure(
             "botocore_missing",
@@ -158,33 +166,30 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool, made: list[str]) ->
 
 
 def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:
-    names = compose.names_on(given["networks"])
+    names = {**compose.names_on(given["networks"]), **compose.host_addresses(given["extra_hosts"])}
 
     def locate(store: Mapping[str, Any]) -> str:
-        if store["source"] == BUNDLED:
-            return compose.address(found, store["host"])
-        # A certificate is for the name.
-        named = store.get("sslmode") == "verify-full" or store.get("tls")
-        return str(store["host"] if named else names.get(store["host"], store["host"]))
+        return compose.address(found, store["host"]) if store["source"] == BUNDLED else str(store["host"])
 
-    run = migration.Migration(
-        locate,
-        given["project"],
-        given["directory"],
-        given["image"],
-        dict(given["postgres"], password=given["postgres_password"], ca_path=given["ca_path"]),
-        dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
-    )
-    return run.preview() if check_mode else run.run(given["migration_timeout"])
+    with resolver.known(names), authorities.beside_those_of_host(authorities.read(given["ca_path"])) as bundle:
+        run = migration.Migration(
+            locate,
+            given["project"],
+            given["directory"],
+            given["image"],
+            dict(given["postgres"], password=given["postgres_password"], ca_path=bundle),
+            dict(given["clickhouse"], password=given["clickhouse_password"], ca_path=given["ca_path"]),
+        )
+        return run.preview() if check_mode else run.run(given["migration_timeout"])
 
 
-def _result(password_set: bool, made: list[str], moved: dict[str, Any]) -> dict[str, Any]:
+def _result(password_set: bool, made: Made, moved: dict[str, Any]) -> dict[str, Any]:
     before, after = [], []
     if password_set:
         before.append("password of PostgreSQL: another one")
         after.append("password of PostgreSQL: as planned")
-    for bucket in made:
-        after.append(f"bucket: {bucket}")
+    for bucket, change in made:
+        after.append(f"bucket: {bucket}" if change == "create" else f"bucket: {bucket}, {change}")
     if moved["changed"]:
         before.append(f"schema: {moved['reason']}")
         after.append("schema: migrated")
@@ -192,7 +197,7 @@ def _result(password_set: bool, made: list[str], moved: dict[str, Any]) -> dict[
     return {
         "changed": bool(password_set or made or moved["changed"]),
         "password_set": password_set,
-        "buckets": made,
+        "buckets": list(dict.fromkeys(bucket for bucket, _change in made)),
         "migration": moved,
         "diff": told,
     }

@@ -16,17 +16,26 @@ from urllib.parse import urlsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     args,
+    collector,
     compose,
     dotenv,
     edited_file,
     http_client,
     otlp,
     trace,
+    yaml_file,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
 _OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE")
+# What to do where a trace with the file's values fails, by its code.
+_ADDRESS = "Correct url of this entry in langfuse_consumers, or start what stands in front of Langfuse; then run connect again."
+_CURES = {
+    "key_refused": "Run site, which gives the instance these keys, and connect again.",
+    "tls": "Name the authority of the certificate in langfuse_ca_certificates, or correct the certificate.",
+    **dict.fromkeys(("name", "web_down", "not_langfuse", "bad_option"), _ADDRESS),
+}
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -51,6 +60,12 @@ def differing(values: Mapping[str, str], details: Mapping[str, Any]) -> list[str
     return [name for name, value in values.items() if has.get(name) != value]
 
 
+def kept(details: Mapping[str, Any]) -> list[str]:
+    """Names of ours that the container has although they are out of its file; an empty one says nothing."""
+    has = environment(details)
+    return [name for name in (*NAMES, *_OTHERS) if has.get(name)]
+
+
 def older(details: Mapping[str, Any], modified: float) -> bool:
     """Whether the container was made before the file was written."""
     # Docker says nanoseconds, which Python 3.9 does not read.
@@ -71,14 +86,16 @@ def unreachable(url: str, service: str, details: Mapping[str, Any], names: Mappi
         return Failure(
             "url_is_itself",
             f"{url} means the container of {service} itself, when it is used there.",
-            "Give the consumer a url that leads from it to Langfuse, like http://langfuse-web:3000 on a common network.",
+            "Give this entry of langfuse_consumers a url that leads from there to Langfuse, like http://langfuse-web:3000 on a "
+            "common network.",
         )
     if "." not in host and host not in names:
         on = ", ".join(networks(details)) or "no network"
         return Failure(
             "not_on_network",
             f"The container of {service} is on {on}, where nobody is called {host}.",
-            "Let the instance join that network (langfuse_shared_project or langfuse_compose_networks), or give another url.",
+            "Let the instance join that network (langfuse_shared_project or langfuse_compose_networks), or give this "
+            "entry of langfuse_consumers another url.",
         )
     return None
 
@@ -89,12 +106,16 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     status, output, errors = compose.docker("compose", *words, "config", "--services")
     if status:
         said = (errors.strip().splitlines() or ["no message"])[-1]
-        raise Failure("project_refused", f"Compose does not take {directory}: {said}.", "Correct project_directory.")
+        raise Failure(
+            "project_refused",
+            f"Compose does not take {directory}: {said}.",
+            "Correct project_directory of this entry in langfuse_consumers.",
+        )
     if service not in output.split():
         raise Failure(
             "service_missing",
             f"{directory} has no service {service}; it has {', '.join(sorted(output.split()))}.",
-            "Name one of them in service.",
+            "Name one of them in service of this entry in langfuse_consumers.",
         )
     _status, output, _errors = compose.docker("compose", *words, "ps", "--all", "--quiet", service)
     identifiers = output.split()
@@ -103,6 +124,11 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     _status, output, _errors = compose.docker("inspect", identifiers[0])
     found = json.loads(output or "[]")
     return found[0] if found else None
+
+
+def _ended(details: Mapping[str, Any] | None) -> str:
+    state = details["State"] if details else {}
+    return f"it ended with exit code {state['ExitCode']}" if state else "none was made"
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,27 +148,41 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         values = dotenv.parse(edited_file.read(params["env_path"]) or "")
         known = {name: values[name] for name in (*NAMES, *_OTHERS) if name in values}
         result["stale"] = differing(known, details) + ([] if result["running"] else ["not running"])
-    elif any(name in environment(details) for name in NAMES):
-        result["stale"] = [name for name in NAMES if name in environment(details)]
+    else:
+        result["stale"] = kept(details)
     config = params["config_path"]
     if config and os.path.exists(config) and older(details, os.stat(config).st_mtime):
         result["stale"].append(os.path.basename(config))
     return result
 
 
+def prove_absent(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the container has none of the names any more; one that does not run is made anew when it starts. Raises Failure."""
+    details = container(params["project_directory"], params["service"]) if params["service"] else None
+    if details is not None and details["State"]["Running"] and (names := kept(details)):
+        raise Failure(
+            "environment_kept",
+            f"The container of {params['service']} still has {', '.join(names)}, which {params['env_path']} does not say.",
+            "Take them out of environment of that service; where they are its own, remove it from langfuse_consumers.",
+        )
+    return {"changed": False, "proved": "its names are gone"}
+
+
 def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     """Use what the file says as the consumer would. Raises Failure."""
+    if params["state"] == "absent":
+        return prove_absent(params)
     values = read(params["env_path"])
     url = values["LANGFUSE_BASE_URL"]
     table = dict(compose.names_on(params["networks"]))
     result: dict[str, Any] = {"changed": False, "url": url, "container": None}
+    details = container(params["project_directory"], params["service"]) if params["service"] else None
     if params["service"]:
-        details = container(params["project_directory"], params["service"])
         if details is None or not details["State"]["Running"]:
             raise Failure(
                 "not_running",
-                f"The service {params['service']} has no running container.",
-                f"See why: docker compose --project-directory {params['project_directory']} logs {params['service']}",
+                f"The service {params['service']} has no running container; {_ended(details)}.",
+                "Mend what it logs, and run connect again.",
             )
         on = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
         if failure := unreachable(url, params["service"], details, on):
@@ -155,19 +195,70 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
                 "Name the file in env_file of that service, and let nothing in environment repeat these names.",
             )
         result["container"] = str(details["Name"]).lstrip("/")
-    outcome = _send(params, url, values, table)
-    if outcome.differences:
-        fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
-        raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
-    return {**result, "trace_id": outcome.trace_id, "timings": outcome.timings}
-
-
-def _send(params: Mapping[str, Any], url: str, values: Mapping[str, str], table: Mapping[str, str]) -> trace.Outcome:
-    built = otlp.build(trace.new_spec("langfuse-connect", "verify", ["connect"], "connect", "", {}))
     authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
-        return trace.send_and_wait(client, authorization, built, params["timeout"])
+        outcome = _send(client, authorization, params["timeout"])
+        client_said = _client(params, details, client, authorization)
+    if outcome.differences:
+        fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
+        raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
+    result.update(trace_id=outcome.trace_id, timings=outcome.timings)
+    return {**result, "proved": proved(result, bool(resolve(url, table)), client_said)}
+
+
+def _send(client: http_client.Client, authorization: str, timeout: float) -> trace.Outcome:
+    """Raises Failure with a cure for a consumer: its keys are the instance's own, its address a variable."""
+    try:
+        return trace.send_and_wait(client, authorization, _trace(), timeout)
+    except Failure as failure:
+        cure = _CURES.get(
+            failure.code, "Run diagnose: the keys and the address are right, Langfuse itself is not well."
+        )
+        raise Failure(failure.code, failure.message, cure, **failure.details) from None
+
+
+def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:
+    """What was seen, and no more than that. ``by_name``: the host of the URL is a name of containers only."""
+    said = f"a trace came back through {result['url']} after {result['timings']['readable']} ms"
+    if result["container"]:
+        said += f", and {result['container']} has these keys"
+    elif by_name:
+        said += ", a name that only containers know"
+    return f"{said}; {client_said}"
+
+
+def _client(
+    params: Mapping[str, Any], details: Mapping[str, Any] | None, client: http_client.Client, authorization: str
+) -> str:
+    """Whether a trace also went through the consumer itself, which is tried with a Collector only. Raises Failure."""
+    direct = "sent with its keys to its address, not by its own client"
+    if not params["pipelines"] or not params["config_path"]:
+        return direct
+    if details is None:
+        return f"{direct}: without a service it is not known where the Collector listens"
+    _text, document, _same = yaml_file.edited(
+        edited_file.read(params["config_path"]) or "", params["config_path"], lambda _document: None
+    )
+    inside = "host" in networks(details)
+    try:
+        port = collector.port(document, params["pipelines"], inside)
+        url = f"http://{'127.0.0.1' if inside else _address(details)}:{port}"
+        collector.cross(url, client, authorization, _trace(), params["timeout"])
+    except collector.NotSent as reason:
+        return f"{direct}: {reason}"
+    return f"another one went through the Collector at {url}"
+
+
+def _address(details: Mapping[str, Any]) -> str:
+    found = [one["IPAddress"] for one in details["NetworkSettings"]["Networks"].values() if one.get("IPAddress")]
+    if not found:
+        raise collector.NotSent("its container has no address")
+    return str(found[0])
+
+
+def _trace() -> otlp.Trace:
+    return otlp.build(trace.new_spec("langfuse-connect", "verify", ["connect"], "connect", "", {}))
 
 
 def resolve(url: str, table: Mapping[str, str]) -> Sequence[str]:

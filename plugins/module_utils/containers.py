@@ -31,6 +31,18 @@ SHOWN = re.compile(
     r"|AUTH_DISABLE_\w+)$"
 )
 Docker = Callable[[Sequence[str]], str]
+# Names of images and services that are such a store, whoever packed it.
+_STORES = {
+    "clickhouse": re.compile("clickhouse"),
+    "redis": re.compile("valkey|redis|dragonfly|keydb|rejson"),
+    "postgres": re.compile("postgres|postgis|pgsql|pgvector|pgvecto|timescale|paradedb|spilo|citus|pgautoupgrade"),
+    "s3": re.compile("seaweedfs|minio|rustfs"),
+}
+# What stands beside a store and is named after it: it looks, copies, prepares or passes on.
+_BESIDE = re.compile(
+    "exporter|insight|commander|admin|backup|sentinel|keeper|operator|bouncer|pgpool|pgcat|pooler|proxy|console|browser"
+    r"|pgweb|pghero|createbucket|(?<![a-z])(mc|init|setup|create|client|cli|ui|gui|web|dump|restore|metrics)(?![a-z])"
+)
 
 
 def docker_command(program: str, timeout: float) -> Docker:
@@ -58,24 +70,17 @@ def docker_command(program: str, timeout: float) -> Docker:
 
 def role_of(service: str, image: str) -> str:
     """web, worker, clickhouse, redis, postgres, s3 or other: by the image's name first, then by the service's."""
-    repository = image.split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    repository = image.split("@")[0].rsplit("/", 1)[-1].split(":")[0].lower()
+    service = service.lower()
+    beside = any(_BESIDE.search(text) for text in (repository, service))
     for text in (repository, service):
         if "worker" in text:
             return "worker"
         if text in ("langfuse", "langfuse-web", "web") or text.startswith("langfuse-web"):
             return "web"
-        for word, role in (
-            ("clickhouse", "clickhouse"),
-            ("valkey", "redis"),
-            ("redis", "redis"),
-            ("dragonfly", "redis"),
-            ("postgres", "postgres"),
-            ("seaweedfs", "s3"),
-            ("minio", "s3"),
-            ("rustfs", "s3"),
-        ):
-            if word in text:
-                return role
+        role = next((role for role, names in _STORES.items() if names.search(text)), "")
+        if role:
+            return "other" if beside else role
     return "other"
 
 
@@ -130,6 +135,12 @@ def states(docker: Docker, project: str) -> list[dict[str, Any]]:
     """Every container of a Compose project, without logs, or an empty list without Docker."""
     ids = docker(["ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={project}"]).split()
     return [summarize(item) for item in _json(docker(["inspect", *ids]) if ids else "[]")]
+
+
+def not_running(docker: Docker, project: str, services: Sequence[str]) -> dict[str, Any]:
+    """``{project, down}``: services of a Compose project that have no running container."""
+    running = {item["service"] for item in states(docker, project) if item["state"] == "running"}
+    return {"project": project, "down": [service for service in services if service not in running]}
 
 
 def gather(docker: Docker, project: str, log_lines: int) -> list[dict[str, Any]]:

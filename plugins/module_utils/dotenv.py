@@ -25,6 +25,10 @@ _QUOTED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL), "'": re.compile(r"'
 # What no reader takes for anything else, without quotes. `docker run --env-file` keeps quotes as part of the value.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+# Those of Compose, which leaves any other as it is, and a dollar for the interpolation to leave alone.
+_IN_QUOTES = {**_ESCAPES, "a": "\a", "b": "\b", "f": "\f", "v": "\v", '"': '"', "\\": "\\", "$": "$$"}
+_REFERENCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = re.compile(r"(?:(?P<colon>:?)(?P<sign>[-+?])(?P<word>.*))?\Z", re.DOTALL)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -42,6 +46,87 @@ def parse(text: str) -> dict[str, str]:
             value = match["single"] if match["single"] is not None else match["bare"]
         values[match["name"]] = value
     return values
+
+
+def read(text: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Name → value as Compose reads it, and name → line of each that only its reader's own environment could complete.
+
+    ``$NAME``, ``${NAME}``, ``${NAME:-default}`` and the like stand for what the file has set before, but not in single
+    quotes; ``$$`` and, in double quotes, ``\\$`` are a dollar.
+    """
+    values: dict[str, str] = {}
+    unclear: dict[str, int] = {}
+    line = 1
+    for entry in _entries(text.removeprefix("\ufeff")):
+        match = _LINE.match(entry.text.rstrip("\r\n")) if entry.name else None
+        if match is not None:
+            name = match["name"]
+            try:
+                values[name] = _value(match, values)
+                unclear.pop(name, None)
+            except ValueError:
+                values.pop(name, None)
+                unclear[name] = line
+        line += entry.text.count("\n")
+    return values, unclear
+
+
+def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
+    if match["single"] is not None:
+        return str(match["single"])
+    if match["double"] is None:
+        return _interpolated(match["bare"], values)
+    unescaped = re.sub(r"\\(.)", lambda found: _IN_QUOTES.get(found[1], found[0]), match["double"], flags=re.DOTALL)
+    return _interpolated(unescaped, values)
+
+
+def _interpolated(text: str, values: Mapping[str, str]) -> str:
+    """Raises ValueError for what is no reference, and for one to nothing."""
+    parts, position = [], 0
+    while (dollar := text.find("$", position)) >= 0:
+        parts.append(text[position:dollar])
+        position = dollar + 1
+        if text.startswith("$", position):
+            parts.append("$")
+            position += 1
+        elif name := _REFERENCE.match(text, position):
+            parts.append(_referred(name[0], "", values))
+            position = name.end()
+        elif name := _REFERENCE.match(text, position + 1) if text.startswith("{", position) else None:
+            end = _closing(text, name.end())
+            parts.append(_referred(name[0], text[name.end() : end], values))
+            position = end + 1
+        elif text.startswith("{", position):
+            raise ValueError("a brace without a name")
+        else:
+            parts.append("$")
+    return "".join(parts) + text[position:]
+
+
+def _closing(text: str, position: int) -> int:
+    """Where the brace ends that is open at ``position``; others may be open inside of it."""
+    depth = 1
+    while position < len(text):
+        depth += {"{": int(text[position - 1] == "$"), "}": -1}.get(text[position], 0)
+        if not depth:
+            return position
+        position += 1
+    raise ValueError("a brace that does not end")
+
+
+def _referred(name: str, operation: str, values: Mapping[str, str]) -> str:
+    operator = _OPERATOR.match(operation)
+    if operator is None:
+        raise ValueError("no reference")
+    # With a colon an empty value counts as none.
+    there = bool(values.get(name)) if operator["colon"] else name in values
+    if operator["sign"] == "+":
+        return _interpolated(operator["word"], values) if there else ""
+    if operator["sign"] == "-" and not there:
+        return _interpolated(operator["word"], values)
+    if not there:
+        raise ValueError("a name that is not set")
+    return values[name]
 
 
 class _Entry(NamedTuple):

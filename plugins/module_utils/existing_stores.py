@@ -6,21 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
     compose,
     keycloak_client,
-    postgresql,
     postgresql_database,
     redis_acl,
     redis_servers,
-    redis_user,
+    resolver,
+    store_claims,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
@@ -43,10 +43,25 @@ _VARIABLES = {
     "tls": "langfuse_{}_tls",
     "ca_path": "langfuse_ca_certificates",
 }
+# Where nobody administers PostgreSQL, its own role signs in.
+_OWN_ROLE = {
+    "login_user": "langfuse_postgres_user",
+    "login_password": "langfuse_postgres_password",
+    "login_database": "langfuse_postgres_database",
+}
+_S3 = {
+    **_VARIABLES,
+    "cors": "langfuse_s3_cors_origins",
+    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
+}
 _KEYCLOAK = {
     "url": "langfuse_keycloak_admin_url",
     "realm": "realm of langfuse_sso_issuer",
+    "default_scopes and optional_scopes": "langfuse_sso_scope",
+    "scope email": "scope email to langfuse_sso_scope",
     "auth_realm": "langfuse_keycloak_admin_realm",
+    "auth_client_id": "langfuse_keycloak_admin_client_id",
+    "auth_client_secret": "langfuse_keycloak_admin_client_secret",
     "auth_username": "langfuse_keycloak_admin_user",
     "auth_password": "langfuse_keycloak_admin_password",
     "ca_path": "langfuse_ca_certificates",
@@ -59,14 +74,26 @@ class Store(NamedTuple):
     name: str
     ensure: Callable[[Options, bool], dict[str, Any]]
     options: Options
-    host: str = ""
-    address: str = ""
+    # User → the variable of its password.
+    users: Mapping[str, str] = {}
+    claim: store_claims.Claim | None = None
+
+
+# What libpq, Python and botocore say of a certificate for another name.
+_OTHER_NAME = re.compile("does not match host name|[Hh]ostname mismatch|doesn't match|not valid for")
+# Codes of a refused login.
+_LOGIN = ("database_password", "clickhouse_login", "redis_wrong_password")
 
 
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
     """``{changed, stores, notices, diff}``. Raises one Failure for all that is wrong before anything is changed."""
-    names = compose.names_on(params["networks"])
-    stores = [build(params, ca_path, names) for name, build in _BUILDERS.items() if params[name]]
+    names = {**compose.names_on(params["networks"]), **compose.host_addresses(params["extra_hosts"])}
+    stores = [build(params, ca_path, not check_mode) for name, build in _BUILDERS.items() if params[name]]
+    with resolver.known(names):
+        return _prepared(stores, params, check_mode)
+
+
+def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[str, Any]:
     planned: dict[str, dict[str, Any]] = {}
     failures: list[Failure] = []
     with ThreadPoolExecutor(max_workers=len(stores) or 1) as pool:
@@ -76,7 +103,11 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
                 planned[store.name] = future.result()
             except Failure as failure:
                 failures.append(failure)
-    failures += _keys_lost(stores, params["new_secrets"])
+    claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
+    lost = _keys_lost(claims, params["new_secrets"])
+    others = [name for name in params["unclaimed"] if not (lost and name == "postgres")]
+    failures += [*lost, *store_claims.unclaimed(claims, others)]
+    failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
         raise joined(failures)
     results = dict(planned)
@@ -85,6 +116,8 @@ def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str,
         for store in stores:
             if planned[store.name]["changed"]:
                 results[store.name] = _told(store, False)
+        if params["directory"]:
+            store_claims.remember(claims, params["directory"])
     return _result(results)
 
 
@@ -93,46 +126,42 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
     try:
         return store.ensure(store.options, check_mode)
     except Failure as failure:
-        raise Failure(
-            failure.code, _words(failure.message, store), _words(failure.cure, store), **failure.details
-        ) from None
+        cure = _words(failure.cure, store)
+        if failure.code in _LOGIN:
+            named = re.compile(r"\b(?:let|refuses|user|login of) (\S+?)(?: in)?[.:]").findall(failure.message)
+            cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
+        if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
+            where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
+            cure = (
+                f"Write a name that the certificate has in {where} (a service of a Compose project gets it as an alias on its "
+                "network), or have the certificate made for this name too."
+            )
+        raise Failure(failure.code, _words(failure.message, store), cure, **failure.details) from None
 
 
-def _keys_lost(stores: list[Store], new_secrets: list[str]) -> list[Failure]:
-    """The failure that new keys for an old database are: they orphan what it holds."""
-    for store in stores:
-        if new_secrets and store.name == "postgres" and _has_schema(store.options):
-            where = f"{store.options['database']} on {store.host}"
-            return [
-                Failure(
-                    "keys_lost",
-                    f"Database {where} holds a Langfuse instance, and the secrets file lacks {', '.join(new_secrets)}: new ones would "
-                    "orphan its data.",
-                    "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database.",
-                )
-            ]
-    return []
+def _users(store: str, own: str, admin: str | None) -> dict[str, str]:
+    return {**({admin: f"langfuse_{store}_admin_password"} if admin else {}), own: f"langfuse_{store}_password"}
 
 
-def _has_schema(options: Options) -> bool:
-    """Whether the database has Langfuse's tables; False where it is not there yet, or may not be read."""
-    login = {"user": options["login_user"], "password": options["login_password"] or ""}
-    where = {"host": options["login_host"], "port": options["login_port"], "dbname": options["database"]}
+def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[str]) -> list[Failure]:
+    """The failure that new keys for an old database are: they orphan what it holds. Who cannot see that does not go on."""
+    if not new_secrets or "postgres" not in claims:
+        return []
+    lacks = f"the secrets file lacks {', '.join(new_secrets)}: new ones would orphan its data."
+    cure = "Put the old secrets file back (or give the old values), or name an empty database in langfuse_postgres_database."
     try:
-        connection = postgresql.open_connection(
-            **where, **login, **postgresql.tls(options["sslmode"], options["ca_path"])
-        )
-    except postgresql.Refused:
-        return False
-    with connection:
-        found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
-    return bool(found and found[0])
+        held = claims["postgres"].holds()
+    except Failure as failure:
+        return [
+            Failure("keys_unknown", f"{failure.message} If it does, {lacks}", f"{failure.cure} If it holds one: {cure}")
+        ]
+    return [Failure("keys_lost", f"{held}, and {lacks}", cure)] if held else []
 
 
 def _words(text: str, store: Store) -> str:
-    if store.address:
-        text = text.replace(store.address, store.host)
-    variables = _KEYCLOAK if store.name == "keycloak" else _VARIABLES
+    variables: Mapping[str, str] = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
+    if store.name == "postgres" and store.options["state"] == "verified":
+        variables = {**_VARIABLES, **_OWN_ROLE}
     pattern = re.compile(rf"\b({'|'.join(variables)})\b")
     return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
 
@@ -162,20 +191,17 @@ def _version(result: Mapping[str, Any]) -> str:
     return str(result.get("version") or (result.get("server") or {}).get("version") or "")
 
 
-def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _postgres(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["postgres"]
-    verified = given["sslmode"] == "verify-full"
-    # A certificate is for the name.
-    address = given["host"] if verified else names.get(given["host"], given["host"])
     administered = bool(given["admin_user"])
     options = {
-        "login_host": address,
+        "login_host": given["host"],
         "login_port": given["port"],
         "login_user": given["admin_user"] or given["user"],
         "login_password": params["postgres_admin_password"] if administered else params["postgres_password"],
         "login_database": given["admin_database"] if administered else given["database"],
         "sslmode": given["sslmode"],
-        "ca_path": ca_path if verified else None,
+        "ca_path": ca_path if given["sslmode"] == "verify-full" else None,
         "database": given["database"],
         "role": given["user"],
         "password": params["postgres_password"],
@@ -185,32 +211,32 @@ def _postgres(params: Options, ca_path: str | None, names: Mapping[str, str]) ->
         "confirm": None,
         "needed_connections": _CONNECTIONS,
         "wait": _WAIT,
-        "state": "present",
+        "state": "present" if administered else "verified",
     }
-    ensure = postgresql_database.ensure if administered else _only_checked
-    return Store("postgres", ensure, options, given["host"], address)
+    ensure = postgresql_database.ensure if administered else _verified
+    users = _users("postgres", given["user"], given["admin_user"])
+    return Store("postgres", ensure, options, users, store_claims.postgres(options))
 
 
-def _only_checked(options: Options, _check_mode: bool) -> dict[str, Any]:
-    """Without an administrator nothing is made; what would have to be made is missing."""
-    result = postgresql_database.ensure(options, True)
-    if result["steps"]:
-        raise Failure(
-            "database_incomplete",
-            f"Database {options['database']} on {options['login_host']}:{options['login_port']} is not ready for Langfuse: "
-            f"{', '.join(result['steps'])} would be needed.",
-            "Let its owner do that, or name an administrator in login_user.",
-        )
-    return result
+def _verified(options: Options, _check_mode: bool) -> dict[str, Any]:
+    """Without an administrator nothing is made; who is not let in at all is told how it is made."""
+    try:
+        return postgresql_database.ensure(options, True)
+    except Failure as failure:
+        if failure.code in ("database_password", "database_missing"):
+            database, role = options["database"], options["role"]
+            failure.cure += (
+                f" Where they do not exist, run as a superuser: CREATE ROLE {role} LOGIN PASSWORD '...'; "
+                f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0 ENCODING 'UTF8'; "
+                f"ALTER DATABASE {database} SET timezone = 'UTC'; or name an administrator in langfuse_postgres_admin_user."
+            )
+        raise
 
 
-def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _clickhouse(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["clickhouse"]
-    parts = urlsplit(given["url"])
-    host = parts.hostname or ""
-    address = host if parts.scheme == "https" else names.get(host, host)
     options = {
-        "login_url": urlunsplit(parts._replace(netloc=f"{address}:{parts.port}")),
+        "login_url": given["url"],
         "login_user": given["admin_user"],
         "login_password": params["clickhouse_admin_password"],
         "ca_path": ca_path,
@@ -225,10 +251,12 @@ def _clickhouse(params: Options, ca_path: str | None, names: Mapping[str, str]) 
         "confirm": None,
         "wait": _WAIT,
     }
-    return Store("clickhouse", clickhouse_database.ensure, options, host, address)
+    users = _users("clickhouse", given["user"], given["admin_user"])
+    claim = store_claims.clickhouse_database(options)
+    return Store("clickhouse", clickhouse_database.ensure, options, users, claim)
 
 
-def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _redis(params: Options, ca_path: str | None, _writes: bool) -> Store:
     given = params["redis"]
     administered = bool(given["admin_user"])
     options = {
@@ -256,72 +284,78 @@ def _redis(params: Options, ca_path: str | None, names: Mapping[str, str]) -> St
         "wait": _WAIT,
     }
 
-    def located(host: str) -> str:
-        # A certificate is for the name.
-        return host if given["tls"] else names.get(host, host)
+    own, admin = (given["username"], params["redis_password"]), (given["admin_user"], params["redis_admin_password"])
+    login, cluster = admin if administered else own, given["mode"] == "cluster"
+
+    def servers() -> list[redis_servers.Server]:
+        return redis_servers.servers(given, login, params["redis_sentinel_password"], ca_path)
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        servers = redis_servers.servers(given, params["redis_sentinel_password"], ca_path, located)
-        results = [
-            redis_user.ensure({**asked, "login_host": host, "login_port": port}, check_mode) for host, port in servers
-        ]
-        return {
-            **results[0],
-            "changed": any(result["changed"] for result in results),
-            "warnings": list(dict.fromkeys(text for result in results for text in result["warnings"])),
-            "diff": [result["diff"] for result in results if result["changed"]],
-        }
+        return redis_servers.ensure_user(servers(), asked, check_mode, cluster)
 
-    host = given["host"] or ""
-    return Store("redis", ensure, options, host, located(host))
+    users = _users("redis", options["username"], given["admin_user"])
+    claim = store_claims.redis(options, login, servers, given["host"] or given["nodes"][0], cluster)
+    return Store("redis", ensure, options, users, claim)
 
 
-def _s3(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
     given = params["s3"]
-    endpoint, host, address = given["endpoint"], "", ""
-    if endpoint and endpoint.startswith("http:"):
-        parts = urlsplit(endpoint)
-        host = parts.hostname or ""
-        address = names.get(host, host)
-        endpoint = urlunsplit(parts._replace(netloc=f"{address}:{parts.port or 80}"))
     options = {
-        "endpoint_url": endpoint,
+        "endpoint_url": given["endpoint"],
         "region": given["region"],
         "path_style": given["path_style"],
         "access_key": params["s3_admin_access_key"] or params["s3_access_key"],
         "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
         "ca_path": ca_path,
         "buckets": given["buckets"],
+        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
         "wait": _WAIT,
     }
-    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"], "probe": True}
+    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
+    variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        """The administrator makes, and what counts is what the application's own key may do."""
-        result = s3_buckets.ensure(asked, check_mode)
-        if not (check_mode and result["changed"]):
-            s3_buckets.ensure(own, check_mode)
+        """The administrator makes, and what counts is what the application's own key may do: that is tried first."""
+        with _with_key(variable):
+            result = s3_buckets.ensure(asked, check_mode)
+        missing = [row["name"] for row in result["buckets"] if check_mode and "create" in row["changes"]]
+        there = [name for name in asked["buckets"] if name not in missing]
+        with _with_key("langfuse_s3_access_key"):
+            s3_buckets.accept(own, missing)
+            # What may be written is proved by writing; a run does it before another store is changed.
+            (s3_buckets.prove if writes else s3_buckets.accept)(own, there)
         return result
 
-    return Store("s3", ensure, options, host, address)
+    return Store("s3", ensure, options, claim=store_claims.s3(options))
 
 
-def _keycloak(params: Options, ca_path: str | None, names: Mapping[str, str]) -> Store:
+@contextlib.contextmanager
+def _with_key(variable: str) -> Iterator[None]:
+    """Say which of two keys was refused."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.code in ("s3_wrong_keys", "s3_denied"):
+            failure.message = f"With {variable}: {failure.message}"
+        raise
+
+
+def _keycloak(params: Options, ca_path: str | None, _writes: bool) -> Store:
     """Not a store, but there already as they are, and to be checked with them."""
     given = params["keycloak"]
-    parts = urlsplit(given["url"])
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     options = {
         **given,
         "auth_password": params["keycloak_admin_password"],
+        "auth_client_secret": params["keycloak_admin_client_secret"],
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
-        "resolve": [f"{host}:{port}:{names[host]}"] if host in names else [],
+        "resolve": [],
+        "wait": _WAIT,
     }
-    return Store("keycloak", keycloak_client.ensure, options, host)
+    return Store("keycloak", keycloak_client.ensure, options)
 
 
-_BUILDERS: Mapping[str, Callable[[Options, str | None, Mapping[str, str]], Store]] = {
+_BUILDERS: Mapping[str, Callable[[Options, str | None, bool], Store]] = {
     "postgres": _postgres,
     "clickhouse": _clickhouse,
     "redis": _redis,

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, places, records
+from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, networks, places, records
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import PROJECT
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
 
@@ -50,6 +50,7 @@ class Host:
     python_ready: bool = False
     can_make_venv: bool = True
     healthy: tuple[str, ...] = ()
+    networks: networks.Found = field(default_factory=networks.Found)
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -66,11 +67,13 @@ def observe(
     frozen: Mapping[str, str],
     requirements: str,
     wanted_places: Places,
+    joined: networks.Joined,
 ) -> Host:
     """Look at this host.
 
     ports: variable → (address, port). frozen: environment name → secret that may not change.
     requirements: what the Python environment must have been made of. wanted_places: what to look for.
+    joined: networks of others.
     """
     host = Host(
         clock_skew=time.time() - controller_time,
@@ -86,6 +89,7 @@ def observe(
     host.python_ready = records.read(directory, records.PYTHON) == requirements and _runs_here(directory)
     host.places = places.look(directory, wanted_places)
     host.missing_images = tuple(wanted_places.images)
+    host.networks = networks.Found(missing=tuple(joined.networks))
     mine: list[compose.Container] = []
     if shutil.which("docker"):
         host.docker = True
@@ -95,6 +99,7 @@ def observe(
         host.disk_gib = _free_gib(host.disk_path)
     if host.docker and not host.docker_error:
         host.missing_images = tuple(images.missing(wanted_places.images))
+        host.networks = networks.look(project, joined)
     if wanted_places.folders:
         host.disk_path = places.nearest(next(iter(wanted_places.folders.values())))
         host.disk_gib = _free_gib(host.disk_path)

@@ -58,6 +58,11 @@ class Response:
         return self.body[: limit * 4].decode("utf-8", "replace")[:limit]
 
 
+def netloc(host: str, port: int) -> str:
+    """Host and port as URLs have them: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def basic(user: str, password: str) -> str:
     """The value of an ``Authorization`` header."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -202,8 +202,8 @@ def allow_hint(url: str) -> str:
     """What lets Langfuse use a private address."""
     host = urlsplit(url).hostname
     return (
-        f"Add {host} to {ALLOW} of langfuse-web and of langfuse-worker (both; the name without port), or its address to "
-        "..._WHITELISTED_IPS or ..._WHITELISTED_IP_SEGMENTS, and apply that first."
+        f"Name {host} in langfuse_llm_allowed_hosts (what langfuse_litellm_url names is allowed already) and run site first: it "
+        f"gives web and the worker {ALLOW}."
     )
 
 
@@ -255,18 +255,18 @@ def refusal(answer: http_client.Response, url: str) -> Failure:
         return Failure("llm_address_private", f"Langfuse does not call {url}: {said}.", allow_hint(url))
     if answer.status == 400 and "DNS lookup failed" in said:
         cure = (
-            "Correct base_url, or make the name known to the container of langfuse-web (a shared network, DNS, "
-            f"extra_hosts). {allow_hint(url) if looks_private(url) else ''}"
+            "Correct base_url (langfuse_litellm_url), or make the name known to web (langfuse_compose_networks, DNS, "
+            f"langfuse_extra_hosts). {allow_hint(url) if looks_private(url) else ''}"
         )
         return Failure("llm_name_unknown", f"Langfuse does not call {url}: {said}.", cure.rstrip())
     if answer.status == 400 and "baseURL" in said:
-        return Failure("bad_option", f"Langfuse refuses base_url: {said}.", "Correct base_url.")
+        return Failure("bad_option", f"Langfuse refuses base_url: {said}.", "Correct base_url (langfuse_litellm_url).")
     if answer.status == 400:
         return Failure(
             "bad_option", f"Langfuse refuses the connection: {answer.text()}.", "Correct the option it names."
         )
     if answer.status == 500 and "ENCRYPTION_KEY" in answer.text():
-        cure = "Set ENCRYPTION_KEY (64 hexadecimal digits) on langfuse-web and langfuse-worker, equal on both."
+        cure = "Run site: it gives web and the worker the same ENCRYPTION_KEY (langfuse_encryption_key, 64 hexadecimal digits)."
         return Failure("encryption_key_missing", f"Langfuse cannot encrypt the secret: {answer.text()}.", cure)
     return trace.refusal(answer, PATH)
 

@@ -27,7 +27,7 @@ class Places:
     stores: names of the stores. folders: store → folder of its data, empty with named volumes.
     sources: paths that containers will mount. images: images that an archive has to bring.
     store_places: kind of store → where it is, `bundled` for one of the project's own. moved: kinds whose
-    data the user has moved.
+    data the user has moved. former: kind of store → how an older record may call the same place.
     """
 
     stores: Sequence[str] = ()
@@ -36,6 +36,11 @@ class Places:
     images: Sequence[str] = ()
     store_places: Mapping[str, str] = field(default_factory=dict)
     moved: Sequence[str] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
+
+    def is_known(self, store: str, before: str) -> bool:
+        """Whether the last run's place is the one that is wanted now."""
+        return before == self.former.get(store) or same(store, before, self.store_places[store])
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Seen:
 
     folders: those of the wanted ones that hold something. recorded: where the last run put the data,
     empty for named volumes, and recorded_folders: what is there, unless it is wanted too. store_places: kind
-    of store → where the last run had it, for those that it did not run itself.
+    of store → where the last run had it, for those that it did not run itself. identified: those that have
+    said who they are. written: whether there was a last run.
     """
 
     folders: tuple[str, ...] = ()
@@ -54,6 +60,8 @@ class Seen:
     may_chown: bool = True
     missing_sources: tuple[str, ...] = ()
     store_places: Mapping[str, str] = field(default_factory=dict)
+    identified: tuple[str, ...] = ()
+    written: bool = False
 
     @property
     def data_outside(self) -> tuple[str, ...]:
@@ -76,6 +84,8 @@ def look(directory: str, places: Places) -> Seen:
         may_chown=os.geteuid() == 0,
         missing_sources=tuple(path for path in places.sources if not os.path.lexists(path)),
         store_places=_pairs(stores.group(1)) if stores else {},
+        identified=tuple(records.identities(directory)),
+        written=bool(written),
     )
 
 
@@ -102,18 +112,73 @@ def findings(places: Places, seen: Seen, project: str, volumes: Sequence[str]) -
     return [*found, *_moved(places, seen), *_data(places, seen, project, volumes)]
 
 
-def _moved(places: Places, seen: Seen) -> list[dict[str, str]]:
-    """Another store starts from nothing, and the instance with it."""
-    if not seen.migrated:
-        return []
-    return [
-        finding(
-            "store_moved",
-            f"The data of {store} is at {before}, and langfuse_{store}_source and its variables say {now}",
-            f"Put them back; or move the data as docs/guides/existing-stack.md says, then set langfuse_moved_stores: [{store}]",
+def same(store: str, before: str, now: str) -> bool:
+    """Whether two places are one store: it may be written by other nodes, and older records had less in them."""
+    if store == "redis":
+        (nodes, master, prefix), (others, other_master, other_prefix) = map(_redis, (before, now))
+        return (
+            prefix == other_prefix
+            and bool(nodes & others)
+            and (master == other_master or not (master and other_master))
         )
-        for store, now in places.store_places.items()
-        if (before := seen.store_places.get(store, BUNDLED)) != now and store not in places.moved
+    if store == "s3" and before.count(" ") == 1:
+        return now.startswith(f"{before} ")
+    return before == now
+
+
+def _redis(place: str) -> tuple[set[str], str, str]:
+    """Nodes, master behind sentinels and prefix of ``node,node/master prefix``."""
+    address, _space, prefix = place.partition(" ")
+    nodes, _slash, master = address.partition("/")
+    return set(nodes.split(",")), master, prefix
+
+
+def unclear(places: Places, seen: Seen) -> dict[str, str]:
+    """Store → where the last run had it, for those that only the store itself can tell to be the same."""
+    return {
+        store: before
+        for store, before in _elsewhere(places, seen).items()
+        if store in seen.identified and _inside(store, before) == _inside(store, places.store_places[store]) != ""
+    }
+
+
+def _inside(store: str, place: str) -> str:
+    """Name of the database, or the prefix: with another one it is no question of addresses. "" for a bundled store."""
+    return place.partition(" " if store == "redis" else "/")[2]
+
+
+def unclaimed(places: Places, seen: Seen, new: bool) -> list[str]:
+    """Stores of others that this instance has not used. `new`: neither has it secrets from an earlier run."""
+    wanted = {store for store, now in places.store_places.items() if now != BUNDLED and store not in places.moved}
+    if not seen.written:
+        return sorted(wanted) if new else []
+    known = {store for store in wanted if places.is_known(store, seen.store_places.get(store, BUNDLED))}
+    return sorted(wanted - known - set(unclear(places, seen)))
+
+
+def moved(store: str, before: str, now: str) -> dict[str, str]:
+    """Another store starts from nothing, and the instance with it."""
+    return finding(
+        "store_moved",
+        f"The data of {store} is at {before}, and langfuse_{store}_source and its variables say {now}",
+        f"Put them back; or move the data as docs/guides/existing-stack.md says, then set langfuse_moved_stores: [{store}]",
+    )
+
+
+def _elsewhere(places: Places, seen: Seen) -> dict[str, str]:
+    """Store → where its data is, of those that are asked for elsewhere."""
+    before = {
+        store: seen.store_places.get(store, BUNDLED) for store in places.store_places if store not in places.moved
+    }
+    return {store: place for store, place in before.items() if seen.migrated and not places.is_known(store, place)}
+
+
+def _moved(places: Places, seen: Seen) -> list[dict[str, str]]:
+    asked = unclear(places, seen)
+    return [
+        moved(store, before, places.store_places[store])
+        for store, before in _elsewhere(places, seen).items()
+        if store not in asked
     ]
 
 

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import authorities
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "missing", "disk", "full", "other"
@@ -15,13 +15,6 @@ UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "
 DENIED, FORBIDDEN, TLS = "denied", "forbidden", "tls"
 
 VERIFYING = ("verify-ca", "verify-full")
-# Where distributions keep the authorities that a host trusts; libpq takes a file only.
-_AUTHORITIES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 # libpq gives no error code for a connection that fails. The first text found decides: with sslmode=prefer libpq tries twice
 # and says both reasons.
@@ -96,8 +89,12 @@ def connect(
     database: str,
     sslmode: str = "prefer",
     ca_path: str | None = None,
+    name: str = "",
 ) -> Any:
-    """A connection of the application. Raises Failure: psycopg_missing, database_password, database_unreachable."""
+    """A connection of the application; ``name`` is what people call the host.
+
+    Raises Failure: psycopg_missing, database_password, database_unreachable.
+    """
     options = {"host": host, "port": port, "user": user, "password": password, "dbname": database}
     try:
         return open_connection(**options, **tls(sslmode, ca_path))
@@ -105,30 +102,18 @@ def connect(
         if refused.kind == PASSWORD:
             raise Failure(
                 "database_password",
-                f"PostgreSQL on {host}:{port} refuses the password of {user}.",
+                f"PostgreSQL on {name or host}:{port} refuses the password of {user}.",
                 "Check langfuse_postgres_password.",
             ) from None
         raise Failure(
             "database_unreachable",
-            f"PostgreSQL on {host}:{port} does not answer: {refused.text}.",
-            "See: docker compose logs postgres",
+            f"PostgreSQL on {name or host}:{port} does not answer: {refused.text}.",
+            "Run diagnose, which says why; site starts a bundled PostgreSQL.",
         ) from None
-
-
-def host_authorities() -> str:
-    """The authorities that this host trusts, as PEM text; "" where none are found."""
-    for path in _AUTHORITIES:
-        try:
-            with open(path, encoding="utf-8", errors="ignore") as file:
-                return file.read().rstrip() + "\n"
-        except OSError:
-            continue
-    return ""
 
 
 def tls(sslmode: str, ca_path: str | None) -> dict[str, str]:
     """Options of a connection that encrypts, and checks the certificate against these authorities or the host's own."""
     if sslmode not in VERIFYING:
         return {"sslmode": sslmode}
-    known = next((path for path in _AUTHORITIES if os.path.exists(path)), "system")
-    return {"sslmode": sslmode, "sslrootcert": ca_path or known}
+    return {"sslmode": sslmode, "sslrootcert": ca_path or authorities.of_host() or "system"}

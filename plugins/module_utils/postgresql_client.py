@@ -16,13 +16,15 @@ from typing import Any
 from ansible_collections.llmops.langfuse.plugins.module_utils import postgresql_state as state
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
+# SQLSTATE disk_full.
+_DISK_FULL = "53100"
 _SERVER = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
        current_setting('default_transaction_read_only')::bool, current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0),
        (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()),
        r.rolname, r.rolsuper, r.rolcreaterole, r.rolcreatedb, has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
-       r.rolinherit, pg_encoding_to_char(t.encoding), t.datctype
+       r.rolinherit, pg_encoding_to_char(t.encoding), t.datctype, current_setting('TimeZone')
   FROM pg_roles r, pg_database t WHERE r.rolname = current_user AND t.datname = 'template0'
 """
 # 'SET' is a privilege of its own since PostgreSQL 16; before, every member may.
@@ -92,6 +94,12 @@ _USABLE = """
 SELECT current_setting('TimeZone'), n.oid IS NOT NULL, has_schema_privilege(n.oid, 'CREATE'), has_schema_privilege(n.oid, 'USAGE')
   FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'public'
 """
+# Whoever may connect may ask it, whatever the rights on the schema are.
+_LANGFUSE = """
+SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'public' AND c.relname = '_prisma_migrations')
+"""
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(database)s)"
 _DOING = {
     "create_role": "create the role",
     "alter_role": "change the role",
@@ -120,10 +128,11 @@ def _reading(connection: Any) -> Iterator[Any]:
 def _refused(error: Any, where: str, doing: str) -> Failure:
     # Not str(error): it may quote the statement.
     text = error.diag.message_primary or type(error).__name__
+    full = error.sqlstate == _DISK_FULL or "No space left" in text
     return Failure(
-        "database_refused",
+        "database_disk" if full else "database_refused",
         f"{where} refused to {doing}: {text} ({error.sqlstate or 'no code'}).",
-        "Mend that and run again; what was done before stays done.",
+        f"{'Free space on its disk' if full else 'Mend that'} and run again; what was done before stays done.",
         sqlstate=error.sqlstate,
     )
 
@@ -217,6 +226,18 @@ def _holds_rows(connection: Any) -> bool | None:
     return answer
 
 
+def exists(connection: Any, database_name: str) -> bool:
+    """Whether the server has the database."""
+    with _reading(connection):
+        return bool(connection.execute(_EXISTS, {"database": database_name}).fetchone()[0])
+
+
+def holds_langfuse(connection: Any) -> bool:
+    """Whether this database has the tables of an instance."""
+    with _reading(connection):
+        return bool(connection.execute(_LANGFUSE).fetchone()[0])
+
+
 def usable(connection: Any) -> str:
     """What keeps the role that signed in from migrating and running Langfuse, "" without such a thing."""
     with _reading(connection):
@@ -249,11 +270,20 @@ class Writer:
         try:
             # A lock that Langfuse holds ends in a failure, not in waiting with half of the steps done.
             connection.execute("SET lock_timeout = '15s'")
-            for statement in getattr(self, f"_{name}")(connection, detail):
+            for statement in self._statements(connection, name, detail):
                 connection.execute(statement)
         except psycopg.Error as error:
             doing = _DOING.get(name, f"set what {self._wanted.database} needs ({name})")
             raise _refused(error, f"PostgreSQL on {self._where}", doing) from None
+
+    def told(self, connection: Any, steps: list[tuple[str, Any]]) -> list[str]:
+        """The statements of these steps, for whoever has to run them by hand."""
+        made = [statement for name, detail in steps for statement in self._statements(connection, name, detail)]
+        return [f"{statement.as_string(connection)};" for statement in made]
+
+    def _statements(self, connection: Any, name: str, detail: Any) -> list[Any]:
+        found: list[Any] = getattr(self, f"_{detail}" if name == "inside" else f"_{name}")(connection, detail)
+        return found
 
     def _text(self, template: str, **parts: Any) -> Any:
         return self._sql.SQL(template).format(**self._names, **parts)

@@ -26,10 +26,12 @@ _CURES = {
     postgresql.FORBIDDEN: ("database_denied", "Let the user sign in: LOGIN, and CONNECT on the database."),
     postgresql.TLS: ("database_tls", "Correct sslmode, ca_path or the host, which must be a name in the certificate."),
     postgresql.MISSING: ("database_missing", "Set login_database to a database that exists."),
+    postgresql.DISK: ("database_disk", "Free space on its disk and run again."),
     postgresql.FULL: ("database_full", "Raise max_connections or the connection limit, or end sessions."),
     postgresql.UNREACHABLE: ("database_unreachable", "Start the server, or correct login_host and login_port."),
 }
 _PASSING = ("database_unreachable", "database_full")
+_PLANNERS = {"present": planner.present, "absent": planner.absent, "verified": planner.verified}
 
 
 def explain(refused: postgresql.Refused, where: str, user: str) -> Failure:
@@ -71,7 +73,10 @@ def check_options(params: Mapping[str, Any]) -> None:
 
 
 def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The result of the module; ``params`` are its options, all of them. Raises Failure, one for all that is wrong."""
+    """The result of the module; ``params`` are its options, all of them. Raises Failure, one for all that is wrong.
+
+    With the state ``verified``, which the module has not, the role itself looks, and what it lacks is a failure.
+    """
     check_options(params)
     return _Run(params, check_mode).result()
 
@@ -80,7 +85,8 @@ class _Run:
     def __init__(self, params: Mapping[str, Any], check_mode: bool) -> None:
         self._params = params
         self._check_mode = check_mode
-        self._present = params["state"] == "present"
+        self._state = params["state"]
+        self._present = self._state != "absent"
         self._password: str | None = params["password"] if self._present else None
         self._admin_password = params["login_password"]
         self._where = f"{params['login_host']}:{params['login_port']}"
@@ -104,8 +110,9 @@ class _Run:
             role = self._role(session, server, database)
             with self._inside_connection(role, database) as inner:
                 inside = postgresql_client.inside(inner, self._wanted, rows=not self._present) if inner else None
-            make = planner.present if self._present else planner.absent
-            plan = make(self._wanted, server, role, database, inside)
+            plan = _PLANNERS[self._state](self._wanted, server, role, database, inside)
+            if self._state == "verified" and plan.steps:
+                plan.failures.append(self._incomplete(session, server, plan))
             if plan.failures:
                 raise joined(plan.failures)
             blind = self._present and database is not None and inside is None
@@ -183,6 +190,15 @@ class _Run:
         return None
 
     # Looking
+
+    def _incomplete(self, session: Any, server: state.Server, plan: planner.Plan) -> Failure:
+        statements = postgresql_client.Writer(self._wanted, server, None, self._where).told(session, plan.steps)
+        return Failure(
+            "database_incomplete",
+            f"Database {self._wanted.database} on {self._where} is not ready for Langfuse.",
+            f"Run in it as its owner or as a superuser: {' '.join(statements)}",
+            statements=statements,
+        )
 
     def _refuse_ambiguous(self, session: Any) -> None:
         """PostgreSQL's own client and SASLprep differ in a few rare characters; such a password signs in with some clients only."""

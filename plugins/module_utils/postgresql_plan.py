@@ -106,6 +106,34 @@ def present(
     return plan
 
 
+def verified(
+    wanted: Wanted, server: Server, role: Role | None, database: Database | None, inside: Inside | None
+) -> Plan:
+    """What keeps the role, which is the one that looks, from running Langfuse; what would only be better is a notice."""
+    plan = Plan()
+    _writable(plan, server)
+    if role is not None:
+        _expires(plan, wanted, role)
+    if database is not None:
+        _encoding(plan, wanted, database)
+        if server.timezone.lower() not in UTC:
+            plan.step("role_timezone" if database.role_timezone else "timezone")
+        if database.public:
+            plan.notices.append(
+                f"Every role of this server may connect to database {wanted.database}. To have it for {wanted.role} alone: "
+                f"REVOKE CONNECT, TEMPORARY ON DATABASE {wanted.database} FROM PUBLIC."
+            )
+    if inside is not None:
+        if inside.schema is None:
+            plan.step("inside", "create_schema")
+        elif not inside.usable:
+            plan.step("inside", "grant_schema")
+        if inside.foreign_migrations:
+            _foreign_migrations(plan, wanted, inside, "Let a superuser give them to it: ALTER ... OWNER.")
+    _connections(plan, wanted, server, role, database.connection_limit if database is not None else -1)
+    return plan
+
+
 def absent(wanted: Wanted, server: Server, role: Role | None, database: Database | None, inside: Inside | None) -> Plan:
     plan = Plan()
     if database is not None:
@@ -171,15 +199,34 @@ def _role(plan: Plan, wanted: Wanted, server: Server, role: Role | None) -> None
         changes["connection_limit"] = wanted.connection_limit
     if changes:
         plan.step("alter_role", changes)
+    if changes.get("password") == OTHER and role.elsewhere and not wanted.force:
+        plan.fail(
+            "database_foreign_role",
+            f"Role {wanted.role} has another password, and things of it are in {', '.join(role.elsewhere)}: it is somebody else's.",
+            "Choose another name, or give the password that it has.",
+        )
     if role.superuser and wanted.role != server.admin:
         plan.notices.append(f"Role {wanted.role} is a superuser. Langfuse needs no more than its own database.")
-    if role.expires and not role.expired:
-        plan.notices.append(f"The password of role {wanted.role} expires at {role.expires}; Langfuse stops then.")
+    _expires(plan, wanted, role)
     if wanted.password and role.password == UNKNOWN and role.login and not role.expired:
         plan.notices.append(
             f"The password of role {wanted.role} was left as it is: it could not be compared, because {server.admin} may not read "
             "stored passwords and the server lets the role in here with any password (trust), or not at all. Under trust whoever "
             f"reaches the server is {wanted.role}. Sign in as a superuser, or set the password by ALTER ROLE."
+        )
+
+
+def _expires(plan: Plan, wanted: Wanted, role: Role) -> None:
+    if role.expires and not role.expired:
+        plan.notices.append(f"The password of role {wanted.role} expires at {role.expires}; Langfuse stops then.")
+
+
+def _encoding(plan: Plan, wanted: Wanted, database: Database) -> None:
+    if database.encoding != "UTF8":
+        plan.fail(
+            "database_encoding",
+            f"Database {wanted.database} has the encoding {database.encoding}, Langfuse needs UTF8.",
+            "Choose another name, or dump it, drop it and restore it into one made with ENCODING 'UTF8'.",
         )
 
 
@@ -196,12 +243,7 @@ def _database(plan: Plan, wanted: Wanted, server: Server, role: Role | None, dat
             f"Database {wanted.database} accepts no connections.",
             f"Allow them: ALTER DATABASE {wanted.database} ALLOW_CONNECTIONS true.",
         )
-    if database.encoding != "UTF8":
-        plan.fail(
-            "database_encoding",
-            f"Database {wanted.database} has the encoding {database.encoding}, Langfuse needs UTF8.",
-            "Choose another name, or dump it, drop it and restore it into one made with ENCODING 'UTF8'.",
-        )
+    _encoding(plan, wanted, database)
     if database.owner != wanted.role:
         if not wanted.force:
             _foreign_owner(plan, wanted, database)
@@ -230,18 +272,22 @@ def look_inside(plan: Plan, wanted: Wanted, database: Database, inside: Inside) 
         plan.step("inside", "grant_schema")
     if not inside.foreign:
         return
-    told = ", ".join(f"{owner}: {count}" for owner, count in sorted(inside.foreign.items()))
-    what = f"Objects in schema public of {wanted.database} belong to others than {wanted.role} ({told})"
     if wanted.force:
         plan.step("inside", "take_objects")
     elif inside.foreign_migrations:
-        plan.fail(
-            "database_foreign_objects",
-            f"{what}, Langfuse's tables among them, so that its migrations would fail.",
-            "Set force: true to take them over, or ALTER ... OWNER by hand.",
-        )
+        _foreign_migrations(plan, wanted, inside, "Set force: true to take them over, or ALTER ... OWNER by hand.")
     else:
-        plan.notices.append(f"{what}. Set force: true to take them over.")
+        plan.notices.append(f"{_foreign_objects(wanted, inside)}. Set force: true to take them over.")
+
+
+def _foreign_objects(wanted: Wanted, inside: Inside) -> str:
+    told = ", ".join(f"{owner}: {count}" for owner, count in sorted(inside.foreign.items()))
+    return f"Objects in schema public of {wanted.database} belong to others than {wanted.role} ({told})"
+
+
+def _foreign_migrations(plan: Plan, wanted: Wanted, inside: Inside, cure: str) -> None:
+    what = f"{_foreign_objects(wanted, inside)}, Langfuse's tables among them, so that its migrations would fail."
+    plan.fail("database_foreign_objects", what, cure)
 
 
 def _foreign_owner(plan: Plan, wanted: Wanted, database: Database) -> None:

@@ -30,7 +30,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Server:
-    """The server, and who looks at it. ``in_use`` counts sessions without the one that looks."""
+    """The server, and who looks at it. ``in_use`` counts sessions without the one that looks; ``timezone`` is that one's."""
 
     number: int
     version: str
@@ -47,6 +47,7 @@ class Server:
     inherit: bool = True
     template_encoding: str = "UTF8"
     template_ctype: str = "C.UTF-8"
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import places
+from ansible_collections.llmops.langfuse.plugins.module_utils import networks, places
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import finding
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import Host
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
@@ -34,6 +34,7 @@ class Wanted:
     postgres_version: str
     new_secrets: Sequence[str]
     places: Places = field(default_factory=Places)
+    joined: networks.Joined = field(default_factory=networks.Joined)
 
 
 def findings(host: Host, wanted: Wanted) -> list[dict[str, str]]:
@@ -44,6 +45,7 @@ def findings(host: Host, wanted: Wanted) -> list[dict[str, str]]:
         *_machine(host, wanted),
         *_data(host, wanted),
         *places.findings(wanted.places, host.places, wanted.project, host.volumes),
+        *([] if host.docker_error else networks.findings(wanted.joined, host.networks)),
     ]
 
 

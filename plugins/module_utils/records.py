@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 PROJECT = "compose.yaml"
@@ -13,6 +14,8 @@ PROJECT = "compose.yaml"
 MIGRATION = ".migration.json"
 # Digest of the project that the stores were started from and prepared for.
 STORES = ".stores.sha256"
+# What the stores of others called themselves when they were last prepared.
+IDENTITIES = ".identities.json"
 # What the Python environment was made of; written after the libraries were installed.
 PYTHON = os.path.join(".python", "requirements.txt")
 
@@ -29,6 +32,15 @@ def read(*parts: str) -> str:
 def migrated(directory: str) -> bool:
     """Whether a migration of this project has succeeded."""
     return os.path.exists(os.path.join(directory, MIGRATION))
+
+
+def identities(directory: str) -> dict[str, list[str]]:
+    """Store → what it called itself; nothing where that was not kept."""
+    try:
+        content = json.loads(read(directory, IDENTITIES))
+    except ValueError:
+        return {}
+    return {name: list(words) for name, words in content.items()} if isinstance(content, dict) else {}
 
 
 def digest(directory: str) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import DENIED, ELSEWHERE, Client, ServerError
 
-# Seconds after which a key of an interrupted probe is gone.
-_EXPIRES = 60
+# Keys of an interrupted probe are gone after 60 s.
 # What web, worker and BullMQ's scripts were seen to use, on keys of the probe's own: K0, K1, … are the same key each time.
 # Most are nothing to do for the server. Seen on Langfuse 4.16.0; HELLO, AUTH, SELECT and QUIT are left out.
 _USED = """

@@ -132,8 +132,8 @@ def refusals(found: Server, where: str, allow_eviction: bool, allow_replica: boo
     return failures
 
 
-def warnings(found: Server, where: str) -> list[str]:
-    """What an operator should know and may leave."""
+def warnings(found: Server, where: str, everywhere: bool = False) -> list[str]:
+    """What an operator should know and may leave. ``everywhere``: the caller sees to its replicas and other nodes."""
     told = []
     if found.policy not in ("noeviction", ""):
         told.append(f"{where} evicts keys ({found.policy}): jobs may vanish. Set maxmemory-policy noeviction.")
@@ -143,12 +143,12 @@ def warnings(found: Server, where: str) -> list[str]:
             f"{where} keeps no data over a restart: accepted traces that wait in its queues, and all schedules, would be "
             f"lost. {cure}, on a disk that stays."
         )
-    if found.replicas:
+    if found.replicas and not everywhere:
         told.append(
             f"{where} has {found.replicas} replicas, and users are not replicated: make the same user on each "
             "(replica: true), or a failover locks Langfuse out."
         )
-    if found.cluster:
+    if found.cluster and not everywhere:
         told.append(
             f"{where} is one node of a cluster, and each keeps its own users: make the same user on every node."
         )

@@ -106,7 +106,7 @@ class _Administrator:
             raise joined(failures)
         if absent:
             return self._remove(user)
-        self._warnings += redis_server.warnings(self._server, self._label)
+        self._warnings += redis_server.warnings(self._server, self._label, self._params["replica"])
         self._warnings += redis_server.open_default(self._user("default"), self._label)
         return self._set(user, known)
 
@@ -301,7 +301,7 @@ def _verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             client.close()
     except ServerError as error:
         raise redis_client.explain(error, where) from None
-    told = redis_server.warnings(server, where.label)
+    told = redis_server.warnings(server, where.label, params["replica"])
     if not isolated:
         told.append(
             f"User {where.user} of {where.label} may also use keys of others. Limit it to {', '.join(want.keys)}, "

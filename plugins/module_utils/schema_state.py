@@ -70,6 +70,7 @@ def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
         target["database"],
         target["sslmode"],
         target["ca_path"],
+        target["host"],
     ) as connection:
         found = connection.execute("SELECT to_regclass('public._prisma_migrations') IS NOT NULL").fetchone()
         if not found or not found[0]:
@@ -83,7 +84,7 @@ def _postgres(target: Mapping[str, Any]) -> tuple[int | None, str | None]:
 
 def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
     where = f"{target['host']}:{target['port']}"
-    url = f"{'https' if target['tls'] else 'http'}://{target['address']}:{target['port']}"
+    url = f"{'https' if target['tls'] else 'http'}://{http_client.netloc(target['address'], target['port'])}"
     keys = {"X-ClickHouse-User": target["user"], "X-ClickHouse-Key": target["password"]}
     client = http_client.Client(url, timeout=15, ca_path=target["ca_path"], headers=keys)
     try:
@@ -101,7 +102,7 @@ def _clickhouse(target: Mapping[str, Any]) -> tuple[int | None, int | None]:
         raise Failure(
             "clickhouse_down",
             f"ClickHouse on {where} does not answer: {error.detail}",
-            "See: docker compose logs clickhouse",
+            "Run diagnose, which says why; site starts a bundled ClickHouse.",
         ) from None
     finally:
         client.close()

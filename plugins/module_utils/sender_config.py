@@ -52,9 +52,18 @@ def otel_collector(document: Document, options: Mapping[str, Any]) -> None:
     if not isinstance(pipelines, Mapping) or not all(isinstance(one, MutableMapping) for one in pipelines.values()):
         raise _odd("service.pipelines", "a mapping of pipelines")
     if options["state"] == "absent":
-        for pipeline in pipelines.values():
-            if EXPORTER in (pipeline.get("exporters") or []):
-                pipeline["exporters"].remove(EXPORTER)
+        for name, pipeline in pipelines.items():
+            listed = pipeline.get("exporters")
+            if not isinstance(listed, list) or EXPORTER not in listed:
+                continue
+            if all(item == EXPORTER for item in listed):
+                raise Failure(
+                    "last_exporter",
+                    f"The pipeline {name} exports to Langfuse only, and without an exporter the Collector does not start.",
+                    f"Give {name} another exporter, or remove the pipeline, and run it again.",
+                )
+            while EXPORTER in listed:
+                listed.remove(EXPORTER)
         exporters = document.get("exporters")
         if isinstance(exporters, MutableMapping):
             exporters.pop(EXPORTER, None)

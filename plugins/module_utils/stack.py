@@ -2,46 +2,74 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another Compose project has that an instance can join: its networks, PostgreSQL, Redis and object store."""
+"""What another Compose project has that an instance can join: its networks, PostgreSQL, Redis, ClickHouse and object store."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.compose import Container
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import role_of
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 # Store → the role that its container has, and the port that it listens on.
-STORES: Mapping[str, tuple[str, int]] = {"postgres": ("postgres", 5432), "redis": ("redis", 6379), "s3": ("s3", 9000)}
+STORES: Mapping[str, tuple[str, int]] = {
+    "postgres": ("postgres", 5432),
+    "redis": ("redis", 6379),
+    "clickhouse": ("clickhouse", 8123),
+    "s3": ("s3", 9000),
+}
 # What Docker has by itself: nobody else can join them with a name.
 _NOT_JOINED = ("bridge", "host", "none")
 
 
-def describe(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """``{project, networks, names, stores: {store: {service, host, port, network}}, ambiguous}``.
+# What the instance used of the stack, in its own `compose.yaml`: JSON as one YAML text.
+_KEPT = re.compile(r"^x-langfuse-stack: '(\{.*\})'$", re.MULTILINE)
 
-    ``chosen`` names the service of a store where it cannot be told by its image. Raises Failure for a project without
-    containers, and for a service that it does not have.
-    """
+
+def kept(compose_file: str, project: str) -> dict[str, Any]:
+    """``{project, networks, stores}`` that the instance used when it was brought up, by the text of its ``compose.yaml``."""
+    found = _KEPT.search(compose_file)
+    try:
+        record = json.loads(found.group(1).replace("''", "'")) if found else {}
+    except ValueError:
+        record = {}
+    return dict(record) if record.get("project") == project else {"project": project, "networks": [], "stores": {}}
+
+
+def missing(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> list[dict[str, str]]:
+    """What is not there of the project, as ``{variable, wrong, cure}``: its containers, or a service that was named."""
     if not found:
-        raise Failure(
-            "stack_missing",
-            f"There is no Compose project {project} on this host, or it was never started.",
-            "Start it, or correct langfuse_shared_project; `docker compose ls -a` shows all.",
-        )
+        return [
+            {
+                "variable": "langfuse_shared_project",
+                "wrong": f"there is no Compose project {project} on this host, or it is down",
+                "cure": "Start it, or correct the name; `docker compose ls -a` shows all",
+            }
+        ]
+    services = sorted({container.service for container in found})
+    return [
+        {
+            "variable": f"langfuse_shared_{store}_service",
+            "wrong": f"the Compose project {project} has no service {service}",
+            "cure": f"Correct it; there are {', '.join(services)}",
+        }
+        for store, service in chosen.items()
+        if service and service not in services
+    ]
+
+
+def describe(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> dict[str, Any]:
+    """``{project, networks, names, stores: {store: {service, host, port, network, names}}, ambiguous}``.
+
+    ``chosen`` names the service of a store where it cannot be told by its image.
+    """
     stores: dict[str, Any] = {}
     ambiguous: dict[str, list[str]] = {}
     for store, (role, port) in STORES.items():
         services = _services(found, role, chosen.get(store, ""))
-        if chosen.get(store) and not services:
-            known = ", ".join(sorted({container.service for container in found}))
-            raise Failure(
-                "stack_service_missing",
-                f"The Compose project {project} has no service {chosen[store]}.",
-                f"Correct langfuse_shared_{store}_service; it has {known}.",
-            )
         if len(services) == 1:
             stores[store] = _store(services[0], port)
         elif services:
@@ -68,6 +96,7 @@ def _store(container: Container, port: int) -> dict[str, Any]:
         "host": container.service,
         "port": port,
         "network": next(iter(_networks(container)), None),
+        "names": sorted(_names(container)),
     }
 
 

@@ -22,6 +22,8 @@ READ = "/api/public/v2/observations"
 FIELDS = "core,basic,time,io,metadata,model,usage,metrics,trace_context"
 # Not sent at once nor answered within this time: Redis does not answer (authenticated requests wait for it).
 HANG = 15.0
+# Seconds between two questions whether waiting is in vain.
+_ASK_AFTER = 2.0
 
 
 class Outcome(NamedTuple):
@@ -56,13 +58,20 @@ def send_and_wait(
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    deliver: Callable[[float], http_client.Response] | None = None,
+    hopeless: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """The whole round trip within ``timeout`` seconds, or a Failure that says which part did not come."""
+    """The whole round trip within ``timeout`` seconds, or a Failure that says which part did not come.
+
+    ``deliver`` sends it on another way than to Langfuse itself, and is given the seconds that it may take. ``hopeless`` is
+    asked every two seconds whether waiting is in vain.
+    """
     began = clock()
     deadline = began + timeout
     headers = {"Authorization": authorization}
-    accepted = _send(client, headers, trace, min(HANG, max(2.0, timeout)))
-    sent_at = clock()
+    limit = min(HANG, max(2.0, timeout))
+    accepted = _send(client, headers, trace, limit) if deliver is None else deliver(limit)
+    sent_at = asked_at = clock()
     attempts = 0
     since = _since(trace)
     while True:
@@ -72,9 +81,12 @@ def send_and_wait(
         rows = _read(client, headers, trace.trace_id, since, "core", limit) if left > 0 else None
         if rows is not None and not otlp.missing(trace.expected, rows):
             break
-        if clock() >= deadline:
+        in_vain = False
+        if clock() - asked_at > _ASK_AFTER:
+            in_vain, asked_at = hopeless(), clock()
+        if in_vain or clock() >= deadline:
             absent = otlp.missing(trace.expected, rows or [])
-            raise _not_readable(trace, absent, timeout, attempts, accepted.ms)
+            raise _not_readable(trace, absent, clock() - began, attempts, accepted.ms)
         sleep(min(pause(clock() - sent_at), max(0.0, deadline - clock())))
     readable_at = clock()
     rows = _read(client, headers, trace.trace_id, since, FIELDS, min(HANG, max(1.0, deadline - clock())))

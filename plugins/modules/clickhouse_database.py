@@ -160,7 +160,7 @@ notes:
 code:
   description:
     - Stable name of what is wrong, or of the first of several. One of V(bad_option), V(clickhouse_down),
-      V(clickhouse_tls), V(clickhouse_login), V(clickhouse_denied), V(clickhouse_fixed_user), V(clickhouse_version),
+      V(clickhouse_tls), V(clickhouse_login), V(clickhouse_denied), V(clickhouse_fixed_user), V(clickhouse_foreign_user), V(clickhouse_version),
       V(clickhouse_timezone), V(clickhouse_cluster), V(clickhouse_no_database), V(clickhouse_readonly),
       V(clickhouse_setting), V(clickhouse_grants), V(clickhouse_not_empty), V(clickhouse_error).
   type: str

@@ -14,7 +14,7 @@ description:
   - Does all that lies between stores that run and an application that may start, in one process and with one look at the project.
   - The password of PostgreSQL is tried, and set from inside the container when it is refused, because the image sets it only when it
     makes its data directory. The server receives a SCRAM verifier, never the password itself.
-  - Buckets that are missing are made.
+  - Buckets that are missing are made, and what is to be set on them is set.
   - The schema is migrated by one run of the project's migration service, when the image or the stores changed since the last success
     or the bookkeeping tables say so. A schema that was left half migrated is named, with table, version and cure, and never retried.
     A migration that takes longer than O(migration_timeout) is reported and left alone, because ending it would leave the schema half migrated.
@@ -118,8 +118,12 @@ options:
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_path:
-    description: File with the CA certificates of existing stores. By default those of the host.
+    description: File with CA certificates of existing stores, beside those of the host.
     type: path
   s3:
     description: The bundled object store as this host sees it. Without it no bucket is made.
@@ -138,6 +142,18 @@ options:
         type: list
         elements: str
         required: true
+      settings:
+        description: What is set on single buckets, as M(llmops.langfuse.s3_bucket) takes it.
+        type: list
+        elements: dict
+        default: []
+      media_bucket:
+        description: The bucket that holds media, which must not expire.
+        type: str
+      media_prefix:
+        description: Where in it media are.
+        type: str
+        default: ""
   s3_access_key:
     description: Access key of the application.
     type: str
@@ -182,7 +198,7 @@ password_set:
   returned: success
   type: bool
 buckets:
-  description: The buckets that were made.
+  description: The buckets that were made or set.
   returned: success
   type: list
   elements: str
@@ -234,6 +250,7 @@ def main() -> None:
             clickhouse=dict(type="dict", required=True, options=dict(STORE, tls=dict(type="bool", default=False))),
             clickhouse_password=dict(type="str", required=True, no_log=True),
             networks=dict(type="list", elements="str", default=[]),
+            extra_hosts=dict(type="dict", default={}),
             ca_path=dict(type="path"),
             s3=dict(
                 type="dict",
@@ -241,6 +258,9 @@ def main() -> None:
                     endpoint=dict(type="str", required=True),
                     region=dict(type="str", default="us-east-1"),
                     buckets=dict(type="list", elements="str", required=True),
+                    settings=dict(type="list", elements="dict", default=[]),
+                    media_bucket=dict(type="str"),
+                    media_prefix=dict(type="str", default=""),
                 ),
             ),
             s3_access_key=dict(type="str", no_log=True),

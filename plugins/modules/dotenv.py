@@ -31,7 +31,7 @@ options:
     type: dict
     default: {}
   absent:
-    description: Names that must not be set. Nothing else is removed.
+    description: Names that must not be set. Nothing else is removed. Values that they had are never shown.
     type: list
     elements: str
     default: []
@@ -40,7 +40,7 @@ attributes:
     description: Says what would change, and whether it could be written.
     support: full
   diff_mode:
-    description: Shows the named lines only, without values of O(secret_values).
+    description: Shows the named lines only, without values of O(secret_values) and O(absent).
     support: full
 notes:
   - A name that stands there several times is set where it comes first, and the other lines go. They stay when all of
@@ -89,7 +89,7 @@ cure:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,13 +99,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 HIDDEN = "(not shown)"
 
 
-def shown(text: str, names: list[str], secret: Mapping[str, Any]) -> str:
-    """The named lines without secrets, for a diff."""
+def shown(text: str, names: list[str], hidden: Collection[str]) -> str:
+    """The named lines for a diff, without the values of ``hidden``."""
     values = dotenv.parse(text)
     lines = []
     for name in names:
         if name in values:
-            value = HIDDEN if name in secret else re.sub(r"//[^/@]*@", f"//{HIDDEN}@", values[name])
+            value = HIDDEN if name in hidden else re.sub(r"//[^/@]*@", f"//{HIDDEN}@", values[name])
             lines.append(f"{name}={value}\n")
     return "".join(lines)
 
@@ -138,11 +138,13 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         result["warnings"].append(
             f"{path} holds secrets, and everybody on this machine may read it. Give it mode 0600."
         )
+    # What is taken out may have been a secret.
+    hidden = {*params["secret_values"], *params["absent"]}
     result["diff"] = {
         "before_header": path,
         "after_header": path,
-        "before": shown(before or "", names, params["secret_values"]),
-        "after": shown(after, names, params["secret_values"]),
+        "before": shown(before or "", names, hidden),
+        "after": shown(after, names, hidden),
     }
     if changed and result["diff"]["before"] == result["diff"]["after"]:
         result["diff"]["after"] += f"# changed without being shown: {', '.join(result['names'])}\n"

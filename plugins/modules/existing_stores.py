@@ -75,6 +75,13 @@ options:
       region: {description: Region., type: str, default: us-east-1}
       path_style: {description: Whether the bucket's name stands in the path., type: bool, default: true}
       buckets: {description: Names of the buckets., type: list, elements: str, required: true}
+      settings:
+        description: What is set on single buckets, as M(llmops.langfuse.s3_bucket) takes it.
+        type: list
+        elements: dict
+        default: []
+      media_bucket: {description: 'The bucket that holds media, which must not expire.', type: str}
+      media_prefix: {description: Where in it media are., type: str, default: ''}
   s3_access_key: {description: 'Access key of the instance. Without it, what the machine may do.', type: str}
   s3_secret_key: {description: Its secret key., type: str}
   s3_admin_access_key: {description: Access key that may create buckets., type: str}
@@ -85,7 +92,8 @@ options:
     suboptions:
       url: {description: Address of Keycloak., type: str, required: true}
       auth_realm: {description: Realm of the administrator., type: str, default: master}
-      auth_username: {description: Administrator., type: str, required: true}
+      auth_client_id: {description: Client that the administrator is or uses., type: str, default: admin-cli}
+      auth_username: {description: Administrator. Without it the client itself., type: str}
       realm: {description: Realm of the client., type: str, required: true}
       client_id: {description: Name of the client., type: str, required: true}
       root_url: {description: Address of the instance., type: str, required: true}
@@ -93,15 +101,38 @@ options:
       web_origins: {description: Origins of its pages., type: list, elements: str, required: true}
       post_logout_redirect_uris: {description: Where sign-outs come back., type: list, elements: str, required: true}
       pkce: {description: Proof that sign-ins must bring., type: str, choices: [S256, none], default: S256}
+      default_scopes: {description: Scopes of the client., type: list, elements: str, default: [basic, email, profile]}
+      requested_scopes: {description: Scopes that a sign-in asks for., type: list, elements: str, default: [openid, email, profile]}
   keycloak_admin_password: {description: Password of the administrator., type: str}
+  keycloak_admin_client_secret: {description: Secret of the client that the administrator is or uses., type: str}
   keycloak_client_secret: {description: Secret of the client., type: str}
+  directory:
+    description: Directory of the project. What the stores call themselves is kept there. Without it nothing is.
+    type: path
+  places:
+    description: Where each store is, as people are told.
+    type: dict
+    default: {}
+  unclear:
+    description: Stores that had another address, each with that. One that is not the same by its own words is refused.
+    type: dict
+    default: {}
+  unclaimed:
+    description: Stores that the instance has not used. One that holds data of Langfuse is refused.
+    type: list
+    elements: str
+    default: []
   networks:
     description: Docker networks of this host on which the names of the stores are known.
     type: list
     elements: str
     default: []
+  extra_hosts:
+    description: Names with their addresses that the containers of the instance know, before any resolver.
+    type: dict
+    default: {}
   ca_certificates:
-    description: Certificates of private authorities, as PEM text.
+    description: Certificates of private authorities beside those of the host, as PEM text.
     type: str
   new_secrets:
     description: Secrets that were drawn just now. With any of them a database that has a schema is refused.
@@ -116,7 +147,9 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Checks all stores, and says what would be made.
+    description:
+      - Checks all stores, and says what would be made.
+      - Whether the instance's own key may write objects is proved by writing, so only a run tells.
   diff_mode:
     support: full
     description: Shows the difference of each store that changes.
@@ -154,11 +187,15 @@ cure:
   returned: failure
 """
 
-import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, existing_stores, postgresql
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    authorities,
+    existing_stores,
+    keycloak_client,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -197,7 +234,10 @@ def argument_spec() -> dict[str, Any]:
             endpoint=text,
             region={"type": "str", "default": "us-east-1"},
             path_style={"type": "bool", "default": True},
-            buckets={"type": "list", "elements": "str", "required": True},
+            buckets=several,
+            settings={"type": "list", "elements": "dict", "default": []},
+            media_bucket=text,
+            media_prefix={"type": "str", "default": ""},
         ),
         "s3_access_key": secret,
         "s3_secret_key": secret,
@@ -206,7 +246,8 @@ def argument_spec() -> dict[str, Any]:
         "keycloak": group(
             url=needed,
             auth_realm={"type": "str", "default": "master"},
-            auth_username=needed,
+            auth_client_id={"type": "str", "default": "admin-cli"},
+            auth_username=text,
             realm=needed,
             client_id=needed,
             root_url=needed,
@@ -214,10 +255,18 @@ def argument_spec() -> dict[str, Any]:
             web_origins=several,
             post_logout_redirect_uris=several,
             pkce={"type": "str", "choices": ["S256", "none"], "default": "S256"},
+            default_scopes=keycloak_client.SPEC["default_scopes"],
+            requested_scopes=keycloak_client.SPEC["requested_scopes"],
         ),
         "keycloak_admin_password": secret,
+        "keycloak_admin_client_secret": secret,
         "keycloak_client_secret": secret,
+        "directory": {"type": "path"},
+        "places": {"type": "dict", "default": {}},
+        "unclear": {"type": "dict", "default": {}},
+        "unclaimed": {"type": "list", "elements": "str", "default": []},
         "networks": {"type": "list", "elements": "str", "default": []},
+        "extra_hosts": {"type": "dict", "default": {}},
         "ca_certificates": text,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     }
@@ -225,13 +274,9 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    ca_path = None
-    if module.params["ca_certificates"]:
-        ca_path = os.path.join(module.tmpdir, "authorities.pem")
-        with open(ca_path, "w", encoding="utf-8") as file:
-            file.write(postgresql.host_authorities() + module.params["ca_certificates"])
     try:
-        result = existing_stores.prepare(module.params, ca_path, module.check_mode)
+        with authorities.beside_those_of_host(module.params["ca_certificates"]) as ca_path:
+            result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:
         module.fail_json(
             msg=missing_required_lib(error.name or "a library"),

@@ -15,6 +15,9 @@ author:
 description:
   - Reads the C(.env) file of something that sends to Langfuse, and compares it with the container that uses it.
   - With O(prove=true) the keys and the address of the file send a trace and read it back, and the container must have them.
+    That proves keys and address, not the client that the consumer sends with.
+  - With O(pipelines) too, another trace is sent to the OTLP receiver of the Collector in the container, and read in Langfuse. Where
+    that cannot be done (TLS, a login, a sampler, a receiver on localhost) RV(proved) says so.
   - It changes nothing.
 options:
   env_path:
@@ -29,7 +32,7 @@ options:
     type: str
     default: ""
   state:
-    description: With V(absent) the container must not have the keys.
+    description: With V(absent) the container must not have the names, or have them empty.
     type: str
     choices: [present, absent]
     default: present
@@ -39,6 +42,11 @@ options:
   service:
     description: Service whose container reads the files.
     type: str
+  pipelines:
+    description: Pipelines of an OpenTelemetry Collector, whose configuration is O(config_path), that export to Langfuse.
+    type: list
+    elements: str
+    default: []
   prove:
     description: Sends a trace. Not done in check mode.
     type: bool
@@ -95,8 +103,12 @@ url:
   description: Address that the file names.
   type: str
   returned: with O(prove)
+proved:
+  description: What was seen, as a sentence.
+  type: str
+  returned: with O(prove)
 container:
-  description: Container whose environment was compared.
+  description: Container whose environment was compared, or null without O(service).
   type: str
   returned: with O(prove)
 trace_id:
@@ -110,7 +122,8 @@ timings:
 code:
   description:
     - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(url_is_itself),
-      V(not_on_network), V(not_running), V(environment_old), V(file_unreadable), V(docker_missing), V(network_missing), and
+      V(not_on_network), V(not_running), V(environment_old), V(environment_kept), V(collector_lost),
+      V(file_unreadable), V(docker_missing), V(network_missing), and
       those of M(llmops.langfuse.langfuse_trace).
   type: str
   returned: failure
@@ -134,6 +147,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "project_directory": {"type": "path"},
             "service": {"type": "str"},
+            "pipelines": {"type": "list", "elements": "str", "default": []},
             "prove": {"type": "bool", "default": False},
             "networks": {"type": "list", "elements": "str", "default": []},
             "ca_path": {"type": "path"},

@@ -15,7 +15,7 @@ author:
 description:
   - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
     The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
-    C(media), C(sign_in), C(refusals), C(ports) and C(containers).
+    C(media), C(sign_in), C(refusals), C(ports), C(containers) and C(consumers).
   - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
     stores are looked at in any case.
   - What was seen goes through a table of rules that names causes with a stable code and a cure.
@@ -34,6 +34,23 @@ options:
     type: str
   user_password:
     description: Password of that user.
+    type: str
+  sso:
+    description:
+      - The provider that people sign in through. Web must offer it and reach it, and the provider must know web's client, its
+        callback and its secret. Nobody signs in; the provider sees a request for its login page and a code that is wrong.
+      - What this host cannot reach of the provider is not looked at.
+    type: dict
+    suboptions:
+      provider:
+        description: Its name in C(/api/auth/providers), for example V(keycloak).
+        type: str
+        required: true
+      issuer:
+        description: Its issuer as web has it, where it can be discovered. Without it, its secret is not looked at.
+        type: str
+  sso_client_secret:
+    description: The client's secret at the provider.
     type: str
   postgres:
     description: Where the application's PostgreSQL is. Needs psycopg.
@@ -157,6 +174,10 @@ options:
   worker_url:
     description: Address of the worker, for example V(http://langfuse-worker:3030).
     type: str
+  extra_hosts:
+    description: Names that the application's containers resolve to these addresses, before any resolver.
+    type: dict
+    default: {}
   closed_ports:
     description: What must not be reachable from outside.
     type: list
@@ -187,6 +208,12 @@ options:
         description: Name of the Compose project.
         type: str
         required: true
+      joined:
+        description: The Compose project of others whose stores the application uses, to say so when it is down.
+        type: dict
+        suboptions:
+          project: {description: Name of the project., type: str, required: true}
+          services: {description: Its services that are used., type: list, elements: str, default: []}
       docker:
         description: The command.
         type: str
@@ -230,6 +257,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - llmops.langfuse.api
+  - llmops.langfuse.consumers
 attributes:
   check_mode:
     description: Looks only. Nothing is written, so C(s3_write), C(trace) and C(media) are skipped.
@@ -256,6 +284,8 @@ EXAMPLES = r"""
     project_id: main
     user_email: admin@example.com
     user_password: "{{ langfuse_init_user_password }}"
+    sso: {provider: keycloak, issuer: "https://keycloak.example.com/realms/platform"}
+    sso_client_secret: "{{ langfuse_keycloak_client_secret }}"
     worker_url: http://langfuse-worker:3030
     postgres: {host: postgres, database: langfuse, user: langfuse}
     postgres_password: "{{ langfuse_postgres_password }}"
@@ -329,10 +359,19 @@ cure:
   returned: failure
 """
 
+import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, causes, containers, report
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    args,
+    authorities,
+    causes,
+    compose,
+    containers,
+    report,
+    resolver,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
@@ -354,20 +393,21 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     def states() -> list[dict[str, Any]]:
         return containers.states(docker, runtime["project"]) if docker else []
 
-    try:
-        context = Context(params, lookup, states)
-    except ValueError as error:
-        raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
-    try:
-        hops = walk.walk(context)
-    finally:
-        context.close()
+    with authorities.beside_those_of_host(authorities.read(params["ca_path"])) as bundle:
+        try:
+            context = Context({**params, "ca_bundle": bundle}, states)
+        except ValueError as error:
+            raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
+        with contextlib.closing(context), resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
+            hops = walk.walk(context)
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []
     if docker and (not healthy or params["level"] == "diagnose"):
         found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
+        if runtime["joined"]:
+            evidence["stack"] = containers.not_running(docker, **runtime["joined"])
     named = causes.diagnose(hops, evidence)
     causes.explain(hops, named)
     result = {
@@ -416,6 +456,8 @@ def argument_spec() -> dict[str, Any]:
         "project_id": text,
         "user_email": text,
         "user_password": secret,
+        "sso": group(provider=needed, issuer=text),
+        "sso_client_secret": secret,
         "postgres": group(host=needed, port=port(5432), database=needed, user=needed, sslmode=args.SSLMODE),
         "postgres_password": secret,
         "clickhouse": group(
@@ -434,15 +476,18 @@ def argument_spec() -> dict[str, Any]:
         "s3_access_key": {"type": "str", "no_log": True},
         "s3_secret_key": secret,
         "worker_url": text,
+        "extra_hosts": {"type": "dict", "default": {}},
         "closed_ports": {
             "type": "list",
             "elements": "dict",
             "default": [],
             "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
         },
+        "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,
+            joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
         ),

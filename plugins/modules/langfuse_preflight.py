@@ -95,6 +95,14 @@ options:
     type: list
     elements: str
     default: []
+  former_places:
+    description: How an earlier version wrote the same places down.
+    type: dict
+    default: {}
+  new:
+    description: Whether the instance has no secrets from an earlier run.
+    type: bool
+    default: false
   sources:
     description: Paths of the host that containers mount.
     type: list
@@ -102,6 +110,16 @@ options:
     default: []
   images:
     description: Images that must be on the host or in an archive, because nothing is pulled.
+    type: list
+    elements: str
+    default: []
+  networks:
+    description: Docker networks of others that the instance joins.
+    type: list
+    elements: str
+    default: []
+  application:
+    description: Names of the services that others find the instance by there.
     type: list
     elements: str
     default: []
@@ -178,6 +196,16 @@ data:
   returned: always
   type: list
   elements: str
+unclear:
+  description: Stores of others with another address, each with the one of the last run. Only they can tell whether they are the same.
+  returned: always
+  type: dict
+  sample: {postgres: 'db:5432/langfuse'}
+unclaimed:
+  description: Stores of others that the instance has not used yet.
+  returned: always
+  type: list
+  elements: str
 missing_images:
   description: Which of O(images) are not on the host.
   returned: always
@@ -191,7 +219,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.host import observe
-from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places
+from ansible_collections.llmops.langfuse.plugins.module_utils.networks import Joined
+from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, unclaimed, unclear
 from ansible_collections.llmops.langfuse.plugins.module_utils.preflight import Wanted, findings, packages
 
 
@@ -223,16 +252,24 @@ def main() -> None:
             folders=dict(type="dict", default={}),
             store_places=dict(type="dict", default={}),
             moved_stores=dict(type="list", elements="str", default=[]),
+            former_places=dict(type="dict", default={}),
+            new=dict(type="bool", default=False),
             sources=dict(type="list", elements="str", default=[]),
             images=dict(type="list", elements="str", default=[]),
+            networks=dict(type="list", elements="str", default=[]),
+            application=dict(type="list", elements="str", default=[]),
             controller_time=dict(type="float", required=True),
         ),
         supports_check_mode=True,
     )
     given = module.params
     places = Places(
-        *(given[name] for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores"))
+        *(
+            given[name]
+            for name in ("stores", "folders", "sources", "images", "store_places", "moved_stores", "former_places")
+        )
     )
+    joined = Joined(given["networks"], given["application"], given["stores"])
     try:
         host = observe(
             given["project"],
@@ -242,6 +279,7 @@ def main() -> None:
             given["frozen"],
             given["requirements"],
             places,
+            joined,
         )
     except Failure as failure:
         module.fail_json(**failure.as_result())
@@ -255,6 +293,7 @@ def main() -> None:
         postgres_version=given["postgres_version"],
         new_secrets=given["new_secrets"],
         places=places,
+        joined=joined,
     )
     found = findings(host, wanted)
     module.exit_json(
@@ -266,6 +305,8 @@ def main() -> None:
         packages=packages(host, wanted),
         data=list(host.data),
         missing_images=list(host.missing_images),
+        unclear=unclear(places, host.places),
+        unclaimed=unclaimed(places, host.places, given["new"]),
         healthy=list(host.healthy),
         python=sys.executable,
         python_ready=host.python_ready,

@@ -80,6 +80,7 @@ options:
   force:
     description:
       - With O(state=present), take over a database that belongs to another role, and the objects in its schema C(public).
+      - Also give a role another password that owns things in other databases.
       - With O(state=absent), drop a database that belongs to another role, or that has open sessions, which are ended.
     type: bool
     default: false
@@ -166,8 +167,8 @@ code:
   description:
     - Stable name of what is wrong. One of V(psycopg_missing), V(missing_library), V(bad_option), V(database_unreachable), V(database_full),
       V(database_password), V(database_denied), V(database_tls), V(database_missing), V(database_version), V(database_standby),
-      V(database_read_only), V(database_rights), V(database_foreign_owner), V(database_foreign_objects), V(database_encoding),
-      V(database_closed), V(database_invalid), V(database_connections), V(database_not_empty), V(database_in_use), V(database_refused),
+      V(database_read_only), V(database_rights), V(database_foreign_owner), V(database_foreign_role), V(database_foreign_objects), V(database_encoding),
+      V(database_closed), V(database_invalid), V(database_connections), V(database_not_empty), V(database_in_use), V(database_disk), V(database_refused),
       V(database_login), V(database_unusable). Where several are wrong, it is that of the first.
   type: str
   returned: failure

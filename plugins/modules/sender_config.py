@@ -28,7 +28,9 @@ options:
     choices: [litellm, otel_collector]
     required: true
   state:
-    description: V(absent) takes the callbacks, or the exporter, out again.
+    description:
+      - V(absent) takes the callbacks, or the exporter, out again. It fails where that would leave a pipeline without an
+        exporter, with which the Collector does not start.
     type: str
     choices: [present, absent]
     default: present
@@ -44,8 +46,9 @@ options:
     type: bool
   tags:
     description:
-      - Facts of each request that become tags (C(langfuse_default_tags)), such as V(cache_hit), V(proxy_base_url),
-        V(user_api_key_alias). With O(callback=langfuse) only; the other one does not read them.
+      - Facts of each request whose values become tags (C(langfuse_default_tags)), such as V(cache_hit), V(cache_key),
+        V(proxy_base_url), V(user_api_key_alias), or a key of the request's metadata. No tags of your own.
+      - With O(callback=langfuse) only; the other one does not read them.
     type: list
     elements: str
     default: []
@@ -91,7 +94,8 @@ path:
 code:
   description:
     - Stable name of what is wrong. One of V(bad_option), V(bad_file), V(file_missing), V(file_unreadable),
-      V(directory_missing), V(file_unwritable), V(pipeline_missing), V(library_missing).
+      V(directory_missing), V(file_unwritable), V(pipeline_missing), V(last_exporter),
+      V(library_missing).
   type: str
   returned: failure
 cure:

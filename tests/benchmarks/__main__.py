@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.paths import find_paths
-from tests.benchmarks import derivation, first_start, machine, objects, round_trip, second_site
+from tests.benchmarks import derivation, first_start, machine, no_op, objects, round_trip, second_site
 from tests.benchmarks.figures import Broken, Section
 from tests.benchmarks.instance import ROOT, Instance
 from tests.benchmarks.page import page
@@ -26,6 +26,7 @@ MEASUREMENTS: dict[str, Callable[[Instance], Section]] = {
     "objects": lambda _instance: objects.measure(),
     "second": second_site.measure,
     "trace": round_trip.measure,
+    "no-op": no_op.measure,
     "first": first_start.measure,
 }
 

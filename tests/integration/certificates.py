@@ -27,8 +27,8 @@ _USAGE = (
 )
 
 
-def write(directory: Path, name: str) -> None:
-    """``ca.pem``, and ``server.pem`` with ``server.key`` for a host ``name``. A container's user may read all of it."""
+def write(directory: Path, name: str, *others: str) -> None:
+    """``ca.pem``, and ``server.pem`` with ``server.key`` for a host ``name`` and ``others``. A container's user may read all of it."""
     now = dt.datetime.now(dt.UTC)
     authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name(f"authority of {name}")
@@ -45,7 +45,7 @@ def write(directory: Path, name: str) -> None:
             .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(**usage), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in (name, *others)]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
             .sign(authority, hashes.SHA256())

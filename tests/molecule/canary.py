@@ -52,6 +52,7 @@ OF_OTHER_STORES = {
 }
 OF_PROVIDERS = {
     "langfuse_keycloak_admin_password": "Canary22keycloak-admin",
+    "langfuse_keycloak_admin_client_secret": "Canary29keycloak-automation",
     "langfuse_keycloak_client_secret": "Canary23keycloak-client",
     "langfuse_sso_client_secret": f"Canary24github{AWKWARD}",
 }

@@ -1,8 +1,12 @@
-"""Removes everything of the scenario's instances, whatever state they are in. Says what there was."""
+"""Removes everything of a scenario's instances, whatever state they are in. Says what there was.
+
+`python -m tests.molecule.cleanup SCENARIO`; without a name, of all scenarios.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 
 from tests.molecule.instance import (
     BASE,
@@ -18,6 +22,8 @@ from tests.molecule.instance import (
 )
 from tests.molecule.shared import shop
 from tests.molecule.sso import identity
+
+OWNERS = {instance.home.parent.name: instance.scenario for instance in (SHARED, SSO)}
 
 
 def remove(instance: Instance) -> list[str]:
@@ -37,18 +43,26 @@ def remove(instance: Instance) -> list[str]:
     return gone
 
 
-def main() -> None:
+def main(scenario: str = "") -> None:
     for instance in (LIFE, FAULTS, PLATFORM, SHARED, SSO):
+        if scenario not in ("", instance.scenario):
+            continue
         if gone := remove(instance):
             print(f"{instance.name}: {', '.join(gone)}")
-    shop.down()
-    identity.down()
-    if BASE.exists():
-        shutil.rmtree(BASE)
-        print(BASE)
+        if instance == SHARED:
+            shop.down()
+        if instance == SSO:
+            identity.down()
+    # Each other scenario has one directory, and the default one the rest.
+    for place in sorted(BASE.iterdir()) if BASE.exists() else ():
+        if scenario in ("", OWNERS.get(place.name, LIFE.scenario)):
+            shutil.rmtree(place)
+            print(place)
+    if BASE.exists() and not any(BASE.iterdir()):
+        BASE.rmdir()
     for path in (*EPHEMERAL.glob("variables-*.json"), *EPHEMERAL.glob("given-*.json")):
         path.unlink()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

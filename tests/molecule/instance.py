@@ -51,6 +51,10 @@ class Container:
         return str(self.details["Id"])
 
     @property
+    def name(self) -> str:
+        return str(self.details["Name"]).lstrip("/")
+
+    @property
     def service(self) -> str:
         return str(self.details["Config"]["Labels"]["com.docker.compose.service"])
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import importlib
-import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -32,15 +31,14 @@ class Missing(Exception):
 class Context:
     """Options, evidence and connections of one walk.
 
+    ``params["ca_bundle"]`` is a file of the given authorities and the host's, for libraries that take one file.
     ``evidence`` maps the name of a subject to what was seen, in plain types; the rules read nothing else.
-    ``names`` finds the address of a container by its name on the project's networks, when the resolver cannot.
     ``states`` looks at the containers of the project; an empty list without a runtime.
     """
 
     def __init__(
         self,
         params: Mapping[str, Any],
-        names: Callable[[], Mapping[str, str]],
         states: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self.params = params
@@ -51,7 +49,6 @@ class Context:
         self.public_url: str = (params["public_url"] or params["url"]).rstrip("/")
         self._states = states
         self._seen: dict[str, tuple[int, float]] = {}
-        self._names = names
         self._patient_until = self._started + float(params["wait"])
         self.deadline += float(params["wait"])
         self._web: http_client.Client | None = None
@@ -124,29 +121,18 @@ class Context:
         return self.client(self.params["url"], headers)
 
     def client(self, url: str, headers: Mapping[str, str] | None = None) -> http_client.Client:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        table = dict(self.resolve)
-        table.setdefault(f"{(parts.hostname or '').lower()}:{port}", self.address(parts.hostname or "", port))
         return http_client.Client(
             url,
             timeout=self.patience,
             ca_path=self.params["ca_path"],
             validate_certs=self.params["validate_certs"],
             headers=headers,
-            resolve=table,
+            resolve=self.resolve,
         )
 
     def address(self, host: str, port: int) -> str:
-        """Where ``host`` is: an entry of ``resolve``, the resolver's own answer, or a container of that name."""
-        given = self.resolve.get(f"{host.lower()}:{port}")
-        if given:
-            return given
-        try:
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            return self._names().get(host, host)
-        return host
+        """Where ``host`` is: an entry of ``resolve``, or what the resolver makes of the name."""
+        return self.resolve.get(f"{host.lower()}:{port}", host)
 
     def close(self) -> None:
         if self._web is not None:

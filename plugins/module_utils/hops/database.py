@@ -65,12 +65,10 @@ def _direct(ctx: Context) -> Finding | None:
     record: dict[str, Any] = {"error": None, "where": f"{options['host']}:{options['port']}", "user": options["user"]}
     record["database"] = options["database"]
     ctx.evidence["postgres"] = record
-    verified = options["sslmode"] in postgresql.VERIFYING
     try:
         connection = psycopg.connect(
-            # A certificate is for the name.
-            host=options["host"] if verified else ctx.address(options["host"], options["port"]),
-            **postgresql.tls(options["sslmode"], ctx.params["ca_path"]),
+            host=options["host"],
+            **postgresql.tls(options["sslmode"], ctx.params["ca_bundle"]),
             port=options["port"],
             dbname=options["database"],
             user=options["user"],

@@ -123,7 +123,7 @@ def _connect(ctx: Context) -> Any:
         common["ssl_ca_certs"] = ctx.params["ca_path"]
         common["ssl_cert_reqs"] = "required" if ctx.params["validate_certs"] else "none"
     login = {"username": options["username"], "password": ctx.params["redis_password"] or None}
-    nodes = [(ctx.address(host, port), port) for host, port in map(node_address, options["nodes"])]
+    nodes = [node_address(node) for node in options["nodes"]]
     if options["mode"] == "cluster":
         start = [library("redis.cluster").ClusterNode(*node) for node in nodes]
         return redis.RedisCluster(startup_nodes=start, **common, **login)
@@ -132,8 +132,7 @@ def _connect(ctx: Context) -> Any:
         own = {"username": options["sentinel_username"], "password": ctx.params["redis_sentinel_password"] or None}
         sentinel = library("redis.sentinel").Sentinel(nodes, sentinel_kwargs={**common, **own}, **common, **login)
         return sentinel.master_for(options["sentinel_master"])
-    host, port = options["host"], options["port"]
-    return redis.Redis(host=ctx.address(host, port), port=port, **common, **login)
+    return redis.Redis(host=options["host"], port=options["port"], **common, **login)
 
 
 def look_again(ctx: Context) -> None:

@@ -11,9 +11,10 @@ import datetime
 import hashlib
 import secrets
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import uploads
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
     FAILED,
     OK,
@@ -26,15 +27,14 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import (
 )
 
 CONTENT_TYPE = "text/plain"
-CHECKSUM = "x-amz-checksum-sha256"
 
 
 def origin(url: str) -> str:
     """Scheme, host and port, default ports left out."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}{port}"
+    where = http_client.netloc((parts.hostname or "").lower(), parts.port or default or 0)
+    return f"{parts.scheme}://{where.rpartition(':')[0] if parts.port in (None, default) else where}"
 
 
 def browser_may(public_url: str, upload_url: str) -> bool:
@@ -56,12 +56,12 @@ def s3_write(ctx: Context) -> Finding:
     if not ctx.writes:
         return Finding(SKIPPED, "check mode writes nothing")
     where = s3.Where(
-        _reachable(ctx, options["endpoint"]),
+        options["endpoint"],
         options["region"],
         options["path_style"],
         ctx.params["s3_access_key"],
         ctx.params["s3_secret_key"],
-        ctx.params["ca_path"],
+        ctx.params["ca_bundle"],
         ctx.params["validate_certs"],
     )
     record = ctx.evidence["s3"] = []
@@ -85,21 +85,8 @@ def s3_write(ctx: Context) -> Finding:
     return Finding(OK, f"{', '.join(buckets)}: written, read, presigned, deleted")
 
 
-def _reachable(ctx: Context, endpoint: str | None) -> str | None:
-    """The endpoint with the address of the container where its name does not resolve here."""
-    if not endpoint:
-        return endpoint
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = ctx.address(host, port)
-    if address == host or parts.scheme == "https":
-        return endpoint
-    return urlunsplit(parts._replace(netloc=f"{address}:{port}"))
-
-
 def media(ctx: Context) -> Finding:
-    """Ask Langfuse for an upload URL, try it with a wrong checksum, upload, download, compare."""
+    """Ask Langfuse for an upload URL, try it with what must be refused, upload, download, compare."""
     if not ctx.params["secret_key"]:
         return Finding(SKIPPED, "no keys given")
     if not ctx.writes:
@@ -132,20 +119,18 @@ def _media(ctx: Context, record: dict[str, Any]) -> Finding:
     record.update(origin=origin(upload), own_origin=origin(upload) == origin(ctx.public_url))
     record["browser_may"] = browser_may(ctx.public_url, upload)
     page = origin(ctx.public_url)
-    signed = {"Content-Type": CONTENT_TYPE, CHECKSUM: checksum, "Origin": page}
-    forged = {**signed, CHECKSUM: base64.b64encode(hashlib.sha256(b"forged").digest()).decode()}
-    target = _target(upload)
-    store = ctx.client(origin(upload))
+    wanted = uploads.upload(upload, CONTENT_TYPE, checksum)
+    store = ctx.client(origin(upload), {"Origin": page})
     try:
         if not record["own_origin"]:
-            record["cors"] = _preflight(ctx, store, target, page)
+            record["cors"] = _preflight(ctx, store, wanted, page)
         record["step"] = "forged upload"
-        refused = store.request("PUT", target, body, forged, ctx.patience)
+        refused = store.request("PUT", wanted.forged_target, body, wanted.forged_headers, ctx.patience)
         if refused.status < 400:
-            return _stop(record, "forged upload", refused, "accepted an upload with a wrong checksum")
+            return _stop(record, "forged upload", refused, f"accepted an upload with {wanted.forgery}")
         record["step"] = "upload"
-        put = store.request("PUT", target, body, signed, ctx.patience)
-        if put.status not in (200, 204):
+        put = store.request("PUT", wanted.target, body, wanted.headers, ctx.patience)
+        if put.status not in (200, 201, 204):
             return _stop(record, "upload", put)
         record["step"] = "confirm"
         done = {"uploadedAt": _now(), "uploadHttpStatus": put.status, "uploadHttpError": None}
@@ -158,7 +143,7 @@ def _media(ctx: Context, record: dict[str, Any]) -> Finding:
         link = str((shown.json() or {}).get("url") or "")
         if shown.status != 200 or not link:
             return _stop(record, "download", shown)
-        fetched = store.request("GET", _target(link), None, {"Origin": page}, ctx.patience)
+        fetched = store.request("GET", uploads.target(link), None, None, ctx.patience)
         if fetched.status != 200:
             return _stop(record, "download", fetched)
         if fetched.body != body:
@@ -170,17 +155,16 @@ def _media(ctx: Context, record: dict[str, Any]) -> Finding:
         return Finding(WARNING, f"works, but browsers refuse {record['origin']} (content-security policy)")
     if record.get("cors") is False:
         return Finding(WARNING, f"works, but {record['origin']} does not allow uploads from {page} (CORS)")
-    return Finding(OK, f"uploaded to and read from {record['origin']}; a wrong checksum was refused")
+    return Finding(OK, f"uploaded to and read from {record['origin']}; {wanted.forgery} was refused")
 
 
-def _preflight(ctx: Context, store: http_client.Client, target: str, page: str) -> bool:
+def _preflight(ctx: Context, store: http_client.Client, wanted: uploads.Upload, page: str) -> bool:
     """What a browser asks before it uploads to another origin."""
     asked = {
-        "Origin": page,
         "Access-Control-Request-Method": "PUT",
-        "Access-Control-Request-Headers": f"content-type,{CHECKSUM}",
+        "Access-Control-Request-Headers": ",".join(wanted.asked),
     }
-    answer = store.request("OPTIONS", target, None, asked, ctx.patience)
+    answer = store.request("OPTIONS", wanted.target, None, asked, ctx.patience)
     return answer.status < 300 and answer.headers.get("access-control-allow-origin") in ("*", page)
 
 
@@ -188,11 +172,6 @@ def _stop(record: dict[str, Any], step: str, answer: http_client.Response, why: 
     text = why or s3.xml_code(answer.text(900)) or answer.text(160)
     record.update(step=step, status=answer.status, text=text)
     return Finding(FAILED, f"{step}: {answer.status} {text}")
-
-
-def _target(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _now() -> str:

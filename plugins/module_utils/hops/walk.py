@@ -20,6 +20,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
+    consumers,
     database,
     queue,
     runtime,
@@ -68,7 +69,8 @@ def send_trace(ctx: Context) -> Finding:
     patience = max(1.0, min(float(ctx.params["trace_timeout"]), ctx.left))
     try:
         with contextlib.closing(ctx.new_web()) as client:
-            outcome = trace.send_and_wait(client, ctx.authorization["Authorization"], built, patience)
+            authorization = ctx.authorization["Authorization"]
+            outcome = trace.send_and_wait(client, authorization, built, patience, hopeless=lambda: _nobody_works(ctx))
     except Failure as failure:
         record.update(code=failure.code, text=failure.message[:300])
         if failure.code == "not_readable":
@@ -100,7 +102,13 @@ HOPS = (
     Hop("refusals", web.refusals, ("web",)),
     Hop("ports", web.ports),
     Hop("containers", runtime.containers),
+    Hop("consumers", consumers.consumers),
 )
+
+
+def _nobody_works(ctx: Context) -> bool:
+    """Whether no worker can come up any more, so that waiting for the trace is in vain."""
+    return runtime.hopeless(ctx.states(), "worker")
 
 
 class Outcome(NamedTuple):

@@ -43,8 +43,8 @@ class Evidence:
         return any(self._status.get(hop) == "failed" for hop in hops)
 
     def only(self, hop: str) -> bool:
-        """Whether this hop failed and no other did."""
-        return [name for name, status in self._status.items() if status == "failed"] == [hop]
+        """Whether this hop failed and no other of Langfuse itself did."""
+        return [name for name, status in self._status.items() if status == "failed" and name != "consumers"] == [hop]
 
     def ok(self, hop: str) -> bool:
         return self._status.get(hop) in ("ok", "warning")

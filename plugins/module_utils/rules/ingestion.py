@@ -2,11 +2,17 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Causes in what is asked of a running Langfuse: keys, traces, media, sign-in, and what must be closed."""
+"""Causes in what is asked of a running Langfuse: keys, traces, media, and what must be closed."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, line
+
+_ERROR = re.compile(r"error|fatal|panic|exception|denied|refused", re.IGNORECASE)
 
 
 def negative_key_cache(e: Evidence) -> Found | None:
@@ -54,8 +60,8 @@ def key_wrong_project(e: Evidence) -> Found | None:
 DROPPED = r"Max attempts reached, dropped (?P<count>\d+)"
 DROPPED_CAUSE = "The worker dropped {count} accepted rows, because ClickHouse was away for longer than its attempts."
 DROPPED_CURE = (
-    "Replay them from the event bucket (POST /api/admin/ingestion-replay), and set "
-    "LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS=600 on the worker."
+    "Replay them from the event bucket (POST /api/admin/ingestion-replay, with langfuse_admin_api_enabled: true), set "
+    "langfuse_ingestion_clickhouse_max_attempts: 600 and run site."
 )
 
 
@@ -117,20 +123,6 @@ def media_cors(e: Evidence) -> Found | None:
     return None
 
 
-def sign_in_failed(e: Evidence) -> Found | None:
-    fact = e.of("sign_in")
-    if not fact or not e.failed("sign_in") or (fact.get("status") or 0) >= 500 or fact.get("kind"):
-        return None
-    person = e.of("postgres").get("person") or {}
-    if person and not person.get("found"):
-        reason = "PostgreSQL holds no such user"
-    elif fact.get("error"):
-        reason = f"Langfuse says {fact['error']}"
-    else:
-        reason = e.detail("sign_in")
-    return {"reason": reason, "seen": f"step {fact.get('step')}, status {fact.get('status')}"}
-
-
 def not_refused(e: Evidence) -> Found | None:
     accepted = [f"{row['request']}: {row['status']}" for row in e.rows("refusals") if (row["status"] or 500) < 400]
     return {"seen": "; ".join(accepted)} if accepted else None
@@ -143,7 +135,16 @@ def too_slow(e: Evidence) -> Found | None:
 
 def container_unsound(e: Evidence) -> Found | None:
     told = e.lines("unsound")
-    return {"containers": "; ".join(told), "seen": ""} if told and e.only("containers") else None
+    if not told or not e.only("containers"):
+        return None
+    logs = [item["log"] for item in e.rows("containers") if any(one.startswith(f"{item['name']} ") for one in told)]
+    return {"containers": "; ".join(told), "seen": next((_last(log) for log in logs if log), "")}
+
+
+def _last(log: Sequence[Mapping[str, Any]]) -> str:
+    """The last line that tells of an error, else the last one."""
+    lines = [str(row["text"]) for row in log if str(row["text"]).strip()] or [""]
+    return next((text for text in reversed(lines) if _ERROR.search(text)), lines[-1])
 
 
 def port_open(e: Evidence) -> Found | None:
@@ -167,37 +168,39 @@ RULES = (
         "key",
         key_wrong_secret,
         "The public key exists, but this is not its secret.",
-        "Use the secret it was created with. LANGFUSE_INIT_PROJECT_SECRET_KEY does not change an existing key: set a new "
-        "public and a new secret key to rotate.",
+        "Put the old langfuse_init_project_secret_key back into the secrets file: an existing key keeps the secret it "
+        "was made with. To rotate, set a new langfuse_init_project_public_key and a new secret, and run site.",
     ),
     Rule(
         "key_missing",
         "key",
         key_missing,
         "Langfuse does not know this key.",
-        "Set LANGFUSE_INIT_ORG_ID, LANGFUSE_INIT_PROJECT_ID, LANGFUSE_INIT_PROJECT_PUBLIC_KEY and _SECRET_KEY on web "
-        "(without the organization's id the others are ignored) and restart it; or create the key in the interface.",
+        "Restart web with `docker restart`: it makes the project and its keys when it starts. If it does not, run "
+        "site, which gives it both (langfuse_init_project_public_key and the secret); or create the key in the "
+        "interface.",
     ),
     Rule(
         "key_wrong_public",
         "key",
         key_wrong_public,
         "The secret key is right and the public key is wrong: Langfuse accepts that, SDKs that use the public key do not.",
-        "Correct the public key to the one that belongs to this secret.",
+        "Correct langfuse_init_project_public_key to the one that belongs to this secret, and run site.",
     ),
     Rule(
         "key_wrong_project",
         "key",
         key_wrong_project,
         "The key belongs to project {projects}, not to the expected one.",
-        "Use the project's own keys, or correct project_id.",
+        "Use the project's own keys, or correct langfuse_init_project_id.",
     ),
     Rule(
         "read_api_closed",
         "trace",
         read_api_closed,
         "Web does not serve the read API of v4.",
-        "Set LANGFUSE_MIGRATION_V4_ALLOW_PREVIEW_OPT_IN=true and LANGFUSE_MIGRATION_V4_WRITE_MODE=events_only on web.",
+        "Take LANGFUSE_MIGRATION_V4_ALLOW_PREVIEW_OPT_IN and LANGFUSE_MIGRATION_V4_WRITE_MODE out of "
+        "langfuse_extra_env and langfuse_web_extra_env (or set them to true and events_only there), and run site.",
     ),
     Rule(
         "clickhouse_rows_dropped",
@@ -221,7 +224,7 @@ RULES = (
         "trace",
         trace_different,
         "The trace came back different in {fields}.",
-        "Web and worker must be of the same version; compare their images.",
+        "Run site: it gives web and worker the images of one langfuse_version.",
     ),
     Rule(
         "legacy_sdk",
@@ -230,7 +233,7 @@ RULES = (
         "A client of Langfuse v3 (Python SDK v2, JavaScript SDK v3) is still in use: in events_only mode its traces are "
         "answered 207, each event refused with 400, and nothing is stored.",
         "Upgrade that client to Python SDK 4 or JavaScript SDK 5, or to OTLP; as a bridge set "
-        "LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on web and worker.",
+        "LANGFUSE_MIGRATION_V4_WRITE_MODE to dual in langfuse_extra_env and run site.",
         WARNING,
     ),
     Rule(
@@ -238,8 +241,8 @@ RULES = (
         "media",
         media_endpoint_unreachable,
         "The address in upload URLs, {origin}, cannot be reached.",
-        "Set LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT of web to an address that browsers and SDKs reach (the application's own "
-        "origin), and let the proxy pass the bucket's path to the store with the Host header kept.",
+        "Set langfuse_s3_public_endpoint to an address that browsers and SDKs reach (the application's own origin), "
+        "let the proxy pass the bucket's path to the store with the Host header kept, and run site.",
         unless=("s3_down",),
     ),
     Rule(
@@ -247,8 +250,8 @@ RULES = (
         "media",
         media_refused,
         "Media fail at {step}: {said}.",
-        "Check LANGFUSE_S3_MEDIA_UPLOAD_BUCKET and its keys on web; a proxy must keep Host, Content-Type and "
-        "x-amz-checksum-sha256 as they were signed.",
+        "Run site: it gives web the bucket (langfuse_s3_media_bucket) and its keys. A proxy must keep Host, "
+        "Content-Type and x-amz-checksum-sha256 as they were signed.",
         unless=("s3_wrong_keys", "s3_bucket_missing", "s3_down", "s3_refused", "redis_down", "database_unreachable"),
     ),
     Rule(
@@ -256,7 +259,8 @@ RULES = (
         "media",
         media_origin_blocked,
         "Uploads from the interface are blocked: the application's content-security policy does not allow {origin}.",
-        "Serve the media bucket under the application's own origin, and set LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT of web to it.",
+        "Serve the media bucket under the application's own origin, set langfuse_s3_public_endpoint to it, and run "
+        "site.",
         WARNING,
     ),
     Rule(
@@ -264,17 +268,10 @@ RULES = (
         "media",
         media_cors,
         "The bucket at {origin} does not allow uploads from the interface's origin (CORS); SDKs are not affected.",
-        "Allow PUT, GET and HEAD from the origin of NEXTAUTH_URL with content-type and x-amz-checksum-sha256 in the "
-        "bucket's CORS rules.",
+        "Write the origin of langfuse_public_url into langfuse_s3_cors_origins, and run site; where the key may not set that, "
+        "allow it PUT, GET and HEAD with content-type and x-amz-checksum-sha256 (at Azure x-ms-blob-type) in the bucket's CORS "
+        "rules.",
         WARNING,
-    ),
-    Rule(
-        "sign_in_failed",
-        "sign_in",
-        sign_in_failed,
-        "The first user cannot sign in: {reason}.",
-        "LANGFUSE_INIT_USER_PASSWORD acts only when the user is created; reset the password, or correct user_email and "
-        "user_password. NEXTAUTH_URL must be the address in the browser.",
     ),
     Rule(
         "not_refused",
@@ -288,20 +285,21 @@ RULES = (
         "trace",
         too_slow,
         "The check ran out of its {timeout} s before hop {hop}.",
-        "Look at the slow hops before it, or raise timeout.",
+        "Look at the slow hops before it.",
     ),
     Rule(
         "port_open",
         "ports",
         port_open,
         "Reachable from outside: {open}.",
-        "Publish it on 127.0.0.1 only, or not at all, and recreate the container.",
+        "Publish it on 127.0.0.1 only, or not at all: correct langfuse_bind_address or langfuse_compose_overrides, "
+        "and run site.",
     ),
     Rule(
         "container_unsound",
         "containers",
         container_unsound,
         "All that was tried works, but {containers}.",
-        "Read its log (`docker logs` with this name) and mend what it says; `docker compose up -d` starts what ended.",
+        "Run site, which starts what ended. Where it ends again, mend what its last line says.",
     ),
 )

@@ -60,7 +60,8 @@ def web_stuck_500(e: Evidence) -> Found | None:
         return None
     name = variable(e, "web")
     what = f"{name} is invalid" if name else "its start failed (environment, headless init, or PostgreSQL away)"
-    cure = f"Correct {name}" if name else "Read the first error in its log and mend it"
+    places = "langfuse_extra_env, langfuse_web_extra_env and langfuse_compose_overrides"
+    cure = f"Take {name} out of {places}, or correct it there" if name else "Mend the first error of its log"
     found = line(e.log(r"Invalid environment variables|Error:.*", "web", age=DAY)) or {}
     return {"what": what, "mend": cure, "seen": found.get("seen", e.of("web").get("text"))}
 
@@ -181,56 +182,57 @@ RULES = (
         "name",
         name_unresolved,
         "The name {host} does not resolve where this runs.",
-        "Create its DNS record, or give the address in resolve (host:port:address).",
+        "Create its DNS record, or correct langfuse_public_url.",
     ),
     Rule(
         "tls_failed",
         "web",
         tls_failed,
         "TLS with {where} fails.",
-        "Set ca_path to the CA of the certificate, or renew the certificate.",
+        "Name its authority in langfuse_ca_certificates, or renew the certificate.",
     ),
     Rule(
         "out_of_memory",
         "web",
         out_of_memory,
         "The {role} runs out of memory.",
-        "Give web at least 1.5 GiB and the worker 768 MiB, or set NODE_OPTIONS=--max-old-space-size below the limit.",
+        "Raise langfuse_{role}_memory (web needs at least 1536 MiB, the worker 768) and run site.",
     ),
     Rule(
         "init_failed",
         "web",
         init_failed,
         "The headless init failed: LANGFUSE_INIT_USER_PASSWORD is shorter than 8 characters. Web answers 500 on every path.",
-        "Set a LANGFUSE_INIT_USER_PASSWORD of 8 characters or more and restart web.",
+        "Set a langfuse_init_user_password of 8 characters or more and run site.",
     ),
     Rule(
         "web_stuck_500",
         "web",
         web_stuck_500,
         "Web answers 500 on every path and will for ever: {what}.",
-        "{mend}, then restart web; it does not end by itself.",
+        "{mend}, and run site: web does not get out of this by itself.",
     ),
     Rule(
         "web_down",
         "port",
         web_down,
         "Langfuse web does not answer at {where}: {state}.",
-        "Read its log, mend the first error and start it; set HOSTNAME=0.0.0.0 for it.",
+        "Run site: it writes its environment anew and starts it. Where it ends again, mend the first error of its log.",
     ),
     Rule(
         "worker_invalid_env",
         "worker",
         worker_invalid_env,
         "The worker refuses its environment and ends: {variable} is invalid.",
-        "Correct {variable} (switches take exactly true or false) and start the worker.",
+        "Take {variable} out of langfuse_extra_env, langfuse_worker_extra_env and langfuse_compose_overrides, or "
+        "correct it there (switches take exactly true or false), and run site.",
     ),
     Rule(
         "worker_down",
         "worker",
         worker_down,
         "The worker does not run ({state}): traces are accepted and wait in Redis.",
-        "Start the worker. Nothing is lost as long as Redis and the event bucket keep their data.",
+        "Run site, which starts it. Nothing is lost as long as Redis and the event bucket keep their data.",
         unless=("worker_invalid_env",),
     ),
     Rule(
@@ -238,14 +240,16 @@ RULES = (
         "worker",
         worker_unhealthy,
         "The worker cannot reach PostgreSQL or Redis.",
-        "Correct DATABASE_URL or REDIS_HOST, REDIS_PORT, REDIS_AUTH of the worker; they must equal those of web.",
+        "Run site: it gives the worker the same addresses and passwords as web. Where that changes nothing, the "
+        "worker has no way to them: compare its networks with those of web.",
     ),
     Rule(
         "settings_differ",
         "worker",
         settings_differ,
         "Web and worker have different values of {variable}: {values}.",
-        "Give both the same value and recreate them.",
+        "Take {variable} out of langfuse_web_extra_env, langfuse_worker_extra_env and langfuse_compose_overrides, and "
+        "run site, which gives both the same.",
         WARNING,
         ("trace", "worker", "queue"),
     ),
@@ -254,8 +258,8 @@ RULES = (
         "worker",
         worker_not_consuming,
         "The worker runs but takes no jobs.",
-        "Restart the worker. Compare REDIS_HOST, REDIS_KEY_PREFIX and REDIS_CLUSTER_ENABLED of web and worker: they must "
-        "be equal.",
+        "Restart it with `docker restart`. If that does not help, run site: it gives web and worker the same "
+        "REDIS_HOST, REDIS_KEY_PREFIX and REDIS_CLUSTER_ENABLED.",
         unless=("worker_invalid_env", "worker_down", "settings_differ"),
     ),
     Rule(
@@ -263,7 +267,8 @@ RULES = (
         "port",
         hostname_unset,
         "HOSTNAME of {service} is not 0.0.0.0: it listens on the container's own address only, probes on 127.0.0.1 fail.",
-        "Set HOSTNAME=0.0.0.0 on web and worker and recreate them.",
+        "Run site, which sets HOSTNAME=0.0.0.0 for web and worker; langfuse_compose_overrides must not set it "
+        "otherwise.",
         WARNING,
         ("port", "web", "worker"),
     ),

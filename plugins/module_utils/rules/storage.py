@@ -96,38 +96,43 @@ RULES = (
         "clickhouse",
         clickhouse_password,
         "ClickHouse refuses the password of user {user}.",
-        "Correct CLICKHOUSE_PASSWORD on web and worker, or the user's password in ClickHouse; use [A-Za-z0-9] only, the "
-        "migration tool does not encode it.",
+        "Run site: it writes the password of a bundled ClickHouse, and sets that of a user for which "
+        "langfuse_clickhouse_admin_user is given. Otherwise correct langfuse_clickhouse_password (letters and digits "
+        "only: the migration tool does not encode it).",
     ),
     Rule(
         "clickhouse_database_missing",
         "clickhouse",
         clickhouse_database_missing,
         "ClickHouse has no such database.",
-        "Create it (CREATE DATABASE) before the migration runs, or correct CLICKHOUSE_DB.",
+        "Give it its name back where it was renamed. Otherwise correct langfuse_clickhouse_database, or run site, "
+        "which makes an empty one where langfuse_clickhouse_admin_user is given.",
     ),
     Rule(
         "clickhouse_down",
         "clickhouse",
         clickhouse_down,
         "ClickHouse does not answer at {where}. Web and worker stay healthy, but nothing is stored or read.",
-        "Start ClickHouse, or correct CLICKHOUSE_URL. Then replay what was accepted meanwhile from the event bucket.",
+        "Start it (site starts a bundled one), or correct langfuse_clickhouse_host and langfuse_clickhouse_port and "
+        "run site. The worker then writes what waits; what it gave up meanwhile is replayed from the event bucket.",
     ),
     Rule(
         "dirty_schema_clickhouse",
         "clickhouse",
         dirty_schema_clickhouse,
         "Migration {version} failed half-way: table schema_migrations is dirty at version {version}, every start refuses.",
-        "Look what it did, then run in the web image: migrate -source file://packages/shared/clickhouse/migrations/... "
-        "-database $CLICKHOUSE_MIGRATION_URL force {before}, and migrate again.",
+        "Look what it did, then run in the web image: migrate -source "
+        "file://packages/shared/clickhouse/migrations/... -database $CLICKHOUSE_MIGRATION_URL force {before}, and run "
+        "site, which migrates again.",
     ),
     Rule(
         "clickhouse_lost_rows",
         "clickhouse",
         clickhouse_lost_rows,
         "ClickHouse {version} reads the times of Langfuse up to 4.16 as seconds: traces are accepted and lost.",
-        "Set input_format_read_datetime_number_as_raw_value to 1 in the profile of the application's user, or run "
-        "ClickHouse 26.7 or older. No restart of Langfuse is needed.",
+        "Run site: it sets input_format_read_datetime_number_as_raw_value to 1 for a bundled ClickHouse, and where "
+        "langfuse_clickhouse_admin_user is given. Otherwise set it in the profile of the user, or run ClickHouse 26.7 "
+        "or older. Langfuse needs no restart.",
     ),
     Rule(
         "clickhouse_timezone",
@@ -141,7 +146,7 @@ RULES = (
         "clickhouse",
         lambda e: {"seen": e.of("clickhouse").get("where")} if e.of("clickhouse").get("native_closed") else None,
         "ClickHouse does not listen on its native port, which CLICKHOUSE_MIGRATION_URL needs: the next upgrade will fail.",
-        "Open tcp_port 9000 to web, or correct CLICKHOUSE_MIGRATION_URL.",
+        "Open tcp_port 9000 to web, or correct langfuse_clickhouse_native_port.",
         WARNING,
     ),
     Rule(
@@ -149,22 +154,23 @@ RULES = (
         "s3_write",
         s3_rule(("s3_wrong_keys",), "SignatureDoesNotMatch|InvalidAccessKeyId"),
         "The object store refuses the keys for bucket {bucket}.",
-        "Correct LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID and _SECRET_ACCESS_KEY (and those of MEDIA_UPLOAD) on web and "
-        "worker; a proxy in front of the store must keep the Host header.",
+        "Run site: it writes the keys of a bundled store, and those of web and worker. Otherwise correct "
+        "langfuse_s3_access_key and langfuse_s3_secret_key; a proxy in front of the store must keep the Host header.",
     ),
     Rule(
         "s3_bucket_missing",
         "s3_write",
         s3_rule(("s3_bucket_missing",), "NoSuchBucket"),
         "Bucket {bucket} does not exist. Langfuse creates none.",
-        "Create it, or correct LANGFUSE_S3_EVENT_UPLOAD_BUCKET and LANGFUSE_S3_MEDIA_UPLOAD_BUCKET.",
+        "Run site: it makes the bucket of a bundled store, and where langfuse_s3_admin_access_key is given. Otherwise "
+        "create it, or correct langfuse_s3_events_bucket and langfuse_s3_media_bucket.",
     ),
     Rule(
         "s3_down",
         "s3_write",
         s3_rule(("s3_down", "s3_tls", "s3_not_ready")),
         "The object store does not answer. Traces are refused with 500, and SDKs do not send them again.",
-        "Start the store, or correct LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT on web and worker.",
+        "Start it (site starts a bundled one), or correct langfuse_s3_endpoint and run site.",
     ),
     Rule(
         "s3_refused",
@@ -178,7 +184,9 @@ RULES = (
         "trace",
         lambda e: {"seen": e.of("trace").get("text")} if e.of("trace").get("code") == "s3_upload_failed" else None,
         "Langfuse web cannot write into the event bucket.",
-        "Compare LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT, _BUCKET, _ACCESS_KEY_ID and _SECRET_ACCESS_KEY of web with the store.",
+        "Run site: it writes address, bucket and keys of web as langfuse_s3_endpoint, langfuse_s3_events_bucket, "
+        "langfuse_s3_access_key and langfuse_s3_secret_key say. The store is looked at from this host; web itself may "
+        "have no way to it.",
         unless=("s3_wrong_keys", "s3_bucket_missing", "s3_down", "s3_refused"),
     ),
 )

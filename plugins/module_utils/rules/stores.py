@@ -14,6 +14,14 @@ PROOFS = ("port", "web", "database", "key", "worker", "trace", "media")
 STORE_FULL = ("XMinioStorageFull", "507", "InsufficientStorage")
 
 
+def stack_down(e: Evidence) -> Found | None:
+    record = e.of("stack")
+    down = record.get("down")
+    if not down or not e.failed(*PROOFS, "queue", "s3_write"):
+        return None
+    return {"project": record.get("project"), "down": ", ".join(down), "seen": "docker ps"}
+
+
 def disk_full(e: Evidence) -> Found | None:
     for subject in ("postgres", "redis"):
         if e.of(subject).get("error") == "disk":
@@ -125,35 +133,45 @@ def redis_evicting(e: Evidence) -> Found | None:
 
 RULES = (
     Rule(
+        "stack_down",
+        "database",
+        stack_down,
+        "The Compose project {project} is down, and this instance uses its stores: not running are {down}.",
+        "Start it from its own folder, as it was started before. The instance finds it again by itself.",
+    ),
+    Rule(
         "disk_full",
         "trace",
         disk_full,
         "The disk of {where} is full.",
-        "Free space or grow the volume. Check ClickHouse's system.*_log tables (trace_log, text_log, metric_log have no "
-        "TTL) and the lifecycle rule of the event bucket.",
+        "Free space or grow the volume. Check ClickHouse's system.*_log tables (trace_log, text_log, metric_log have "
+        "no TTL) and the lifecycle rule of the event bucket.",
     ),
     Rule(
         "database_password",
         "database",
         database_password,
         "PostgreSQL refuses the password of user {user}.",
-        "Set the password of that role (ALTER ROLE) to the one in DATABASE_URL, or correct DATABASE_URL; URL-encode "
-        "special characters in it.",
+        "Run site: it sets the password of a bundled PostgreSQL, and that of a role for which "
+        "langfuse_postgres_admin_user is given. Otherwise correct langfuse_postgres_password, or the password in "
+        "PostgreSQL.",
     ),
     Rule(
         "database_missing",
         "database",
         database_missing,
         "PostgreSQL has no database {database}.",
-        "Create it with the application's role as owner, or correct the name at the end of DATABASE_URL.",
+        "Give it its name back where it was renamed, or was restored under another one. Otherwise correct "
+        "langfuse_postgres_database, or run site, which makes an empty one where langfuse_postgres_admin_user is "
+        "given.",
     ),
     Rule(
         "database_unreachable",
         "database",
         database_unreachable,
         "PostgreSQL does not answer at {where} (database connection failed).",
-        "Start PostgreSQL or correct host and port in DATABASE_URL, then restart web: it does not recover by itself when "
-        "the database was away at its start.",
+        "Start it (site starts a bundled one), or correct langfuse_postgres_host and langfuse_postgres_port and run "
+        "site. A web that did not come up meanwhile is started again within langfuse_stuck_seconds.",
     ),
     Rule(
         "dirty_schema_postgres",
@@ -161,7 +179,7 @@ RULES = (
         dirty_schema_postgres,
         "Migration {migration} failed half-way; table _prisma_migrations holds it unfinished and every start refuses.",
         "Look what it did, then run in the web image: prisma migrate resolve --rolled-back {migration} "
-        "--schema=./packages/shared/prisma/schema.prisma, and migrate again.",
+        "--schema=./packages/shared/prisma/schema.prisma, and run site, which migrates again.",
     ),
     Rule(
         "background_migration_failed",
@@ -176,22 +194,25 @@ RULES = (
         "queue",
         redis_password,
         "Redis refuses the password of user {user}.",
-        "Correct REDIS_AUTH and REDIS_USERNAME on web and worker, or the user's password in Redis.",
+        "Run site: it sets the password of a user for which langfuse_redis_admin_user is given. Otherwise correct "
+        "langfuse_redis_password and langfuse_redis_username. A bundled one has the right password after its next "
+        "start.",
     ),
     Rule(
         "redis_down",
         "queue",
         redis_down,
         "Redis does not answer at {where}. While it is away every authenticated request hangs, though web's health is 200.",
-        "Start Redis, or correct REDIS_HOST and REDIS_PORT on web and worker. Both recover some 14 s after it is back.",
+        "Start it (site starts a bundled one), or correct langfuse_redis_host and langfuse_redis_port and run site. "
+        "Web and worker recover some 14 s after it is back.",
     ),
     Rule(
         "redis_acl",
         "queue",
         redis_acl,
         "Redis user {user} may not use the application's keys or commands (NOPERM).",
-        "Give it the keys ~PREFIX* and '+@all -@admin -@dangerous +info', and let REDIS_KEY_PREFIX end with a colon "
-        "(langfuse: with ~langfuse:*) on web and worker.",
+        "Run site: it gives the user what it needs where langfuse_redis_admin_user is given. Otherwise give it the "
+        "keys ~PREFIX* (langfuse_redis_key_prefix, which ends with a colon) and '+@all -@admin -@dangerous +info'.",
         WARNING,
         ("queue", "trace", "worker"),
     ),
@@ -200,7 +221,8 @@ RULES = (
         "queue",
         redis_emptied,
         "Redis was emptied: the schedules are gone, and they are registered only when web and worker start.",
-        "Restart the worker and web. Give Redis a volume and appendonly yes.",
+        "Restart web and the worker with `docker restart`: site leaves what runs alone. A shared Redis needs a volume "
+        "and appendonly yes.",
         WARNING,
     ),
     Rule(
@@ -208,7 +230,7 @@ RULES = (
         "queue",
         redis_evicting,
         "Redis may evict jobs: maxmemory-policy is {policy}.",
-        "Set maxmemory-policy noeviction in the configuration of Redis, and enough maxmemory.",
+        "Set maxmemory-policy noeviction in the configuration of Redis (the bundled one has it), and enough maxmemory.",
         WARNING,
     ),
 )

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
@@ -41,6 +42,11 @@ class Change(NamedTuple):
     name: str
     operation: str = ""
     arguments: dict[str, Any] = {}  # noqa: RUF012
+
+
+def unseen(wanted: Mapping[str, Form]) -> Seen:
+    """What is found of a bucket that is not there: nothing is set on it."""
+    return Seen(False, False, {name: settings.seen(name, {}) for name in wanted})
 
 
 def plan(seen: Seen, state: str, wanted: Mapping[str, Form], force: bool, bucket: str = "") -> list[Change]:
@@ -97,17 +103,14 @@ def _options(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     return options
 
 
-def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The result of the module for these options. Raises Failure; one for all that is seen to be wrong before a change."""
-    where = Where(
-        params.get("endpoint_url"),
-        params.get("region") or "us-east-1",
-        params.get("path_style", True),
-        params.get("access_key"),
-        params.get("secret_key"),
-        params.get("ca_path"),
-        params.get("validate_certs", True),
-    )
+def ensure(
+    params: Mapping[str, Any], check_mode: bool, done: Callable[[str, str], None] = lambda _bucket, _change: None
+) -> dict[str, Any]:
+    """The result of the module for these options. Raises Failure; one for all that is seen to be wrong before a change.
+
+    ``done`` is told bucket and change of each step that was made (in check mode, would be), also before a failure.
+    """
+    where = _where(params)
     names, state, force = params["buckets"], params.get("state", "present"), params.get("force", False)
     wanted = per_bucket(params)
     run = _Run(where, check_mode)
@@ -127,9 +130,10 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         raise joined(failures)
     rows = []
     for name in names:
-        if not check_mode:
-            for change in plans[name]:
+        for change in plans[name]:
+            if not check_mode:
                 run.apply(name, change)
+            done(name, change.name)
         rows.append(_row(name, state, seen[name], plans[name], wanted[name]))
     forbidden: list[dict[str, Any]] = []
     if state == "present" and not check_mode:
@@ -140,6 +144,47 @@ def ensure(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     diff = [{"before_header": row["name"], "after_header": row["name"], **row.pop("diff")} for row in rows]
     changed = [told for told, row in zip(diff, rows) if row["changed"]]
     return {"changed": bool(changed), "buckets": rows, "forbidden": forbidden, "diff": changed}
+
+
+def accept(params: Mapping[str, Any], buckets: Sequence[str]) -> None:
+    """Refuse a key that may not list and read in these buckets, or is none. Writes nothing.
+
+    Of a bucket that is not there, only a key that the store does not know can be told.
+    """
+    _try_key(params, buckets, lambda run, bucket: run.read_only(bucket))
+
+
+def prove(params: Mapping[str, Any], buckets: Sequence[str]) -> None:
+    """Refuse a key that cannot be used as Langfuse does, with an object that is deleted again."""
+    _try_key(params, buckets, lambda run, bucket: run.prove(bucket))
+
+
+def _try_key(params: Mapping[str, Any], buckets: Sequence[str], try_it: Callable[[_Run, str], object]) -> None:
+    """Raises one Failure for all buckets."""
+    run, failures = _Run(_where(params), check_mode=True), []
+    if buckets:
+        run.open(buckets[0], params.get("wait", 30))
+    for bucket in buckets:
+        try:
+            try_it(run, bucket)
+        except Failure as failure:
+            failures.append(failure)
+            if failure.code != "s3_denied":
+                break
+    if failures:
+        raise joined(failures)
+
+
+def _where(params: Mapping[str, Any]) -> Where:
+    return Where(
+        params.get("endpoint_url"),
+        params.get("region") or "us-east-1",
+        params.get("path_style", True),
+        params.get("access_key"),
+        params.get("secret_key"),
+        params.get("ca_path"),
+        params.get("validate_certs", True),
+    )
 
 
 class _Run:
@@ -220,6 +265,16 @@ class _Run:
             failure.details.update(step=last["step"], probe=steps)
             raise failure
         return steps
+
+    def read_only(self, bucket: str) -> None:
+        """List and read; a bucket or an object that is not there is an answer."""
+        key = f".langfuse-probe/{secrets.token_hex(8)}"
+        for operation, arguments in (("list_objects_v2", {"MaxKeys": 1}), ("get_object", {"Key": key})):
+            try:
+                self._store.call(operation, Bucket=bucket, **arguments)
+            except StoreError as error:
+                if error.code not in ("NoSuchKey", "NoSuchBucket"):
+                    raise self._failure(error, bucket) from None
 
     def prove_refusal(self, bucket: str) -> dict[str, Any]:
         steps = probe_refusal(self._store, bucket)

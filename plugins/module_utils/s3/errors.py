@@ -84,7 +84,7 @@ def _judge(error: StoreError, where: str, bucket: str, setting: str, said: str) 
         cure = "Name the CA of the store's certificate, or correct the scheme of the endpoint."
         return "s3_tls", f"TLS with {where} failed: {error.message}.", cure
     if error.code in NO_KEYS:
-        cure = "Give access_key and secret_key, or run where a role, a profile or AWS_ACCESS_KEY_ID gives them."
+        cure = "Give the access key and the secret key, or run where a role, a profile or AWS_ACCESS_KEY_ID gives them."
         return "s3_no_keys", f"There are no keys for {where}: {error.message}.", cure
     if error.code in WRONG_PLACE or (error.code == "AuthorizationHeaderMalformed" and "region" in error.message):
         return "s3_bad_request", said, "Correct the name (3 to 63 of a-z, 0-9, '-') or the region."

@@ -5,25 +5,32 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from . import sizes
+from .buckets import expires
 from .data import data_directory, folders, project_directory, users
+from .endpoints import bind_address, host_url
 from .module_options import preparation
 from .mounts import parse
 from .plan import Settings
-from .sources import bundled_services, is_bundled, places
+from .sources import bundled_services, former_places, is_bundled, places
 
 
 def compose(
-    settings: Settings, endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]
+    settings: Settings,
+    endpoints: Mapping[str, Mapping[str, Any]],
+    buckets: Mapping[str, str],
+    stack: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The part of the Plan that the Compose project and its roles read. No secrets."""
+    """The part of the Plan that the Compose project and its roles read: `stack` is what is used of a joined one. No secrets."""
     return {
         "directory": project_directory(settings),
-        "bind_address": settings["langfuse_bind_address"],
+        "bind_address": bind_address(settings),
+        "host_url": host_url(settings),
         "web_port": settings["langfuse_web_port"],
         "s3_port": settings["langfuse_s3_port"],
         "closed_ports": _closed_ports(settings),
@@ -49,9 +56,12 @@ def compose(
         "docker_apt_repository": settings["langfuse_docker_apt_repository"],
         "application": [endpoints["web"]["host"], endpoints["worker"]["host"]],
         "stores": list(bundled_services(settings)),
+        "expires": expires(settings),
         "networks": settings["langfuse_compose_networks"],
+        "stack": stack,
         "preparation": preparation(settings, endpoints, buckets),
-        "store_places": places(endpoints),
+        "store_places": places(endpoints, buckets),
+        "former_places": former_places(endpoints),
         "moved_stores": settings["langfuse_moved_stores"],
         "overrides": settings["langfuse_compose_overrides"],
     }
@@ -60,7 +70,7 @@ def compose(
 def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
     """Published on loopback, so nobody else may reach them."""
     closed = []
-    if settings["langfuse_bind_address"] == "127.0.0.1":
+    if ipaddress.ip_address(bind_address(settings)).is_loopback:
         closed.append({"service": "web", "port": settings["langfuse_web_port"]})
     if is_bundled(settings, "s3"):
         closed.append({"service": "seaweedfs", "port": settings["langfuse_s3_port"]})
@@ -69,7 +79,7 @@ def _closed_ports(settings: Settings) -> list[dict[str, Any]]:
 
 def _ports(settings: Settings) -> list[dict[str, Any]]:
     """What the containers publish on the host."""
-    web = {"variable": "langfuse_web_port", "address": settings["langfuse_bind_address"]}
+    web = {"variable": "langfuse_web_port", "address": bind_address(settings)}
     found = [{**web, "port": settings["langfuse_web_port"]}]
     if is_bundled(settings, "s3"):
         found.append({"variable": "langfuse_s3_port", "address": "127.0.0.1", "port": settings["langfuse_s3_port"]})

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from .cluster import dns_name, in_cluster
 from .endpoints import WEB, WEB_PORT, own_host, public_url
+from .hosts import split
 from .plan import Settings
 
 ENV, LITELLM, COLLECTOR = "env", "litellm", "otel_collector"
@@ -40,15 +40,23 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     COLLECTOR: {**_COMMON, "env_path": str, "pipelines": list},
 }
 PROVIDER = "litellm"
+SECRET_KEY, BASIC, SAMPLE_RATE = "LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE"
+# Every name that may be written into an env file, and is taken out of it where no entry says it any more.
+NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL", SAMPLE_RATE, SECRET_KEY, BASIC)
 
 
-def default_url(settings: Settings) -> str:
-    """How a consumer reaches the instance where it does not say: by its name on a network that both are on."""
+def url_of(settings: Settings, consumer: Mapping[str, Any]) -> str:
+    """How it reaches the instance, without a slash at its end.
+
+    A container of a service does so by name, on a network that both are on. Where no service is named it may be a
+    process of the host, which knows no names of containers. In a cluster it is another pod, which knows the Service.
+    """
+    if consumer.get("url"):
+        return str(consumer["url"]).rstrip("/")
     if in_cluster(settings):
         return f"http://{own_host(settings, 'web')}:{WEB_PORT}"
-    if settings["langfuse_shared_project"] or settings["langfuse_compose_networks"]:
-        return f"http://{WEB}:{WEB_PORT}"
-    return public_url(settings)
+    joins = settings["langfuse_shared_project"] or settings["langfuse_compose_networks"]
+    return f"http://{WEB}:{WEB_PORT}" if joins and consumer.get("service") else public_url(settings)
 
 
 def env_path(consumer: Mapping[str, Any]) -> str:
@@ -57,32 +65,44 @@ def env_path(consumer: Mapping[str, Any]) -> str:
 
 
 def consumers(settings: Settings) -> list[dict[str, Any]]:
-    """Each consumer with everything that the role needs, and no secret."""
-    return [_consumer(settings, one) for one in settings["langfuse_consumers"]]
+    """Each consumer with everything that the role needs: of secrets only the names, of what goes out of its file too.
+
+    Two entries of one file, such as a gateway and a service, do not take out what the other one writes.
+    """
+    found = [_consumer(settings, one) for one in settings["langfuse_consumers"]]
+    written = [(one["env_path"], {*one["values"], *one["secret_names"]}) for one in found]
+    for one in found:
+        wanted = {name for path, names in written if path == one["env_path"] for name in names}
+        one["absent_names"] = [name for name in NAMES if name not in wanted]
+    return found
 
 
 def _consumer(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
-    url = str(given.get("url") or default_url(settings)).rstrip("/")
-    values = {
-        "LANGFUSE_PUBLIC_KEY": settings.secrets["langfuse_init_project_public_key"],
-        # Older clients and LiteLLM read the first of these, newer ones the second.
-        "LANGFUSE_HOST": url,
-        "LANGFUSE_BASE_URL": url,
-    }
-    if given.get("sample_rate") is not None:
-        values["LANGFUSE_SAMPLE_RATE"] = str(given["sample_rate"])
+    url, state = url_of(settings, given), given.get("state", STATES[0])
+    values: dict[str, str] = {}
+    secret_names: list[str] = []
+    if state == STATES[0]:
+        values = {
+            "LANGFUSE_PUBLIC_KEY": settings.secrets["langfuse_init_project_public_key"],
+            # Older clients and LiteLLM read the first of these, newer ones the second.
+            "LANGFUSE_HOST": url,
+            "LANGFUSE_BASE_URL": url,
+        }
+        if given.get("sample_rate") is not None:
+            values[SAMPLE_RATE] = str(given["sample_rate"])
+        secret_names = [SECRET_KEY, BASIC] if given["kind"] == COLLECTOR else [SECRET_KEY]
     return {
         "kind": given["kind"],
-        "state": given.get("state", STATES[0]),
+        "state": state,
         "env_path": env_path(given),
         "config_path": None if given["kind"] == ENV else given["path"],
         "url": url,
         "values": values,
-        "basic": given["kind"] == COLLECTOR,
+        "secret_names": secret_names,
         "callback": given.get("callback", CALLBACKS[0]),
         "log_messages": given.get("log_messages"),
         "tags": list(given.get("tags", [])),
-        "pipelines": list(given.get("pipelines", ["traces"])),
+        "pipelines": list(given.get("pipelines", ["traces"])) if given["kind"] == COLLECTOR else [],
         "project_directory": given.get("project_directory"),
         "service": given.get("service"),
     }
@@ -106,7 +126,7 @@ def allowed(settings: Settings) -> dict[str, list[str]]:
     if in_cluster(settings) and settings["litellm_enabled"]:
         hosts.append(dns_name(settings, PROVIDER))
     if settings["langfuse_litellm_url"]:
-        host = urlsplit(settings["langfuse_litellm_url"]).hostname or ""
+        host = split(settings["langfuse_litellm_url"]).hostname or ""
         (addresses if _is_address(host) else hosts).append(host)
     found = {"HOST": list(dict.fromkeys(hosts)), "IPS": addresses}
     return {name: values for name, values in found.items() if values}

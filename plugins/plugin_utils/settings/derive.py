@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import secrets as kept
 from . import sso
@@ -20,6 +19,7 @@ from .contract import Spec, near_misses, unknown, validate, without_effect
 from .endpoints import endpoints, public_url
 from .env import derived_secrets, environments
 from .features import features
+from .hosts import split
 from .images import images
 from .kubernetes import kubernetes
 from .module_options import health, provision
@@ -27,7 +27,7 @@ from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
-from .sources import drawn, is_bundled, used
+from .sources import drawn, fits, is_bundled, marks, used
 
 
 @dataclass(frozen=True)
@@ -61,27 +61,27 @@ def derive(
     """
     names = list(names)
     given = {name: value for name, value in given.items() if value is not None}
-    read = from_dotenv(placement.dotenv, given)
+    read, unread = from_dotenv(placement, given)
     given = {**given, **{name: value for name, (value, _line) in read.items()}}
     values, problems = validate(spec, given)
-    problems = _misplaced(placement) + unknown(spec, names) + problems + _conflicts(given, stored)
-    if not problems:
-        values, problems = joined(values, placement.stack)
-        values = on_platform(values, given)
+    problems = _misplaced(placement) + unread + unknown(spec, names) + problems + _conflicts(given, stored)
     target = values.get("langfuse_target") or "compose"
     warnings = near_misses(spec, names) + without_effect(spec, given, target)
     if problems:
         return Derived(_located(problems, read), tuple(warnings))
 
+    values, used, problems, told = joined(values, placement)
+    values = on_platform(values, given)
+    warnings += told
     secrets, generated = _choose(spec, values, stored, candidates)
-    settings = Settings(values, frozenset(given), secrets)
-    if problems := broken_rules(settings):
+    settings = Settings(values, frozenset(given), secrets, generated)
+    if problems := problems + broken_rules(settings):
         return Derived(_located(problems, read), tuple(warnings))
     where = endpoints(settings)
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement),
+        _plan(settings, placement, used, not stored),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -128,11 +128,14 @@ def _choose(
     for name in kept.GENERATED:
         if not used(values, name):
             continue
-        if value := values.get(name) or stored.get(name):
+        if value := values.get(name) or (stored.get(name) if fits(values, stored, name) else None):
             secrets[name] = value
         elif name in candidates and drawn(values, name):
             secrets[name] = candidates[name]
             generated.append(name)
+    for mark in (mark for mark in marks(values) if mark not in stored):
+        secrets[mark] = "in an existing store"
+        generated.append(mark)
     for name, option in spec.items():
         if option.get("no_log") and name not in secrets and values.get(name):
             secrets[name] = values[name]
@@ -153,16 +156,18 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
+def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new: bool) -> dict[str, Any]:
     url, where, on = public_url(settings), endpoints(settings), features(settings)
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
         "instance": settings.instance,
+        # Whether no run has kept secrets of it.
+        "new": new,
         "target": settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
-        "hostname": urlsplit(url).hostname,
+        "hostname": split(url).hostname,
         "hosts": list(placement.hosts),
         "features": {name: asdict(feature) for name, feature in sorted(on.items())},
         "endpoints": {name: dict(endpoint) for name, endpoint in where.items()},
@@ -174,7 +179,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
         "buckets": buckets,
         "provision": {**provision(settings, where, buckets), **sso.client(settings, url)},
         "sso_callback_url": sso.callback_url(settings, url),
-        "health": health(settings, where, buckets),
+        "health": {**health(settings, where, buckets), "joined": _joined(used)},
         "init": {
             "org_id": settings["langfuse_init_org_id"],
             "project_id": settings["langfuse_init_project_id"],
@@ -189,7 +194,7 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
                 for store in ("clickhouse", "postgres")
             },
         },
-        **_of_target(settings, where, buckets),
+        **_of_target(settings, where, buckets, used),
         "consumers": consumers(settings),
         "llm_connection": connection(settings),
         "health_report": settings["langfuse_health_report"],
@@ -200,9 +205,16 @@ def _plan(settings: Settings, placement: Placement) -> dict[str, Any]:
 
 
 def _of_target(
-    settings: Settings, where: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]
+    settings: Settings, where: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str], used: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The part of the Plan that only one target has, under the target's name."""
     if in_cluster(settings):
         return {"kubernetes": kubernetes(settings, features(settings), where)}
-    return {"compose": compose(settings, where, buckets)}
+    return {"compose": compose(settings, where, buckets, used)}
+
+
+def _joined(used: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The stack whose stores the instance needs: its project and their services."""
+    if not used or not used["stores"]:
+        return None
+    return {"project": used["project"], "services": sorted({store["service"] for store in used["stores"].values()})}

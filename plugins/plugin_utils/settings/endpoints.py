@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import cluster
+from .hosts import bare, bracketed, netloc, split
 from .plan import Settings
 from .sources import SERVICES, is_administered, is_bundled, source, without_keys
 
@@ -59,6 +60,18 @@ def media_service(settings: Settings) -> cluster.Service | None:
     return cluster.service_of(*where, host) if host else None
 
 
+def bind_address(settings: Settings) -> str:
+    """Where web listens on the host, without brackets."""
+    return bare(settings["langfuse_bind_address"])
+
+
+def host_url(settings: Settings) -> str:
+    """How the host itself reaches web."""
+    address = ipaddress.ip_address(bind_address(settings))
+    loopback = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://{netloc(loopback if address.is_unspecified else str(address), settings['langfuse_web_port'])}"
+
+
 def public_s3_endpoint(settings: Settings) -> str | None:
     """The address under which browsers and senders reach the object store; None for a cloud's own."""
     inside: str | None = inner_s3_endpoint(settings)
@@ -72,7 +85,12 @@ def public_s3_endpoint(settings: Settings) -> str | None:
 
 def is_local(url: str) -> bool:
     """Whether the URL means the machine of whoever reads it."""
-    return urlsplit(url).hostname in _LOCAL
+    return split(url).hostname in _LOCAL
+
+
+def _host_of(settings: Settings, name: str) -> str:
+    """Empty where it is missing, which a rule refuses."""
+    return bare(settings[name] or "")
 
 
 def redis_user(settings: Settings) -> str | None:
@@ -107,9 +125,10 @@ def endpoints(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
 
 def _postgres(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "postgres")
-    host = own_host(settings, "postgres") if bundled else settings["langfuse_postgres_host"]
+    host = own_host(settings, "postgres") if bundled else _host_of(settings, "langfuse_postgres_host")
     port = POSTGRES_PORT if bundled else settings["langfuse_postgres_port"]
-    direct = None if bundled else settings["langfuse_postgres_direct_host"]
+    direct = None if bundled else _host_of(settings, "langfuse_postgres_direct_host")
+    direct_port = None if bundled else settings["langfuse_postgres_direct_port"]
     pooler = cluster.pooler(settings)
     return {
         "source": source(settings, "postgres"),
@@ -117,7 +136,8 @@ def _postgres(settings: Settings) -> dict[str, Any]:
         "port": port,
         "pooler": pooler,
         "direct_host": direct or host,
-        "direct_port": settings["langfuse_postgres_direct_port"] if direct else port,
+        # A pooler on the server's own host differs in the port only.
+        "direct_port": direct_port or (POSTGRES_PORT if direct else port),
         "database": settings["langfuse_postgres_database"],
         "user": settings["langfuse_postgres_user"],
         "sslmode": "disable" if bundled else settings["langfuse_postgres_sslmode"],
@@ -135,7 +155,7 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
         native = settings["langfuse_clickhouse_native_port"] or native
     return {
         "source": source(settings, "clickhouse"),
-        "host": own_host(settings, "clickhouse") if bundled else settings["langfuse_clickhouse_host"],
+        "host": own_host(settings, "clickhouse") if bundled else _host_of(settings, "langfuse_clickhouse_host"),
         "port": http,
         "native_port": native,
         "tls": tls,
@@ -145,12 +165,16 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
     }
 
 
+def clickhouse_url(endpoint: Mapping[str, Any]) -> str:
+    return f"{'https' if endpoint['tls'] else 'http'}://{netloc(endpoint['host'], endpoint['port'])}"
+
+
 def _redis(settings: Settings) -> dict[str, Any]:
     bundled = is_bundled(settings, "redis")
     return {
         "source": source(settings, "redis"),
         "mode": "single" if bundled else settings["langfuse_redis_mode"],
-        "host": own_host(settings, "redis") if bundled else settings["langfuse_redis_host"],
+        "host": own_host(settings, "redis") if bundled else _host_of(settings, "langfuse_redis_host") or None,
         "port": REDIS_PORT if bundled else settings["langfuse_redis_port"],
         "nodes": [] if bundled else settings["langfuse_redis_nodes"],
         "sentinel_master": None if bundled else settings["langfuse_redis_sentinel_master"],
@@ -177,13 +201,13 @@ def _s3(settings: Settings) -> dict[str, Any]:
 
 
 def hosts(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of everything that the application talks to inside."""
+    """Names of everything that the application talks to inside, as its URLs have them."""
     found: list[str] = []
     for endpoint in endpoints.values():
-        addresses = [urlsplit(f"//{node}").hostname for node in endpoint.get("nodes", ())]
+        addresses = [split(f"//{node}").hostname for node in endpoint.get("nodes", ())]
         found += [name for name in (endpoint.get("host"), *addresses, _host(endpoint.get("endpoint"))) if name]
-    return list(dict.fromkeys(found))
+    return [bracketed(host) for host in dict.fromkeys(found)]
 
 
 def _host(url: str | None) -> str | None:
-    return urlsplit(url).hostname if url else None
+    return split(url).hostname if url else None

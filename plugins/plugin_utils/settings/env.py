@@ -14,7 +14,8 @@ from . import environment_schema, sso
 from .cluster import ingests_apart
 from .cluster_secrets import is_there
 from .consumers import allowed
-from .endpoints import hosts
+from .endpoints import clickhouse_url, hosts
+from .hosts import netloc
 from .mounts import CA_FILE
 from .plan import Environment, EnvValue, Feature, Secretly, Settings
 
@@ -129,7 +130,7 @@ def derived_secrets(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
 def _postgres_url(settings: Settings, postgres: Mapping[str, Any], direct: str, parameters: Mapping[str, str]) -> str:
     user, database = quote(postgres["user"], safe=""), quote(postgres["database"], safe="")
     password = quote(settings.secrets["langfuse_postgres_password"], safe="")
-    where = f"{postgres[f'{direct}host']}:{postgres[f'{direct}port']}"
+    where = netloc(postgres[f"{direct}host"], postgres[f"{direct}port"])
     query = f"?{urlencode(parameters)}" if parameters else ""
     return f"postgresql://{user}:{password}@{where}/{database}{query}"
 
@@ -201,8 +202,8 @@ def _databases(endpoints: Endpoints) -> dict[str, EnvValue]:
     postgres, clickhouse = endpoints["postgres"], endpoints["clickhouse"]
     environment: dict[str, EnvValue] = {
         "DATABASE_URL": Secretly("database_url"),
-        "CLICKHOUSE_URL": f"{'https' if clickhouse['tls'] else 'http'}://{clickhouse['host']}:{clickhouse['port']}",
-        "CLICKHOUSE_MIGRATION_URL": f"clickhouse://{clickhouse['host']}:{clickhouse['native_port']}",
+        "CLICKHOUSE_URL": clickhouse_url(clickhouse),
+        "CLICKHOUSE_MIGRATION_URL": f"clickhouse://{netloc(clickhouse['host'], clickhouse['native_port'])}",
         "CLICKHOUSE_USER": clickhouse["user"],
         "CLICKHOUSE_PASSWORD": Secretly("langfuse_clickhouse_password"),
         "CLICKHOUSE_DB": clickhouse["database"],

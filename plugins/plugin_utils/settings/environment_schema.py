@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from .hosts import split
 
 _FILE = Path(__file__).with_name("environment_schema.json")
 
@@ -50,7 +51,7 @@ def unfit(name: str, value: str) -> str | None:
             return "must be exactly true or false, in lower case"
         case "enum" if value not in option["enum"]:
             return f"must be one of {', '.join(option['enum'])}"
-        case "url" if not (urlsplit(value).scheme and urlsplit(value).netloc):
+        case "url" if not (split(value).scheme and split(value).netloc):
             return "must be a URL with scheme and host"
         case "number" | "integer" as kind:
             return _unfit_number(option, kind, value)

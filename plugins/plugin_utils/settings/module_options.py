@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import sso
+from .buckets import bucket_options
 from .data import project_directory
+from .endpoints import clickhouse_url
 from .plan import Settings
 from .sources import is_bundled
 
@@ -28,7 +31,8 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
     return {
         "ca_path": ca_path(settings),
-        "signs_in": _signs_in(settings),
+        "signs_in": sso.signs_in(settings),
+        "sso": sso.proof(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
         "postgres": _some(endpoints["postgres"], "host", "port", "database", "user", "sslmode"),
         "clickhouse": {
@@ -42,15 +46,6 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
         if s3["service"] == "s3"
         else None,
     }
-
-
-def _signs_in(settings: Settings) -> bool:
-    """Whether the first user can sign in with the password."""
-    email = settings["langfuse_init_user_email"] or ""
-    enforced = [domain.lower() for domain in settings["langfuse_sso_enforced_domains"]]
-    return bool(
-        email and settings["langfuse_password_login_enabled"] and email.rpartition("@")[2].lower() not in enforced
-    )
 
 
 def preparation(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
@@ -67,7 +62,7 @@ def preparation(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, 
         "s3": {
             "endpoint": f"http://127.0.0.1:{settings['langfuse_s3_port']}",
             "region": endpoints["s3"]["region"],
-            "buckets": list(dict.fromkeys(buckets.values())),
+            **bucket_options(settings, buckets),
         }
         if is_bundled(settings, "s3")
         else None,
@@ -81,17 +76,13 @@ def _some(endpoint: Endpoint, *names: str) -> dict[str, Any]:
     return {name: endpoint[name] for name in names}
 
 
-def clickhouse_url(endpoint: Endpoint) -> str:
-    return f"{'https' if endpoint['tls'] else 'http'}://{endpoint['host']}:{endpoint['port']}"
-
-
 def provision(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
     """Options of `existing_stores`: store → options, for each that the instance does not bring itself."""
     wanted = {
         "postgres": _postgres(settings, endpoints["postgres"]),
         "clickhouse": _clickhouse(settings, endpoints["clickhouse"]),
         "redis": _redis(settings, endpoints["redis"]),
-        "s3": _s3(endpoints["s3"], buckets),
+        "s3": _s3(settings, endpoints["s3"], buckets),
     }
     return {store: options for store, options in wanted.items() if options and not is_bundled(settings, store)}
 
@@ -119,8 +110,8 @@ def _redis(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
     return {**_some(endpoint, *_REDIS), "admin_user": settings["langfuse_redis_admin_user"]}
 
 
-def _s3(endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
+def _s3(settings: Settings, endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
     """Containers at Azure and buckets at Google are made by their own tools."""
     if endpoint["service"] != "s3":
         return {}
-    return {**_some(endpoint, "endpoint", "region", "path_style"), "buckets": list(dict.fromkeys(buckets.values()))}
+    return {**_some(endpoint, "endpoint", "region", "path_style"), **bucket_options(settings, buckets)}

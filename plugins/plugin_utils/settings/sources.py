@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .cluster_secrets import kept_elsewhere
+from .hosts import netloc
 from .plan import Settings
 from .sso import makes_client
 
@@ -57,6 +58,22 @@ def drawn(values: Values, name: str) -> bool:
     return name != "langfuse_keycloak_client_secret" or makes_client(values)
 
 
+def mark_of(name: str) -> str:
+    """Entry of the secrets file that says: the collection made the user of this password in an existing store."""
+    return f"{name}_made"
+
+
+def marks(values: Values) -> tuple[str, ...]:
+    """The marks of the users that are made with a password of the secrets file."""
+    names = ((store, f"langfuse_{store}_password") for store in ("postgres", "clickhouse", "redis"))
+    return tuple(mark_of(name) for store, name in names if is_administered(values, store) and not values.get(name))
+
+
+def fits(values: Values, stored: Mapping[str, str], name: str) -> bool:
+    """Whether a stored secret may be used: one that was drawn for a bundled store is no user's of an existing one."""
+    return drawn(values, name) or name == "langfuse_keycloak_client_secret" or bool(stored.get(mark_of(name)))
+
+
 def used(values: Values, name: str) -> bool:
     """Whether the instance uses the secret, and keeps it itself."""
     if kept_elsewhere(values, name):
@@ -64,13 +81,22 @@ def used(values: Values, name: str) -> bool:
     return name not in ("langfuse_s3_access_key", "langfuse_s3_secret_key") or not without_keys(values)
 
 
-def places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]) -> dict[str, str]:
     """Store → where its data is, for the run that is told another place. No secrets."""
     postgres, clickhouse, redis, s3 = (endpoints[store] for store in SERVICES)
+    nodes = ",".join(redis["nodes"]) or netloc(redis["host"], redis["port"])
+    master = f"/{redis['sentinel_master']}" if redis["mode"] == "sentinel" else ""
     existing = {
-        "postgres": f"{postgres['host']}:{postgres['port']}/{postgres['database']}",
-        "clickhouse": f"{clickhouse['host']}:{clickhouse['port']}/{clickhouse['database']}",
-        "redis": f"{','.join(redis['nodes']) or '{host}:{port}'.format(**redis)} {redis['prefix']}".strip(),
-        "s3": f"{s3['service']} {s3['endpoint'] or s3['region']}",
+        # A pooler has no data.
+        "postgres": f"{netloc(postgres['direct_host'], postgres['direct_port'])}/{postgres['database']}",
+        "clickhouse": f"{netloc(clickhouse['host'], clickhouse['port'])}/{clickhouse['database']}",
+        "redis": f"{nodes}{master} {redis['prefix']}".strip(),
+        "s3": f"{s3['service']} {s3['endpoint'] or s3['region']} {buckets['events']},{buckets['media']}",
     }
     return {store: BUNDLED if endpoints[store]["source"] in _OWN else place for store, place in existing.items()}
+
+
+def former_places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Store → how an earlier version wrote its place down, where that differs in more than its form."""
+    postgres = endpoints["postgres"]
+    return {"postgres": f"{netloc(postgres['host'], postgres['port'])}/{postgres['database']}"}

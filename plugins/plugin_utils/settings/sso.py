@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
+from .hosts import split
 from .plan import EnvValue, Secretly, Settings
 
 KEYCLOAK = "keycloak"
+# What the application asks a provider for unless told otherwise.
+DEFAULT_SCOPE = "openid email profile"
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,20 @@ def callback_url(settings: Settings, url: str) -> str | None:
     """What the provider must let the instance be called back at."""
     if not settings["langfuse_sso_enabled"]:
         return None
-    provider = {"azure_ad": "azure-ad", "github_enterprise": "github-enterprise"}.get(
-        settings["langfuse_sso_provider"], settings["langfuse_sso_provider"]
-    )
-    return f"{url}/api/auth/callback/{provider}"
+    return f"{url}/api/auth/callback/{_id(settings)}"
+
+
+def _id(settings: Settings) -> str:
+    """The provider's name in addresses."""
+    return str(settings["langfuse_sso_provider"]).replace("_", "-")
+
+
+def proof(settings: Settings) -> dict[str, Any]:
+    """What the walk proves: the `provider`, and the variable with its `secret`. Empty without one."""
+    if not settings["langfuse_sso_enabled"]:
+        return {}
+    issuer = (settings["langfuse_sso_issuer"] or "").rstrip("/")
+    return {"provider": {"provider": _id(settings), "issuer": issuer}, "secret": secret_name(settings)}
 
 
 def environment(settings: Settings) -> dict[str, EnvValue]:
@@ -108,7 +121,7 @@ def makes_client(values: Mapping[str, Any] | Settings) -> bool:
     return bool(
         values["langfuse_sso_enabled"]
         and values["langfuse_sso_provider"] == KEYCLOAK
-        and values["langfuse_keycloak_admin_user"]
+        and (values["langfuse_keycloak_admin_user"] or values["langfuse_keycloak_admin_client_secret"])
     )
 
 
@@ -116,13 +129,16 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
     """What is made at Keycloak: `keycloak` and options of `keycloak_client` without secrets. Empty where nothing is."""
     if not makes_client(settings):
         return {}
-    issuer = urlsplit(settings["langfuse_sso_issuer"].rstrip("/"))
+    issuer = split(settings["langfuse_sso_issuer"].rstrip("/"))
     base, _realms, realm = issuer.path.rpartition("/realms/")
+    scopes = (settings["langfuse_sso_scope"] or DEFAULT_SCOPE).split()
     options = {
         "url": (settings["langfuse_keycloak_admin_url"] or f"{issuer.scheme}://{issuer.netloc}{base}").rstrip("/"),
         "auth_realm": settings["langfuse_keycloak_admin_realm"],
-        "auth_username": settings["langfuse_keycloak_admin_user"],
-        "realm": realm,
+        "auth_client_id": settings["langfuse_keycloak_admin_client_id"] or "admin-cli",
+        "auth_username": settings["langfuse_keycloak_admin_user"] or None,
+        # As the name of the realm is, not as an address has it.
+        "realm": unquote(realm),
         "client_id": settings["langfuse_sso_client_id"],
         "root_url": url,
         "redirect_uris": [callback_url(settings, url)],
@@ -130,8 +146,20 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
         "post_logout_redirect_uris": [url],
         # A client that demands what the instance does not send refuses every sign-in.
         "pkce": "S256" if "pkce" in checks(settings) else "none",
+        # One that the client has not is refused at sign-in. openid is no scope of a client.
+        "default_scopes": ["basic", *(scope for scope in scopes if scope not in ("basic", "openid"))],
+        "requested_scopes": scopes,
     }
     return {KEYCLOAK: options}
+
+
+def signs_in(settings: Settings) -> bool:
+    """Whether there is a first user, who can sign in with the password."""
+    email = settings["langfuse_init_user_email"] or ""
+    enforced = [domain.lower() for domain in settings["langfuse_sso_enforced_domains"]]
+    return bool(
+        email and settings["langfuse_password_login_enabled"] and email.rpartition("@")[2].lower() not in enforced
+    )
 
 
 def advice(settings: Settings) -> list[str]:

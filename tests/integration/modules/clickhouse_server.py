@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.integration.modules import conftest
@@ -24,6 +25,14 @@ USERS = """<clickhouse><users>
   <maker><password>canary-maker-password</password><profile>default</profile><networks><ip>::/0</ip></networks>
     <grants><query>GRANT CREATE DATABASE ON *.*</query><query>GRANT SHOW ON *.*</query></grants></maker>
 </users></clickhouse>"""
+
+
+WRITING = ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "INSERT", "SYSTEM", "SET ", "TRUNCATE", "ATTACH")
+
+
+def writing(statements: Iterable[str]) -> list[str]:
+    """Those that change something."""
+    return [sql for sql in statements if sql.strip().upper().startswith(WRITING)]
 
 
 class Refused(Exception):

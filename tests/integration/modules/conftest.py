@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Another one lets two checkouts test at the same time.
-PREFIX = os.environ.get("LANGFUSE_TEST_PREFIX", "modules-dev")
+# Two checkouts may test at the same time, and so do the workers of one run.
+PREFIX = f"{os.environ.get('LANGFUSE_TEST_PREFIX', 'modules')}-{os.environ.get('PYTEST_XDIST_WORKER', 'dev')}"
 sys.path.insert(0, str(REPOSITORY))
 
 
@@ -53,27 +53,26 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run(collections: None) -> Run:
-    """`run(module, check=False, diff=False, **options)` gives the module's result, `failed` included.
+    """`run(module, check=False, diff=False, **options)` gives the module's result, `failed` included."""
+    return call
 
-    The module runs as Ansible runs it, arguments in and one JSON out, but in this process: no second for imports.
-    """
+
+def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
+    """The module as Ansible runs it, arguments in and one JSON out, but in this process: no second for imports."""
     from ansible.module_utils.testing import patch_module_args
 
-    def call(module: str, check: bool = False, diff: bool = False, **options: Any) -> Result:
-        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
-        main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
-        forget_warnings()
-        with patch_module_args(arguments), io.StringIO() as out:
-            with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
-                main()
-            text = out.getvalue()
-        for name, value in options.items():
-            if any(word in name for word in ("secret", "password", "headers")):
-                assert not [secret for secret in texts(value) if secret in text], f"{name} is in the result"
-        result: Result = json.loads(text)
-        return result
-
-    return call
+    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
+    main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
+    forget_warnings()
+    with patch_module_args(arguments), io.StringIO() as out:
+        with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
+            main()
+        text = out.getvalue()
+    for name, value in options.items():
+        if any(word in name for word in ("secret", "password", "headers")):
+            assert not [secret for secret in texts(value) if secret in text], f"{name} is in the result"
+    result: Result = json.loads(text)
+    return result
 
 
 def forget_warnings() -> None:
@@ -108,11 +107,16 @@ def image(repository: str) -> str:
     return found[0]
 
 
-def start(name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = ()) -> str:
-    """Start `PREFIX-NAME` with `port` published on loopback and give its `host:port`."""
+def start(
+    name: str, reference: str, *command: str, port: int, options: tuple[str, ...] = (), host_port: int | str = ""
+) -> str:
+    """Start `PREFIX-NAME` with `port` published on loopback and give its `host:port`.
+
+    A port of the host that the engine chose is another one after the container has joined a network.
+    """
     container = f"{PREFIX}-{name}"
     docker("rm", "-f", "-v", container, check=False)
-    docker("run", "-d", "--name", container, "-p", f"127.0.0.1::{port}", *options, reference, *command)
+    docker("run", "-d", "--name", container, "-p", f"127.0.0.1:{host_port}:{port}", *options, reference, *command)
     address = docker("port", container, str(port)).splitlines()[0]
     wait_for_port(address)
     return address
@@ -179,6 +183,7 @@ def server(collections: None) -> Iterator[Any]:
     from tests.bench import extras
     from tests.bench.paths import find_paths
     from tests.integration.modules import keycloak
+    from tests.integration.modules.stack import free_port
 
     try:
         docker("info")
@@ -186,9 +191,9 @@ def server(collections: None) -> Iterator[Any]:
         pytest.skip("no Docker Engine: python -m tests.bench up")
     options = (*keycloak.OPTIONS, "--publish=127.0.0.1::9000")
     try:
-        address = start(
-            "keycloak", extras.ensure(find_paths(), "keycloak"), *keycloak.COMMAND, port=8080, options=options
-        )
+        reference = extras.ensure(find_paths(), "keycloak")
+        where: Any = {"port": 8080, "host_port": free_port(), "options": options}
+        address = start("keycloak", reference, *keycloak.COMMAND, **where)
         name = f"{PREFIX}-keycloak"
         management = docker("port", name, "9000").splitlines()[0]
         keycloak.wait_until_ready(management, lambda: docker("inspect", "-f", "{{.State.Status}}", name))

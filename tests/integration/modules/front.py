@@ -20,7 +20,10 @@ from cryptography.x509.oid import NameOID
 
 
 class Front(ThreadingHTTPServer):
-    """`seen` are the bodies of the requests, in order; `clear` forgets them."""
+    """`seen` are the bodies of the requests, in order, `asked` their methods and paths; `clear` forgets them.
+
+    `answers` has words that are told as others.
+    """
 
     daemon_threads = True
 
@@ -28,6 +31,8 @@ class Front(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
         self.seen: list[str] = []
+        self.answers: dict[bytes, bytes] = {}
+        self.asked: list[str] = []
         self.scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -41,6 +46,7 @@ class Front(ThreadingHTTPServer):
 
     def clear(self) -> None:
         self.seen.clear()
+        self.asked.clear()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that refuses the certificate is what some tests are for."""
@@ -55,12 +61,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.seen.append(body.decode())
+        self.server.seen.append(body.decode(errors="replace"))
+        self.server.asked.append(f"{self.command} {self.path}")
         connection = http.client.HTTPConnection(self.server.target, timeout=60)
         try:
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             data = answer.read()
+            for word, other in self.server.answers.items():
+                data = data.replace(word, other)
         finally:
             connection.close()
         self.send_response(answer.status)
@@ -69,9 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
-    do_GET = do_POST = _pass_on
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _pass_on
 
 
 def write_certificate(path: Path, name: str = "localhost") -> Path:

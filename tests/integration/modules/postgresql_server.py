@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import uuid
@@ -18,9 +17,8 @@ from typing import Any
 
 import psycopg
 
-from tests.bench import builder, catalogue
-from tests.bench.paths import IMAGE_SOURCES, find_paths
 from tests.integration import certificates
+from tests.integration.modules import older
 from tests.integration.modules.conftest import docker, image, wait_for_port
 from tests.integration.modules.stack import wait
 
@@ -55,31 +53,20 @@ STANDBY = """touch "$PGDATA/standby.signal"\n"""
 
 def _reference(major: int) -> str:
     """The image of a version."""
-    if major not in DEBIANS:
-        return image("library/postgres")
-    paths, suite = find_paths(), DEBIANS[major]
-    sources = IMAGE_SOURCES / "postgres"
-    dockerfile = (sources / "Dockerfile").read_text().replace("17", str(major))
-    base = builder.ensure_base_image(paths, builder.ensure_base_tarball(paths, {}, suite), {}, suite)
-    content = f"{dockerfile}{(sources / 'docker-entrypoint.sh').read_text()}{catalogue.hash_base(suite)}"
-    reference = f"{catalogue.REGISTRY}/test/postgres:{major}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    if not docker("images", "-q", reference):
-        words = ["docker", "build", "-q", "-t", reference, "--build-arg", f"BASE={base}", "-f", "-", str(sources)]
-        subprocess.run(words, input=dockerfile, text=True, check=True, capture_output=True, timeout=600)
-    return reference
+    return older.postgres(major, DEBIANS[major]) if major in DEBIANS else image("library/postgres")
 
 
 class Server:
     """A container with a name of its own, so that two runs on one engine do not meet.
 
-    `directory` takes its certificate, which is of `localhost`.
+    `directory` takes its certificate, which is of `localhost` and `postgres.test`.
     """
 
     def __init__(self, major: int, directory: Path, standby: bool = False) -> None:
         self.major = major
         self.name = f"it-pg-{major}-{uuid.uuid4().hex[:8]}"
         self.ca = str(directory / "ca.pem")
-        certificates.write(directory, "localhost")
+        certificates.write(directory, "localhost", "postgres.test")
         setup = SETUP + (STANDBY if standby else FEW_CONNECTIONS)
         # Before 14 passwords were stored as MD5; the rule md5 takes both.
         (directory / "setup.sh").write_text(setup.replace("scram-sha-256", "md5") if major < 14 else setup)
@@ -151,10 +138,13 @@ class Server:
 
     def writes_since(self, mark: str) -> list[str]:
         """First words of all statements after this place that are not reads. As the server saw them."""
-        told = self.log_since(mark)
-        found = re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+\s+\w+)", told)
+        found = self.statements_since(mark)
         assert found, "the server logged nothing"
         return [words for words in found if words.split()[0] not in READS]
+
+    def statements_since(self, mark: str) -> list[str]:
+        """First words of all statements after this place."""
+        return re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+\s*\w*)", self.log_since(mark))
 
     def log_since(self, mark: str) -> str:
         end = self.mark()

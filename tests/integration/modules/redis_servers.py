@@ -24,6 +24,19 @@ ADMIN = "canary-admin-1"
 PASSWORD = "canary-langfuse-1"
 
 
+# Commands that change users, settings or files; those that change data are the server's own category.
+CHANGING = {
+    "acl|setuser",
+    "acl|deluser",
+    "acl|save",
+    "acl|load",
+    "acl|log",
+    "config|set",
+    "config|rewrite",
+    "config|resetstat",
+}
+
+
 class Engine:
     """One of the two products, and how it is started."""
 
@@ -90,6 +103,10 @@ class Server:
         """How often each command ran until now."""
         stats = self.client().info("commandstats")
         return {name.removeprefix("cmdstat_"): row["calls"] for name, row in stats.items()}
+
+    def writing(self, commands: set[str]) -> set[str]:
+        """Those that change something."""
+        return commands & (CHANGING | set(self.client().acl_cat("write")))
 
     def remove(self) -> None:
         with contextlib.suppress(RuntimeError):

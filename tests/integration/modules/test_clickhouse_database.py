@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.modules import conftest
-from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, Refused, start, statement
+from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, Refused, start, statement, writing
 from tests.integration.modules.front import Front, write_certificate
 
 Result = dict[str, Any]
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.engine
 
 PASSWORD = "canaryAppPassword1"
 RAW = "input_format_read_datetime_number_as_raw_value"
-WRITING = ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "INSERT", "SYSTEM", "SET ", "TRUNCATE", "ATTACH")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def own(options: Result) -> Result:
 
 
 def writes(front: Front) -> list[str]:
-    return [sql for sql in front.seen if sql.strip().upper().startswith(WRITING)]
+    return writing(front.seen)
 
 
 def code(query: Query, sql: str, **how: str) -> int:
@@ -128,6 +127,32 @@ def test_another_password(run: Any, front: Front, query: Query, made: Result) ->
     assert code(query, "SELECT 1", user="app", password=PASSWORD) == 516
     assert query("SELECT 1", user="app", password="canaryAppPassword2") == "1"
     assert not run("clickhouse_database", **changed)["changed"]
+
+
+def test_a_user_that_needs_no_password_gets_it(run: Any, query: Query, made: Result) -> None:
+    """Any password is right for it, so that a login with the right one tells nothing."""
+    query("ALTER USER app IDENTIFIED WITH no_password")
+    alone = run("clickhouse_database", **own(made))
+    assert alone.get("changed") is False and "logs in with any password" in " ".join(alone["notes"]), alone
+    given = run("clickhouse_database", diff=True, **made)
+    assert given["statements"] == ["ALTER USER app IDENTIFIED WITH sha256_hash BY '...'"]
+    assert (given["diff"]["before"]["password"], given["notes"]) == ("none", [])
+    assert code(query, "SELECT 1", user="app", password="canaryAnother1") == 516
+    again = run("clickhouse_database", **own(made))
+    assert (again["changed"], again["notes"]) == (False, [])
+
+
+def test_an_old_version_is_told_before_what_it_does_not_know(
+    run: Any, front: Front, query: Query, made: Result
+) -> None:
+    front.clear()
+    front.answers = {query("SELECT version()").encode(): b"24.8.1.1"}
+    try:
+        results = [run("clickhouse_database", **options) for options in (made, own(made))]
+    finally:
+        front.answers = {}
+    assert [result.get("code") for result in results] == ["clickhouse_version"] * 2, results
+    assert not [sql for sql in front.seen if sql.startswith("SHOW GRANTS")]
 
 
 def test_settings_are_added_and_kept(run: Any, query: Query, made: Result) -> None:

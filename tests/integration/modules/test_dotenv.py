@@ -44,8 +44,11 @@ def test_check_run_again_absent(run: Any, file: Path) -> None:
     again = run("dotenv", diff=True, path=str(file), **WANTED)
     assert (again["changed"], again["names"], file.stat().st_ino) == (False, [], inode)
 
-    gone = run("dotenv", path=str(file), absent=list_of(WANTED))
+    gone = run("dotenv", diff=True, path=str(file), absent=list_of(WANTED))
     assert gone["changed"] and file.read_text() == OWN.partition("LANGFUSE")[0]
+    # An absent name may have been a secret, and nobody says so here.
+    assert gone["diff"]["before"] == "LANGFUSE_HOST=(not shown)\nLANGFUSE_SECRET_KEY=(not shown)\n"
+    assert "canary" not in json.dumps(gone)
     assert not run("dotenv", path=str(file), absent=list_of(WANTED))["changed"]
     assert sorted(file.parent.iterdir()) == [file]
 
@@ -130,6 +133,11 @@ def _shell(directory: Path) -> dict[str, str]:
 def _compose(directory: Path) -> dict[str, str]:
     service = {"image": "none", "env_file": ["service.env"]}
     (directory / "compose.yaml").write_text(json.dumps({"services": {"one": service}}))
+    return compose_config(directory)
+
+
+def compose_config(directory: Path) -> dict[str, str]:
+    """Environment of the service ``one``. This needs the command only, no engine."""
     command = ["docker", "compose", "--project-directory", str(directory), "config", "--format", "json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -141,3 +149,35 @@ def _compose(directory: Path) -> dict[str, str]:
 
 
 READERS = {"shell": _shell, "compose": _compose}
+
+
+# Of the host's own environment Compose would take more; none of these is in it.
+LINES = r"""A=one
+E=
+V0=${A}
+V1=$A-x
+V2="${A} b"
+V3='${A} $$'
+V4=${E:-d}${E-d}${V99:-${A}z}
+V5=${A:+y}${V99:+y}${E+z}
+V6=${A:?must be}
+V7=pa$$word
+V8="pa\$word a\\$A c\nd\"e\x"
+V9=pa$1$
+V10=a#b # c
+V11="two
+lines"
+A=${A}${A}
+V12=$A
+"""
+
+
+def test_an_env_file_is_read_as_compose_reads_it(run: Any, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(LINES)
+    names = [f"V{number}" for number in range(13)]
+    service = {"image": "none", "environment": {name: f"${{{name}}}" for name in names}}
+    (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"one": service}}))
+    found = run("compose_stack_info", dotenv=str(tmp_path / ".env"))
+    assert found["unclear"] == {}
+    told = compose_config(tmp_path)
+    assert {name: found["dotenv"][name] for name in names} == {name: told[name] for name in names}

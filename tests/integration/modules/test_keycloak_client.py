@@ -150,7 +150,7 @@ def test_what_the_server_adds_orders_or_derives_is_no_change(
         ({"attributes": {"login_theme": "keycloak"}}, ["attributes.login_theme"], {"attributes"}),
         ({"service_account_roles": []}, ["service_account"], {"serviceAccountsEnabled", "defaultClientScopes"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_a_change_touches_what_it_names_and_can_be_taken_back(
     run: Any, server: Any, options: Result, given: Result, changes: list[str], fields: set[str]

@@ -83,6 +83,40 @@ def test_a_scope_that_the_client_lacks_breaks_the_login(login: Any) -> None:
     assert query_of(login.start(scope="openid email phone").location)["error"] == "invalid_scope"
 
 
+def test_a_client_makes_another_one_with_the_scopes_that_are_asked_for(run: Any, server: Any, options: Result) -> None:
+    """As `existing_stores` has it for an instance with `langfuse_sso_scope` and no user who administers."""
+    from tests.integration.modules.keycloak import Login, query_of
+
+    robot = {"client_id": "robot", "secret": SECRET, "standard_flow": False, "pkce": "none"}
+    rights = {"service_account_roles": ["manage-clients", "view-clients"]}
+    assert run("keycloak_client", **{**options, **robot, **rights})["changed"]
+    client = {
+        "url": server.url,
+        "auth_realm": "logins",
+        "auth_client_id": "robot",
+        "realm": "logins",
+        "client_id": "other",
+        "root_url": HOST,
+        "redirect_uris": [CALLBACK],
+        "web_origins": [HOST],
+        "post_logout_redirect_uris": [HOST],
+        "default_scopes": ["basic", "email", "phone"],
+        "requested_scopes": ["openid", "email", "phone"],
+    }
+    secrets = {"keycloak_admin_client_secret": SECRET, "keycloak_client_secret": f"{SECRET}-other"}
+    made = run("existing_stores", keycloak=client, **secrets)
+    assert made.get("changed"), made.get("msg")
+    assert not run("existing_stores", keycloak=client, **secrets)["changed"]
+    login = Login(server, "logins", CALLBACK, "other")
+    assert login.exchange(login.code(scope="openid email phone"), f"{SECRET}-other").status == 200
+    assert query_of(login.start(scope="openid email profile").location)["error"] == "invalid_scope"
+    without = {**client, "default_scopes": ["basic", "email"]}
+    refused = run("existing_stores", keycloak=without, **secrets)
+    assert (refused.get("code"), "phone" in refused["msg"]) == ("keycloak_scope_missing", True), refused
+    wrong = run("existing_stores", keycloak=client, **{**secrets, "keycloak_admin_client_secret": "canary-wrong-1"})
+    assert "langfuse_keycloak_admin_client_secret" in wrong["msg"], wrong
+
+
 def test_a_wrong_password_does_not_sign_in(login: Any) -> None:
     from tests.integration.modules.keycloak import USER
 

@@ -86,7 +86,7 @@ def web_with(stack: Stack, **environment: str | None) -> Iterator[None]:
 def test_all_is_well(look: Any) -> None:
     result = look()
     assert (result.get("failed"), result["healthy"], result["changed"], result["causes"]) == (None, True, False, [])
-    assert {name for name, status in statuses(result).items() if status != "ok"} == {"ports"}
+    assert {name for name, status in statuses(result).items() if status != "ok"} == {"consumers", "ports"}
     assert result["application"] == {"version": "4.16.0"}
     assert result["trace"]["differences"] == []
     assert "containers" not in result
@@ -111,6 +111,7 @@ def test_check_mode_writes_nothing(look: Any, stack: Stack) -> None:
         "s3_write",
         "trace",
         "media",
+        "consumers",
         "ports",
     }
     assert stack.clickhouse("SELECT count() FROM events_full") == before
@@ -284,10 +285,10 @@ def test_clickhouse_that_loses_rows(look: Any, stack: Stack) -> None:
         ({"LANGFUSE_INIT_USER_EMAIL": "b@example.com", "LANGFUSE_INIT_USER_PASSWORD": "short"}, "init_failed", "LANGFUSE_INIT_USER_PASSWORD"),
         ({"DATABASE_URL": None}, "web_down", "exit code 1"),
         ({"LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT": "http://localhost:1"}, "media_endpoint_unreachable", "http://localhost:1"),
-        ({"LANGFUSE_S3_MEDIA_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "MEDIA_UPLOAD"),
-        ({"LANGFUSE_S3_EVENT_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "EVENT_UPLOAD"),
-        ({"LANGFUSE_S3_EVENT_UPLOAD_BUCKET": "lf-nowhere", "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "http://nowhere:1"}, "s3_upload_failed", "LANGFUSE_S3"),
-        ({"CLICKHOUSE_PASSWORD": "canaryOther"}, "clickhouse_password", "CLICKHOUSE_PASSWORD"),
+        ({"LANGFUSE_S3_MEDIA_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "langfuse_s3_secret_key"),
+        ({"LANGFUSE_S3_EVENT_UPLOAD_SECRET_ACCESS_KEY": "canaryOther"}, "s3_wrong_keys", "langfuse_s3_secret_key"),
+        ({"LANGFUSE_S3_EVENT_UPLOAD_BUCKET": "lf-nowhere", "LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT": "http://nowhere:1"}, "s3_upload_failed", "langfuse_s3_"),
+        ({"CLICKHOUSE_PASSWORD": "canaryOther"}, "clickhouse_password", "langfuse_clickhouse_password"),
     ],
 )  # fmt: skip
 def test_web_with_a_wrong_environment(look: Any, stack: Stack, environment: Result, code: str, named: str) -> None:

@@ -138,7 +138,7 @@ def test_a_private_address_is_refused_until_it_is_allowed(run: Any, stack: Any, 
     assert planned["changed"] and ALLOW in json.dumps(planned["warnings"])
     refused = run("langfuse_llm_connection", **private)
     assert (refused["failed"], refused["code"]) == (True, "llm_address_private"), refused
-    assert f"Add seaweedfs to {ALLOW} of langfuse-web and of langfuse-worker" in refused["msg"]
+    assert "Name seaweedfs in langfuse_llm_allowed_hosts" in refused["msg"]
     assert stack.sql("SELECT count(*) FROM llm_api_keys") == "0"
 
     stack.environment[ALLOW] = "seaweedfs"
@@ -156,8 +156,8 @@ def test_a_private_address_is_refused_until_it_is_allowed(run: Any, stack: Any, 
     ("wrong", "code", "words"),
     [
         ({"secret_key": "sk-lf-canary-wrong"}, "key_refused", "must be a project's keys"),
-        ({"base_url": "http://10.0.0.5:4000/v1"}, "llm_address_private", "Add 10.0.0.5 to"),
-        ({"base_url": "https://vllm.internal/v1"}, "llm_address_private", "Add vllm.internal to"),
+        ({"base_url": "http://10.0.0.5:4000/v1"}, "llm_address_private", "Name 10.0.0.5 in"),
+        ({"base_url": "https://vllm.internal/v1"}, "llm_address_private", "Name vllm.internal in"),
         ({"base_url": "https://gateway.invalid/v1"}, "llm_name_unknown", "make the name known"),
         ({"adapter": "bedrock", "base_url": "gateway"}, "bad_option", "config.region is missing"),
         ({"url": "http://no-such-host.invalid"}, "name", "does not resolve"),

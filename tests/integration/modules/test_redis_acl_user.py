@@ -17,18 +17,6 @@ from tests.integration.modules.redis_servers import ADMIN, PASSWORD, Engine, Ser
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine
 
-# Commands that change users, settings or files; those that change data are the server's own category.
-CHANGING = {
-    "acl|setuser",
-    "acl|deluser",
-    "acl|save",
-    "acl|load",
-    "acl|log",
-    "config|set",
-    "config|rewrite",
-    "config|resetstat",
-}
-
 
 @pytest.fixture(scope="module", params=["redis", "valkey"])
 def server(request: Any) -> Iterator[Server]:
@@ -49,8 +37,7 @@ def clean(server: Server) -> None:
 
 
 def wrote(server: Server, before: dict[str, int]) -> set[str]:
-    changed = {name for name, calls in server.calls().items() if calls != before.get(name)}
-    return changed & (CHANGING | set(server.client().acl_cat("write")))
+    return server.writing({name for name, calls in server.calls().items() if calls != before.get(name)})
 
 
 def may(server: Server, username: str, *words: str, password: str = PASSWORD) -> bool:

@@ -25,7 +25,7 @@ from tests.integration.modules.conftest import collections, run  # noqa: E402, F
 from tests.integration.modules.stack import PUBLIC_KEY, SECRETS, Stack, find_images  # noqa: E402
 
 Rows = list[dict[str, Any]]
-PREFIX = os.environ.get("LANGFUSE_TEST_PREFIX", "senders")
+PREFIX = f"{os.environ.get('LANGFUSE_TEST_PREFIX', 'of')}-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
 FIELDS = "core,basic,time,io,metadata,model,usage,prompt,metrics,trace_context"
 EVERYTHING_WITHIN = 30.0
 

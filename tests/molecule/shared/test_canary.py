@@ -20,7 +20,12 @@ CLICKHOUSE = {
     "langfuse_clickhouse_admin_user": "admin",
     "langfuse_clickhouse_password": "Canary25clickhouse",
 }
-BUCKETS = {"langfuse_s3_source": "existing", "langfuse_moved_stores": ["clickhouse", "redis", "s3"]}
+BUCKETS = {
+    "langfuse_s3_source": "existing",
+    "langfuse_moved_stores": ["clickhouse", "redis", "s3"],
+    # The inventory's, for the bundled one.
+    "langfuse_s3_port": None,
+}
 SENTINEL = {
     "langfuse_redis_mode": "sentinel",
     "langfuse_redis_sentinel_master": "mymaster",
@@ -45,6 +50,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "gcs": (
         {
             "langfuse_s3_source": "existing",
+            "langfuse_s3_port": None,
             "langfuse_s3_service": "gcs",
             "langfuse_gcs_credentials": OTHER["langfuse_gcs_credentials"],
         },

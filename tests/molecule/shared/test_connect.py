@@ -156,15 +156,24 @@ def test_a_collector_that_runs_elsewhere(shared: Instance) -> None:
     config, env = shop.HOME / "otel.yaml", shop.HOME / "otel.env"
     own = "service:\n  pipelines:\n    traces:\n      receivers: [otlp]\n"
     config.write_text(own)
-    entry = {"kind": "otel_collector", "path": str(config), "env_path": str(env), "url": shared.url}
-    connect(shared, consumers=[entry]).mentions(f"a trace came back through {shared.url}")
+    env.write_text("LANGFUSE_SAMPLE_RATE=0.1\n")
+    env.chmod(0o600)
+    entry = {"kind": "otel_collector", "path": str(config), "env_path": str(env)}
+    public = f"http://localhost:{shared.web_port}"
+    connect(shared, consumers=[entry]).mentions(f"a trace came back through {public}", "not by its own client")
     keys = [shared.secrets()[f"langfuse_init_project_{kind}_key"] for kind in ("public", "secret")]
     assert f"LANGFUSE_BASIC={base64.b64encode(':'.join(keys).encode()).decode()}\n" in env.read_text()
-    assert env.stat().st_mode & 0o777 == 0o600
+    assert f"LANGFUSE_BASE_URL={public}\n" in env.read_text() and "SAMPLE_RATE" not in env.read_text()
     assert yaml.safe_load(config.read_text())["service"]["pipelines"]["traces"]["exporters"] == ["otlphttp/langfuse"]
     assert connect(shared, consumers=[entry]).changed == 0
+    connected = config.read_text(), env.read_text()
+    refused = connect(shared, fails=True, consumers=[{**entry, "state": "absent"}])
+    refused.mentions("The pipeline traces exports to Langfuse only", "another exporter")
+    assert (config.read_text(), env.read_text()) == connected
+    config.write_text(connected[0].replace("- otlphttp/langfuse", "- otlphttp/langfuse\n        - debug"))
     connect(shared, consumers=[{**entry, "state": "absent"}])
     assert env.read_text() == ""
+    assert yaml.safe_load(config.read_text())["service"]["pipelines"]["traces"]["exporters"] == ["debug"]
 
 
 def test_langfuse_knows_the_gateway(shared: Instance) -> None:
@@ -174,8 +183,30 @@ def test_langfuse_knows_the_gateway(shared: Instance) -> None:
 
 def test_absent_takes_the_keys_out_again(shared: Instance) -> None:
     gone = [{**one, "state": "absent"} for one in CONSUMERS]
-    connect(shared, consumers=gone)
+    # As Compose files name what may be unset: the container has it, with nothing in it.
+    override = shop.HOME / "compose.override.yaml"
+    override.write_text('{"services": {"ai-service": {"environment": {"LANGFUSE_HOST": ""}}}}')
+    shop.compose("up", "-d", "--no-deps", "ai-service")
+    secret = shared.secrets()["langfuse_init_project_secret_key"]
+    for words in (("--check", "--diff"), ("--diff",)):
+        done = connect(shared, *words, consumers=gone)
+        done.mentions("LANGFUSE_SECRET_KEY=(not shown)")
+        assert secret not in done.output
     assert ENV.read_text() == OWN.replace("LANGFUSE_HOST=https://cloud.example.com\n", "")
     assert CONFIG.read_text() == OWN_CONFIG + "  turn_off_message_logging: true\n"
-    assert not [name for name in environment() if name.startswith("LANGFUSE_")]
+    assert {name: value for name, value in environment().items() if name.startswith("LANGFUSE_")} == {
+        "LANGFUSE_HOST": ""
+    }
     assert connect(shared, consumers=gone).changed == 0
+    # What was stopped stays so.
+    ENV.write_text(f"{ENV.read_text()}LANGFUSE_SAMPLE_RATE=1\n")
+    shop.compose("stop", "-t", "1", "ai-service")
+    assert connect(shared, consumers=gone).changed_tasks == ["Write address and keys into its env file"]
+    assert not service()["State"]["Running"]
+    override.write_text(override.read_text().replace('""', '"http://elsewhere"'))
+    try:
+        shop.compose("up", "-d", "--no-deps", "ai-service")
+        connect(shared, fails=True, consumers=gone).mentions("still has LANGFUSE_HOST", "Take them out of environment")
+    finally:
+        override.unlink()
+        shop.compose("up", "-d", "--no-deps", "ai-service")

@@ -6,30 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.molecule import canary, playbook, snapshot
+from tests.molecule import playbook, snapshot
 from tests.molecule.instance import Instance
 from tests.molecule.shared import shop
-
-
-def untouched() -> dict[str, Any]:
-    """What a run could make in the stores of the stack."""
-    return {
-        "roles": shop.sql("SELECT rolname FROM pg_roles WHERE rolname = 'langfuse'"),
-        "databases": shop.sql("SELECT datname FROM pg_database ORDER BY 1"),
-        "users": shop.redis("acl", "users"),
-        "keys": shop.redis("dbsize"),
-    }
-
-
-def refused(instance: Instance, variables: dict[str, Any], *said: str) -> None:
-    before = untouched()
-    run = playbook.site(instance, variables=variables, fails=True)
-    run.mentions(*said)
-    assert untouched() == before
-    assert not instance.containers() and not instance.volumes()
-    assert not (instance.directory / "compose.yaml").exists()
-    assert instance.secrets() == {}, "secrets were kept for an instance that is not there"
-    assert not canary.found_in(run.output)
+from tests.molecule.shared.refusal import refused, untouched
 
 
 def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
@@ -43,18 +23,25 @@ def test_a_check_of_a_fresh_host_is_a_plan(shared: Instance) -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"langfuse_shared_project": "nobody"}, ["There is no Compose project nobody"]),
+        ({"langfuse_shared_project": "nobody"}, ["langfuse_shared_project: there is no Compose project nobody"]),
         ({"langfuse_shared_postgres_service": "mysql"}, ["has no service mysql", "pgsql"]),
         ({"langfuse_postgres_port": 5433}, ["pgsql:5433", "langfuse_postgres_port"]),
         (
-            {"langfuse_postgres_admin_password": "CanaryWrong1", "langfuse_redis_admin_password": "CanaryWrong2"},
+            {
+                "langfuse_postgres_admin_user": shop.DATABASE_USER,
+                "langfuse_postgres_admin_password": "CanaryWrong1",
+                "langfuse_redis_admin_password": "CanaryWrong2",
+            },
             ["PostgreSQL on pgsql:5432 does not let sail in", "Redis at redis:6379 refuses the login of user default"],
         ),
         (
             {"langfuse_postgres_database": "shop", "langfuse_redis_host": "no-such-host"},
             ["shop", "Redis at no-such-host:6379 does not answer"],
         ),
-        ({"langfuse_redis_admin_user": "shop"}, ["User shop of Redis at redis:6379 may not"]),
+        (
+            {"langfuse_redis_admin_user": "shop", "langfuse_redis_admin_password": shop.REDIS_PASSWORD},
+            ["User shop of Redis at redis:6379 may not"],
+        ),
     ],
 )
 def test_what_cannot_work(shared: Instance, variables: dict[str, Any], said: list[str]) -> None:

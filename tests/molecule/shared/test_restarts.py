@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.molecule import playbook
 from tests.molecule.instance import Instance, docker, wait_until
 from tests.molecule.shared import shop
 from tests.molecule.traces import Traces
@@ -22,8 +23,10 @@ def test_after_a_restart_of_the_stack(shared: Instance) -> None:
 
 
 def test_after_the_stack_was_away(shared: Instance) -> None:
-    """Down and up again: other containers, maybe other addresses."""
+    """It is named as the cause; up again it has other containers, and maybe other addresses."""
     shop.compose("rm", "--stop", "--force", "pgsql", "redis")
+    told = playbook.run(shared, "llmops.langfuse.diagnose", fails=True)
+    told.mentions("The Compose project shop is down", "not running are pgsql, redis")
     shop.up()
     arrives(shared, "after-another-stack")
 

@@ -9,6 +9,7 @@ import yaml
 
 from tests.molecule import canary, playbook
 from tests.molecule.instance import ROOT, Instance
+from tests.molecule.sso import identity
 
 SECRETS = canary.OF_PROVIDERS
 GROUP = ROOT / "molecule" / "sso" / "inventory" / "group_vars" / "langfuse_sso.yml"
@@ -18,11 +19,25 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "AUTH_KEYCLOAK_CLIENT_SECRET",
         SECRETS["langfuse_keycloak_client_secret"],
     ),
+    "keycloak by a client": (
+        {
+            "langfuse_keycloak_admin_user": "",
+            "langfuse_keycloak_admin_password": "",
+            "langfuse_keycloak_admin_realm": identity.REALM,
+            "langfuse_keycloak_admin_client_id": identity.AUTOMATION,
+            "langfuse_keycloak_admin_client_secret": SECRETS["langfuse_keycloak_admin_client_secret"],
+            "langfuse_keycloak_client_secret": "CanaryAnother-of-the-client",
+        },
+        "AUTH_KEYCLOAK_CLIENT_SECRET",
+        "CanaryAnother-of-the-client",
+    ),
     "github": (
         {
             "langfuse_sso_provider": "github",
+            "langfuse_sso_scope": "",
             "langfuse_sso_issuer": "",
             "langfuse_keycloak_admin_user": "",
+            "langfuse_keycloak_admin_password": "",
             "langfuse_sso_client_secret": SECRETS["langfuse_sso_client_secret"],
         },
         "AUTH_GITHUB_CLIENT_SECRET",

@@ -10,6 +10,7 @@ from .answers import instant, invalid, issue_missing, method_not_allowed, reply
 from .auth import project_caller
 from .context import Context
 from .session import Session
+from .sign_on import SignOn
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.Response]]
 
@@ -40,9 +41,9 @@ async def _page(context: Context, request: web.BaseRequest) -> web.Response:
     return pages.sign_in() if request.path.startswith("/auth/") else pages.home()
 
 
-def _session(name: str) -> Handler:
+def _session(name: str, kind: type[Session] | type[SignOn] = Session) -> Handler:
     async def run(context: Context, request: web.BaseRequest) -> web.Response:
-        method: Callable[[web.BaseRequest], Awaitable[web.Response]] = getattr(Session(context), name)
+        method: Callable[[web.BaseRequest], Awaitable[web.Response]] = getattr(kind(context), name)
         return await method(request)
 
     return run
@@ -91,7 +92,10 @@ _TABLE: list[tuple[str, dict[str, Handler]]] = [
     ("/api/auth/session", {"GET": _session("session")}),
     ("/api/auth/signup", {"POST": _session("sign_up")}),
     ("/api/auth/callback/credentials", {"POST": _session("sign_in")}),
-    ("/|/auth/sign-in|/auth/sign-up", {"GET": _page}),
+    ("/api/auth/signin(/[^/]+)?", {"GET": _session("page", SignOn), "POST": _session("start", SignOn)}),
+    ("/api/auth/callback/[^/]+", {"GET": _session("back", SignOn)}),
+    ("/api/auth/error", {"GET": _session("error", SignOn)}),
+    ("/|/auth/sign-in|/auth/sign-up|/auth/error", {"GET": _page}),
 ]
 _COMPILED = [(re.compile(f"(?:{pattern})$"), methods) for pattern, methods in _TABLE]
 

@@ -1,4 +1,4 @@
-"""Sign-up, sign-in and session as next-auth does them with credentials (facts 3.3)."""
+"""Sign-up, sign-in with a password and the session, as next-auth does them (facts 3.3)."""
 
 import asyncio
 import base64
@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..core.crypto import bcrypt_equal
 from ..core.text import iso, iso_ms
+from . import oidc
 from .answers import Answer, json_body, reply
 from .context import Context
 from .init import InitError, create_user
@@ -60,6 +62,14 @@ def unseal(token: str, secret: str) -> dict[str, Any] | None:
     return claims if claims.get("exp", 0) > time.time() else None
 
 
+async def form_of(request: web.BaseRequest) -> dict[str, Any]:
+    """The fields that a page sends: a form or JSON."""
+    body = await request.read()
+    if "json" in request.headers.get("Content-Type", ""):
+        return dict(json.loads(body or b"{}"))
+    return dict(parse_qsl(body.decode(), keep_blank_values=True))
+
+
 class Session:
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -67,7 +77,7 @@ class Session:
         self._url = context.env.need("NEXTAUTH_URL").rstrip("/")
         self._secure = self._url.startswith("https://")
         suffix = context.env.text("NEXTAUTH_COOKIE_NAME_SUFFIX")
-        self._cookie = f"{'__Secure-' if self._secure else ''}next-auth.session-token{f'.{suffix}' if suffix else ''}"
+        self._cookie = f"{self.cookie_name('next-auth.session-token')}{f'.{suffix}' if suffix else ''}"
         self._csrf = f"{'__Host-' if self._secure else ''}next-auth.csrf-token"
 
     @property
@@ -75,14 +85,44 @@ class Session:
         """Where the auth routes are: the root means /api/auth, any other path is used as it is."""
         return self._url if urlsplit(self._url).path else f"{self._url}/api/auth"
 
+    def cookie_name(self, name: str) -> str:
+        return f"__Secure-{name}" if self._secure else name
+
+    def remember(self, response: web.Response, name: str, value: str, age: int) -> None:
+        """A cookie for `age` seconds; 0 takes it away."""
+        self._set_cookie(response, self.cookie_name(name), value, age)
+
     def _set_cookie(self, response: web.Response, name: str, value: str, age: int | None = None) -> None:
         response.set_cookie(name, value, path="/", httponly=True, samesite="Lax", secure=self._secure, max_age=age)
 
+    def remember_callback(self, response: web.Response, address: str) -> None:
+        """Where to go after the sign-in: this origin only, anything else means its root."""
+        allowed = address if self._same_origin(address) else self._url
+        self._set_cookie(response, self.cookie_name("next-auth.callback-url"), quote(allowed, safe=""))
+
+    def callback_url(self, request: web.BaseRequest) -> str:
+        kept = unquote(request.cookies.get(self.cookie_name("next-auth.callback-url"), ""))
+        return kept if self._same_origin(kept) else self._url
+
+    def _same_origin(self, address: str) -> bool:
+        own, other = urlsplit(self._url), urlsplit(address)
+        return (own.scheme, own.netloc) == (other.scheme, other.netloc)
+
+    def open(self, response: web.Response, user: Mapping[str, Any]) -> None:
+        """The cookie of a session of this user."""
+        age = int(self._context.env.number("AUTH_SESSION_MAX_AGE")) * 60
+        claims = {
+            "name": user["name"],
+            "email": user["email"],
+            "sub": user["id"],
+            "iat": int(time.time()),
+            "exp": int(time.time()) + age,
+        }
+        self._set_cookie(response, self._cookie, seal(claims, self._secret), age)
+
     async def providers(self, request: web.BaseRequest) -> web.Response:
         found = {"credentials": ("credentials", "credentials")}
-        env = self._context.env
-        if all(env.text(f"AUTH_KEYCLOAK_{n}") for n in ("CLIENT_ID", "CLIENT_SECRET", "ISSUER")):
-            found["keycloak"] = (env.text("AUTH_KEYCLOAK_NAME") or "Keycloak", "oauth")
+        found |= {one.id: (one.name, "oauth") for one in oidc.providers(self._context.env).values()}
         return reply(
             200,
             {
@@ -107,24 +147,18 @@ class Session:
         response = reply(200, {"csrfToken": token})
         if not known:
             self._set_cookie(response, self._csrf, quote(f"{token}|{self._csrf_hash(token)}", safe=""))
-            self._set_cookie(
-                response, f"{'__Secure-' if self._secure else ''}next-auth.callback-url", quote(self._url, safe="")
-            )
+            self.remember_callback(response, self._url)
         return response
 
     async def sign_in(self, request: web.BaseRequest) -> web.Response:
-        body = await request.read()
-        given = (
-            json.loads(body or b"{}")
-            if "json" in request.headers.get("Content-Type", "")
-            else dict(parse_qsl(body.decode(), keep_blank_values=True))
-        )
-        token, _, check = unquote(request.cookies.get(self._csrf, "")).partition("|")
-        if not token or self._csrf_hash(token) != check or given.get("csrfToken") != token:
+        given = await form_of(request)
+        if not self.knows(request, given.get("csrfToken")):
             return reply(200, {"url": f"{self.base}/signin?csrf=true"})
         env = self._context.env
         if env.flag("AUTH_DISABLE_USERNAME_PASSWORD"):
             return self._refuse("Sign in with email and password is disabled for this instance. Please use SSO.")
+        if self._enforced(str(given.get("email", ""))):
+            return self._refuse("Sign in with email and password is disabled for this domain. Please use SSO.")
         row = await self._context.postgres.one(
             "SELECT id, name, email, password, image FROM users WHERE email = %s",
             (str(given.get("email", "")).lower(),),
@@ -132,17 +166,18 @@ class Session:
         password = str(given.get("password", ""))
         if not row or not row["password"] or not await asyncio.to_thread(bcrypt_equal, password, row["password"]):
             return self._refuse("Invalid credentials")
-        age = int(env.number("AUTH_SESSION_MAX_AGE")) * 60
-        claims = {
-            "name": row["name"],
-            "email": row["email"],
-            "sub": row["id"],
-            "iat": int(time.time()),
-            "exp": int(time.time()) + age,
-        }
         response = reply(200, {"url": given.get("callbackUrl") or self._url})
-        self._set_cookie(response, self._cookie, seal(claims, self._secret), age)
+        self.open(response, row)
         return response
+
+    def knows(self, request: web.BaseRequest, given: object) -> bool:
+        """Whether the CSRF token is the one of this browser's cookie."""
+        token, _, check = unquote(request.cookies.get(self._csrf, "")).partition("|")
+        return bool(token) and self._csrf_hash(token) == check and given == token
+
+    def _enforced(self, email: str) -> bool:
+        domains = (self._context.env.text("AUTH_DOMAINS_WITH_SSO_ENFORCEMENT") or "").lower().split(",")
+        return email.rpartition("@")[2].lower().strip() in [one.strip() for one in domains if one.strip()]
 
     def _refuse(self, text: str) -> web.Response:
         return reply(401, {"url": f"{self.base}/error?error={quote(text)}"})
@@ -222,6 +257,10 @@ class Session:
             raise Answer(422, {"message": "Sign up is disabled."})
         body = await json_body(request)
         name, email, password = (str(body.get(k) or "") for k in ("name", "email", "password"))
+        if self._enforced(email):
+            raise Answer(
+                422, {"message": "Sign up with email and password is disabled for this domain. Please use SSO."}
+            )
         if not name or not _EMAIL.match(email):
             raise Answer(422, {"message": "Invalid input"})
         try:

@@ -10,6 +10,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose.
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import Document
 
 from ..settings.cases import CERTIFICATE, GOOD
+from ..settings.source_cases import S3
 from ..settings.support import CANDIDATES, run
 
 APPLICATION = {"langfuse-web", "langfuse-worker", "langfuse-migrate"}
@@ -27,11 +28,12 @@ def _services(given: dict[str, Any] | None = None) -> dict[str, Any]:
     return services
 
 
-@pytest.mark.parametrize(
-    "service", ["langfuse-web", "langfuse-worker", "langfuse-migrate", "postgres", "clickhouse", "valkey", "seaweedfs"]
-)
+EXPIRING = {"langfuse_s3_events_expire_days": 30}
+
+
+@pytest.mark.parametrize("service", sorted({*APPLICATION, *STORES, "seaweedfs-expiry"}))
 def test_every_service_is_hardened_and_limited(service: str) -> None:
-    found = _services()[service]
+    found = _services(EXPIRING)[service]
     assert found["read_only"] is True
     assert found["cap_drop"] == ["ALL"]
     assert found["security_opt"] == ["no-new-privileges:true"]
@@ -39,6 +41,16 @@ def test_every_service_is_hardened_and_limited(service: str) -> None:
     assert found["mem_limit"].endswith("m")
     assert found["logging"]["options"] == {"max-size": "20m", "max-file": "5"}
     assert found["restart"] == ("no" if service == "langfuse-migrate" else "unless-stopped")
+
+
+def test_what_deletes_old_objects_is_there_only_where_something_expires() -> None:
+    name = "seaweedfs-expiry"
+    assert name in _services({"langfuse_s3_exports_expire_days": 1})
+    for given in ({}, {"langfuse_s3_events_expire_days": 0}, {**S3, **EXPIRING}):
+        assert name not in _services(given)
+    with_it = _documents(EXPIRING)["compose.yaml"].object
+    assert name not in with_it["volumes"], "it keeps nothing"
+    assert with_it["services"][name]["image"] == with_it["services"]["seaweedfs"]["image"]
 
 
 def test_secrets_are_only_in_sensitive_documents_that_only_their_owner_reads() -> None:
@@ -57,6 +69,26 @@ def test_stores_are_published_on_loopback_only() -> None:
     services = _services({"langfuse_bind_address": "0.0.0.0"})
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert published == {"langfuse-web": ["0.0.0.0:3030:3000"], "seaweedfs": ["127.0.0.1:9090:8333"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "published", "reached", "closed"),
+    [
+        ("127.0.0.1", "127.0.0.1:3030:3000", "http://127.0.0.1:3030", True),
+        ("0.0.0.0", "0.0.0.0:3030:3000", "http://127.0.0.1:3030", False),
+        ("10.0.0.5", "10.0.0.5:3030:3000", "http://10.0.0.5:3030", False),
+        ("::1", "[::1]:3030:3000", "http://[::1]:3030", True),
+        ("[fd00::5]", "[fd00::5]:3030:3000", "http://[fd00::5]:3030", False),
+        ("::", "[::]:3030:3000", "http://[::1]:3030", False),
+    ],
+)
+def test_where_web_listens(given: str, published: str, reached: str, closed: bool) -> None:
+    """And where the host itself reaches it."""
+    variables = {"langfuse_bind_address": given}
+    assert _services(variables)["langfuse-web"]["ports"] == [published]
+    plan = run({**GOOD, **variables}).plan["compose"]
+    assert plan["host_url"] == reached
+    assert ("web" in [port["service"] for port in plan["closed_ports"]]) == closed
 
 
 def _readers(given: dict[str, Any]) -> set[str]:

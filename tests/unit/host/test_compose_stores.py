@@ -104,11 +104,12 @@ def test_two_failures_are_told_as_one() -> None:
     [
         (False, [], DONE, False, ""),
         (True, [], DONE, True, "password of PostgreSQL: as planned\n"),
-        (False, ["events"], DONE, True, "bucket: events\n"),
+        (False, [("events", "create")], DONE, True, "bucket: events\n"),
+        (False, [("media", "create"), ("media", "cors")], DONE, True, "bucket: media\nbucket: media, cors\n"),
         (False, [], FRESH, True, "schema: migrated\n"),
     ],
 )
-def test_what_changed_is_told(password: bool, made: list[str], moved: Any, changed: bool, after: str) -> None:
+def test_what_changed_is_told(password: bool, made: Any, moved: Any, changed: bool, after: str) -> None:
     result = compose_stores._result(password, made, moved)
     assert (result["changed"], result["diff"]["after"]) == (changed, after)
 
@@ -124,7 +125,13 @@ def given(directory: Path) -> dict[str, Any]:
         "clickhouse": {"source": "bundled", "host": "clickhouse", "port": 8123, "user": "lf", "database": "lf"},
         "networks": [],
         "ca_path": None,
-        "s3": {"endpoint": "http://127.0.0.1:1", "region": "us-east-1", "buckets": ["events", "media"]},
+        "s3": {
+            "endpoint": "http://127.0.0.1:1",
+            "region": "us-east-1",
+            "buckets": ["events", "media"],
+            "settings": [{"name": "media", "cors_origins": ["http://localhost:3030"]}],
+            "media_bucket": "media",
+        },
         **dict.fromkeys(("postgres_password", "clickhouse_password", "s3_access_key", "s3_secret_key"), "x"),
     }
 
@@ -133,6 +140,7 @@ def test_a_check_of_a_fresh_project_is_a_plan(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(compose, "containers", lambda _project: [])
     result = compose_stores.prepare(given(tmp_path), check_mode=True)
     assert (result["changed"], result["buckets"], result["migration"]["changed"]) == (True, ["events", "media"], True)
+    assert "bucket: media, cors" in result["diff"]["after"]
 
 
 def test_a_check_of_a_stopped_project_does_not_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,38 @@ FOLDERS = Places(STORES, dict(zip(STORES, NEW, strict=True)))
             [],
             id="never used",
         ),
+        pytest.param(
+            Places(store_places={"postgres": "pooler:6432/langfuse"}),
+            Seen(store_places={"postgres": "db:5432/langfuse"}, migrated=True, identified=("postgres",)),
+            (),
+            [],
+            id="another address of a store that can be asked",
+        ),
+        pytest.param(
+            Places(store_places={"redis": "cache:6379 other:", "postgres": "db:5432/other"}),
+            Seen(
+                store_places={"redis": "cache:6379 langfuse:", "postgres": "db:5432/langfuse"},
+                migrated=True,
+                identified=("postgres", "redis"),
+            ),
+            (),
+            ["store_moved", "store_moved"],
+            id="another prefix and another database need no asking",
+        ),
+        pytest.param(
+            Places(store_places={"postgres": "bundled"}),
+            Seen(store_places={"postgres": "db:5432/langfuse"}, migrated=True, identified=("postgres",)),
+            (),
+            ["store_moved"],
+            id="taken in, which needs no asking",
+        ),
+        pytest.param(
+            Places(store_places={"postgres": "db:5432/langfuse"}, former={"postgres": "pooler:6432/langfuse"}),
+            Seen(store_places={"postgres": "pooler:6432/langfuse"}, migrated=True),
+            (),
+            [],
+            id="written down by its pooler",
+        ),
         pytest.param(NAMED, Seen(missing_sources=("/srv/models",)), (), ["source_missing"], id="extra volume"),
     ],
 )
@@ -134,3 +166,59 @@ def test_places_of_stores_are_read_back_as_they_were_written(tmp_path: Path) -> 
     seen = places.look(str(tmp_path), Places())
     assert seen.store_places == wanted
     assert seen.data_outside == tuple(f"{store} at {place}" for store, place in wanted.items())
+    assert seen.written and not seen.identified
+    (tmp_path / records.IDENTITIES).write_text('{"postgres": ["1/langfuse"]}')
+    assert places.look(str(tmp_path), Places()).identified == ("postgres",)
+
+
+@pytest.mark.parametrize(
+    ("store", "before", "now", "same"),
+    [
+        ("redis", "a:1,b:1 langfuse:", "b:1,c:1 langfuse:", True),
+        ("redis", "a:1 langfuse:", "a:1 other:", False),
+        ("redis", "a:1 langfuse:", "b:1 langfuse:", False),
+        ("redis", "a:1,b:1 langfuse:", "b:1,c:1/mymaster langfuse:", True),
+        ("redis", "a:1,b:1/one langfuse:", "b:1,c:1/two langfuse:", False),
+        ("s3", "s3 https://minio", "s3 https://minio events,media", True),
+        ("s3", "s3 https://minio:9000", "s3 https://minio events,media", False),
+        ("s3", "s3 https://minio events,media", "s3 https://minio events,other", False),
+        ("postgres", "db:5432/langfuse", "db:5432/langfuse", True),
+        ("postgres", "db:5432/langfuse", "db:5432/other", False),
+        ("clickhouse", "ch:8123/langfuse", "ch-2:8123/langfuse", False),
+    ],
+)
+def test_places_that_are_one_store(store: str, before: str, now: str, same: bool) -> None:
+    assert places.same(store, before, now) == same
+
+
+POSTGRES_AT_DB = {"postgres": "db:5432/langfuse"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "new", "unclaimed"),
+    [
+        pytest.param(Places(store_places=POSTGRES_AT_DB), Seen(), True, ["postgres"], id="new"),
+        pytest.param(Places(store_places=POSTGRES_AT_DB), Seen(), False, [], id="on a new host, with its secrets"),
+        pytest.param(Places(store_places={"postgres": "bundled"}), Seen(), True, [], id="of its own"),
+        pytest.param(Places(store_places=POSTGRES_AT_DB, moved=("postgres",)), Seen(), True, [], id="said so"),
+        pytest.param(
+            Places(store_places=POSTGRES_AT_DB),
+            *(Seen(store_places=POSTGRES_AT_DB, written=True), True, []),
+            id="interrupted, or all secrets given",
+        ),
+        pytest.param(
+            Places(store_places=POSTGRES_AT_DB),
+            *(Seen(store_places={"postgres": "typo:5432/langfuse"}, written=True), False, ["postgres"]),
+            id="corrected before it was used",
+        ),
+        pytest.param(Places(store_places=POSTGRES_AT_DB), Seen(written=True), False, ["postgres"], id="was bundled"),
+        pytest.param(
+            Places(store_places={"postgres": "pooler:6432/langfuse"}),
+            Seen(store_places=POSTGRES_AT_DB, written=True, migrated=True, identified=("postgres",)),
+            *(False, []),
+            id="asked who it is instead",
+        ),
+    ],
+)
+def test_stores_that_the_instance_has_not_used(wanted: Places, seen: Seen, new: bool, unclaimed: list[str]) -> None:
+    assert places.unclaimed(wanted, seen, new) == unclaimed

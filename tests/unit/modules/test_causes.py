@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.llmops.langfuse.plugins.module_utils import causes
 
+CONTRACT = Path(__file__).parents[3] / "roles" / "langfuse" / "meta" / "argument_specs.yml"
 ALL = (
-    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers".split()  # noqa: SIM905
+    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers consumers".split()  # noqa: SIM905
 )
 CLICKHOUSE = {
     "kind": None,
@@ -31,6 +35,14 @@ REDIS = {
     "schedules": ["x"],
     "stuck": [],
 }
+SSO = {
+    "provider": "keycloak",
+    "issuer": "https://kc/realms/a",
+    "client": "lf",
+    "callback": "http://lf/c",
+    "offered": ["keycloak"],
+}
+REFUSED = {"verdict": "refused", "said": "no"}
 
 
 def hops(*failed: str) -> list[dict[str, Any]]:
@@ -83,6 +95,16 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         ("database",),
         ["database_unreachable:error"],
     ),
+    (
+        "stack down",
+        {
+            "postgres": {"error": "unreachable", "where": "pgsql:5432"},
+            "stack": {"project": "shop", "down": ["pgsql"]},
+        },
+        ("database",),
+        ["stack_down:error", "database_unreachable:error"],
+    ),
+    ("another service of a stack in use", {"stack": {"project": "shop", "down": ["pgsql"]}}, (), []),
     ("database down, web says", {"web_database": {"status": 503}}, ("database",), ["database_unreachable:error"]),
     ("database password", {"postgres": {"error": "password"}}, ("database",), ["database_password:error"]),
     (
@@ -367,6 +389,25 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
     ("sign-in", {"sign_in": {"status": 401, "error": "CredentialsSignin"}}, ("sign_in",), ["sign_in_failed:error"]),
     ("sign-in, server broken", {"sign_in": {"status": 500, "error": ""}}, ("sign_in",), ["sign_in_failed:error"]),
     (
+        "a password that is right explains nothing",
+        {"sign_in": {"status": 200, "error": "", "step": None}, "sso": {**SSO, "request": REFUSED}},
+        ("sign_in",),
+        ["sso_redirect_refused:error"],
+    ),
+    ("provider not offered", {"sso": {**SSO, "offered": ["credentials"]}}, ("sign_in",), ["sso_not_offered:error"]),
+    ("provider away", {"sso": {**SSO, "error": "OAuthSignin"}}, ("sign_in",), ["sso_issuer_unreachable:error"]),
+    ("callback unknown", {"sso": {**SSO, "request": REFUSED}}, ("sign_in",), ["sso_redirect_refused:error"]),
+    ("sent back", {"sso": {**SSO, "request": {**REFUSED, "verdict": "sent_back"}}}, ("sign_in",), ["sso_request_refused:error"]),
+    ("secret wrong", {"sso": {**SSO, "secret": REFUSED}}, ("sign_in",), ["sso_client_secret:error"]),
+    (
+        "callback unknown and secret wrong",
+        {"sso": {**SSO, "request": REFUSED, "secret": REFUSED}},
+        ("sign_in",),
+        ["sso_redirect_refused:error", "sso_client_secret:error"],
+    ),
+    ("issuer differs", {"sso": {**SSO, "issuer_found": "https://other/"}}, (), ["sso_issuer_differs:warning"]),
+    ("issuer with a slash", {"sso": {**SSO, "issuer_found": "https://kc/realms/a/"}}, (), []),
+    (
         "not refused",
         {"refusals": [{"request": "without a header", "status": 200}]},
         ("refusals",),
@@ -379,6 +420,27 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
         {"unsound": ["lf-v-1 is exited"], "redis": {"error": "unreachable", "where": "r"}},
         ("queue", "containers"),
         ["redis_down:error"],
+    ),
+    *(
+        (
+            f"a consumer, {about}",
+            {"consumers": [{"about": about, "what": "/srv/.env: X", "cure": "Do it."}]},
+            ("consumers",),
+            [f"{code}:error"],
+        )
+        for about, code in (
+            ("keys", "consumer_keys"),
+            ("config", "consumer_config"),
+            ("container", "consumer_container"),
+            ("down", "consumer_down"),
+            ("other", "consumer_unreachable"),
+        )
+    ),
+    (
+        "a second worker ended, and a consumer",
+        {"unsound": ["lf-w-2 is exited"], "consumers": [{"about": "keys", "what": "x", "cure": ""}]},
+        ("containers", "consumers"),
+        ["container_unsound:error", "consumer_keys:error"],
     ),
     ("too slow", {"too_slow": {"hop": "trace", "timeout": 5}}, ("trace",), ["too_slow:error"]),
 ]  # fmt: skip
@@ -404,10 +466,21 @@ def test_every_text_is_filled_and_ends() -> None:
             assert cause["cure"].endswith("."), name
 
 
+def test_cures_speak_of_variables_and_playbooks() -> None:
+    """What people can set and run, by names that exist."""
+    contract = yaml.safe_load(CONTRACT.read_text())["argument_specs"].values()
+    known = {name for entry in contract for name in entry["options"]}
+    for rule in causes.RULES:
+        # A stack of their own has no playbook.
+        cure = rule.cure.replace("{role}", "web").replace("docker compose -p {project}", "")
+        assert set(re.findall(r"langfuse_[a-z0-9_]+", cure)) <= known, rule.code
+        assert not re.search(r"docker compose|docker logs|\bca_path\b|\bin resolve\b|\boption\b", cure), rule.code
+
+
 def test_the_variable_is_named() -> None:
     web = causes.diagnose(hops("web"), {"web": STUCK, "containers": [container("web", T3)]})[0]
     assert "SALT is invalid" in web["cause"]
-    assert web["cure"].startswith("Correct SALT")
+    assert web["cure"].startswith("Take SALT out of langfuse_extra_env")
     evidence = {"worker": {"kind": "refused"}, "containers": [container("worker", *ZOD, state="exited", exit_code=1)]}
     assert "REDIS_TLS_ENABLED" in causes.diagnose(hops("worker"), evidence)[0]["cause"]
 
@@ -419,3 +492,34 @@ def test_a_hop_gets_its_own_cause_or_the_first_error() -> None:
     assert "password of user lf" in by_name["database"]
     assert by_name["trace"] == by_name["database"]
     assert by_name["web"] == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            (
+                "[next-auth][error][SIGNIN_OAUTH_ERROR] ",
+                "https://next-auth.js.org/errors#signin_oauth_error getaddrinfo ENOTFOUND kc {",
+            ),
+            "getaddrinfo ENOTFOUND kc.",
+        ),
+        ((), "its log says why"),
+    ],
+)
+def test_why_web_cannot_read_the_provider_stands_in_its_log(lines: tuple[str, ...], reason: str) -> None:
+    evidence = {"sso": {**SSO, "error": "OAuthSignin"}, "containers": [container("web", *lines)]}
+    cause = causes.diagnose(hops("sign_in"), evidence)[0]
+    assert cause["code"] == "sso_issuer_unreachable"
+    assert f"https://kc/realms/a/.well-known/openid-configuration: {reason}" in cause["cause"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [("keycloak", "langfuse_keycloak_client_secret"), ("okta", "langfuse_sso_client_secret")],
+)
+def test_the_secret_to_correct_is_named(provider: str, variable: str) -> None:
+    evidence = {"sso": {**SSO, "provider": provider, "offered": [provider], "secret": REFUSED}}
+    cause = causes.diagnose(hops("sign_in"), evidence)[0]
+    assert variable in cause["cure"]
+    assert "…" not in cause["cause"] + cause["cure"]

@@ -211,6 +211,7 @@ def test_a_node_without_user_or_database_gets_them() -> None:
     ("account", "wanted", "expected"),
     [
         (READY._replace(accepts=False), WANTED, [f"ALTER USER app {IDENTIFIED}"]),
+        (READY._replace(open=True), WANTED, [f"ALTER USER app {IDENTIFIED}"]),
         (
             READY,
             WANTED._replace(settings={"max_threads": "4", "s": "it's"}),
@@ -330,6 +331,27 @@ BOSS = held("GRANT ALL ON *.* TO boss WITH GRANT OPTION")
 )
 def test_what_may_be_done_with_the_account(login: str, admin: Holdings, storage: str, expected: str) -> None:
     assert plan.mode(login, admin, "app", storage) == expected
+
+
+@pytest.mark.parametrize(
+    ("grant", "changes", "said"),
+    [
+        ("SELECT ON books.*", {}, ["rights on books:"]),
+        ("ALL ON *.*", {}, ["rights on *:"]),
+        ("SELECT ON books.*", {"accepts": True}, []),
+        ("SELECT ON books.*", {"storage": ""}, []),
+        ("SELECT ON langfuse.*", {}, []),
+        ("SELECT ON system.*", {}, []),
+        ("CREATE USER ON *", {}, []),
+    ],
+)
+def test_the_user_of_somebody_else(grant: str, changes: dict[str, Any], said: list[str]) -> None:
+    """Another password would lock out whoever uses it."""
+    account = READY._replace(own=held(f"GRANT {grant} TO app"), accepts=False)._replace(**changes)
+    failures = plan.foreign(WANTED, account)
+    assert [failure.code for failure in failures] == ["clickhouse_foreign_user"] * len(said)
+    assert all(text in failure.message for failure, text in zip(failures, said, strict=True))
+    assert plan.foreign(WANTED._replace(exclusive=True), account) == []
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import containers,
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
     database,
+    nextauth,
     queue,
     session,
+    sso,
     storage,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Finding
 
 
 @pytest.mark.parametrize(
@@ -125,6 +128,39 @@ def test_resolve_entries() -> None:
         ("postgres", "postgres:17", "postgres"),
         ("s3", "chrislusf/seaweedfs", "s3"),
         ("caddy", "caddy:2", "other"),
+        ("db", "pgvector/pgvector:pg17", "postgres"),
+        ("db", "ankane/pgvector", "postgres"),
+        ("db", "timescale/timescaledb-ha:pg17", "postgres"),
+        ("db", "postgis/postgis:17-3.5", "postgres"),
+        ("db", "docker.io/bitnami/postgresql:17", "postgres"),
+        ("db", "supabase/postgres:15.8.1", "postgres"),
+        ("db", "ghcr.io/cloudnative-pg/postgresql:17", "postgres"),
+        ("db", "localhost:5000/tensorchord/pgvecto-rs:pg17", "postgres"),
+        ("pgsql", "mirror/own:1", "postgres"),
+        ("cache", "redis/redis-stack:7.4.0-v3", "redis"),
+        ("cache", "redis/redis-stack-server", "redis"),
+        ("cache", "bitnami/redis-cluster:7.4", "redis"),
+        ("cache", "valkey/valkey-bundle:8.1", "redis"),
+        ("cache", "eqalpha/keydb", "redis"),
+        ("files", "quay.io/minio/minio:RELEASE.2025", "s3"),
+        ("files", "bitnami/minio", "s3"),
+        ("postgres", "mysql:8", "postgres"),
+        ("postgres-exporter", "quay.io/prometheuscommunity/postgres-exporter", "other"),
+        ("redis", "oliver006/redis_exporter:v1", "other"),
+        ("metrics", "bitnami/redis-exporter", "other"),
+        ("redis", "redis/redisinsight:2", "other"),
+        ("redis-ui", "rediscommander/redis-commander", "other"),
+        ("postgres-gui", "dpage/pgadmin4", "other"),
+        ("postgres", "sosedoff/pgweb", "other"),
+        ("pgbouncer", "bitnami/pgbouncer", "other"),
+        ("pgpool", "bitnami/pgpool", "other"),
+        ("backup", "prodrigestivill/postgres-backup-local:17", "other"),
+        ("postgres-backup", "postgres:17", "other"),
+        ("redis-sentinel", "redis:7", "other"),
+        ("sentinel", "bitnami/redis-sentinel:7", "other"),
+        ("minio-init", "minio/mc", "other"),
+        ("createbuckets", "minio/minio", "other"),
+        ("keeper", "clickhouse/clickhouse-keeper", "other"),
     ],
 )
 def test_roles_of_containers(service: str, image: str, role: str) -> None:
@@ -208,6 +244,7 @@ def test_the_table_is_aligned_and_names_the_causes() -> None:
     [
         ("https://lf.example.com", "https://lf.example.com:443/langfuse-media/x", True),
         ("https://lf.example.com", "https://media.example.com/x", False),
+        ("https://[fd00::1]", "https://[FD00::1]:443/x", True),
         ("http://localhost:3030", "http://localhost:9090/x", True),
         ("https://lf.example.com", "http://10.0.0.1:9000/x", False),
         ("https://lf.example.com", "https://b.s3.eu-central-1.amazonaws.com/x", True),
@@ -284,14 +321,14 @@ def test_clickhouse_that_loses_rows(version: str, raw: str | None, loses: bool) 
 
 def test_what_next_auth_says() -> None:
     def said(status: int, body: Any) -> str:
-        return session.error_of(http_client.Response(status, [], json.dumps(body).encode(), 1))
+        return nextauth.error_of(http_client.Response(status, [], json.dumps(body).encode(), 1))
 
     assert (
         said(401, {"url": "http://h/api/auth/error?error=Invalid%20credentials&provider=credentials"})
         == "Invalid credentials"
     )
     assert said(200, {"url": "http://h"}) == ""
-    assert session.error_of(http_client.Response(302, [("Location", "/auth/error?error=X")], b"", 1)) == "X"
+    assert nextauth.error_of(http_client.Response(302, [("Location", "/auth/error?error=X")], b"", 1)) == "X"
 
 
 def test_facts_of_a_session() -> None:
@@ -304,3 +341,90 @@ def test_facts_of_a_session() -> None:
     assert session.session_facts(user, None)["role"] == "VIEWER"
     assert session.session_facts(user, "three") == {"email": "a@b", "role": "", "organization": ""}
     assert session.session_facts({}, "two")["email"] == ""
+
+
+CALLBACK = "http://localhost:3030/api/auth/callback/keycloak"
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "page", "verdict", "said"),
+    [
+        (200, "", "<title>Sign in to platform</title>", sso.ACCEPTED, "200"),
+        (302, "https://id.example.com/login?state=x", "", sso.ACCEPTED, "302"),
+        (303, f"{CALLBACK}?code=x", "", sso.ACCEPTED, "303"),
+        (
+            400,
+            "",
+            "<title>Sign in</title><p>Invalid parameter: redirect_uri</p>",
+            sso.REFUSED,
+            "400 Invalid parameter: redirect_uri",
+        ),
+        (400, "", "<p>Client not found.</p>", sso.REFUSED, "400 Client not found"),
+        (403, "", "<title> Oops </title>", sso.REFUSED, "403 Oops"),
+        (404, "", "", sso.REFUSED, "404"),
+        (302, "https://id.example.com/oauth/error?authError=abc", "", sso.REFUSED, "abc"),
+        (
+            302,
+            f"{CALLBACK}?error=invalid_scope&error_description=No+such",
+            "",
+            sso.SENT_BACK,
+            "invalid_scope (No such)",
+        ),
+        (502, "", "", sso.UNCLEAR, "502"),
+    ],
+)
+def test_answers_to_an_authorization_request(status: int, location: str, page: str, verdict: str, said: str) -> None:
+    assert sso.to_request(status, location, page, CALLBACK) == (verdict, said)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ({"error": "invalid_grant"}, sso.ACCEPTED),
+        ({"error": "invalid_client"}, sso.REFUSED),
+        ({"error": "unauthorized_client"}, sso.REFUSED),
+        ({"error": "invalid_request"}, sso.UNCLEAR),
+        ({}, sso.UNCLEAR),
+        (None, sso.UNCLEAR),
+    ],
+)
+def test_answers_to_a_code_that_nobody_was_given(body: Any, verdict: str) -> None:
+    assert sso.to_secret(body).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("https://a/", "https://a", True), ("https://a", "https://a", True), ("http://a", "https://a", False)],
+)
+def test_a_slash_does_not_make_another_issuer(one: str, other: str, same: bool) -> None:
+    assert sso.same_issuer(one, other) == same
+
+
+@pytest.mark.parametrize(
+    ("request_", "secret", "found", "status", "said"),
+    [
+        (sso.ACCEPTED, sso.ACCEPTED, "https://a", "ok", "keycloak knows client, callback and secret"),
+        (sso.ACCEPTED, sso.UNCLEAR, "", "ok", "keycloak knows client and callback"),
+        (sso.UNCLEAR, sso.UNCLEAR, "", "ok", "unseen from here: away"),
+        (sso.REFUSED, sso.REFUSED, "https://a", "failed", "its callback http://c"),
+        (sso.SENT_BACK, sso.ACCEPTED, "https://a", "failed", "sends people back: said"),
+        (sso.ACCEPTED, sso.REFUSED, "https://a", "failed", "refuses the secret of client lf: said"),
+        (sso.ACCEPTED, sso.ACCEPTED, "https://b", "warning", "calls itself https://b, not https://a"),
+    ],
+)
+def test_what_is_told_of_a_provider(request_: str, secret: str, found: str, status: str, said: str) -> None:
+    record = {"provider": "keycloak", "client": "lf", "callback": "http://c", "issuer": "https://a"}
+    record |= {"issuer_found": found}
+    facts = {**record, "unreachable": {"text": "away"}}
+    finding = sso.judge(facts, sso.Answer(request_, "said"), sso.Answer(secret, "said"))
+    assert finding.status == status
+    assert said in finding.detail
+
+
+def test_sign_in_is_as_good_as_its_worst_way() -> None:
+    skipped, fine, broken = (Finding(status, status) for status in ("skipped", "ok", "failed"))
+    assert session.worst(skipped, skipped) == skipped
+    assert session.worst(skipped, fine) == fine
+    assert session.worst(fine, fine) == Finding("ok", "ok; ok")
+    assert session.worst(fine, broken) == broken
+    assert session.worst(broken, fine) == broken

@@ -103,3 +103,43 @@ def test_a_name_that_is_none() -> None:
 def test_several_names_in_their_order() -> None:
     text = dotenv.merge("B=old\n", {"A": "1", "B": "2", "C": "3"}, ["D"])
     assert text == "B=2\nA=1\nC=3\n"
+
+
+_BEFORE = "A=one\nE=\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${A}", "one"),
+        ("$A-x", "one-x"),
+        ('"${A} b"', "one b"),
+        ("'${A}'", "${A}"),
+        ("${N:-d}", "d"),
+        ("${E:-d}", "d"),
+        ("${E-d}", ""),
+        ("${A:-d}", "one"),
+        ("${N:-${A}z}", "onez"),
+        ("${A:+y}${N:+y}${E+z}", "yz"),
+        ("${A:?must be}", "one"),
+        ("pa$$word", "pa$word"),
+        ('"pa\\$word"', "pa$word"),
+        ('"a\\\\$A"', "a\\one"),
+        ("pa$1$", "pa$1$"),
+        ("a#b # c", "a#b"),
+        ('"a\\nb\\"c\\x"', 'a\nb"c\\x'),
+        ('"two\nlines"', "two\nlines"),
+    ],
+)
+def test_references_are_read_as_compose_reads_them(written: str, value: str) -> None:
+    """Each was held against `docker compose config`."""
+    assert dotenv.read(f"{_BEFORE}X={written}\nB=2\n") == ({"A": "one", "E": "", "X": value, "B": "2"}, {})
+
+
+@pytest.mark.parametrize(
+    "written", ["${N}", "$N", "${N:?}", "${A", "${}", "${A!}", "${E:?must be}", "${X}", "a${N:-${M}}"]
+)
+def test_what_the_file_alone_does_not_tell(written: str) -> None:
+    values, unclear = dotenv.read(f"{_BEFORE}# X\nX={written}\nY=${{X}}\nX2=2\n")
+    assert (values, unclear) == ({"A": "one", "E": "", "X2": "2"}, {"X": 4, "Y": 5})
+    assert dotenv.read(f"X={written}\nX=plain") == ({"X": "plain"}, {})

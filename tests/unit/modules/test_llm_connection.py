@@ -198,8 +198,13 @@ def test_addresses_that_look_private(url: str, private: bool) -> None:
 @pytest.mark.parametrize(
     ("status", "message", "code", "words"),
     [
-        (400, "Invalid baseURL: Blocked IP address detected", "llm_address_private", "of langfuse-web and of"),
-        (400, "Invalid baseURL: Blocked hostname detected", "llm_address_private", "Add litellm to"),
+        (400, "Invalid baseURL: Blocked IP address detected", "llm_address_private", "langfuse_llm_allowed_hosts"),
+        (
+            400,
+            "Invalid baseURL: Blocked hostname detected",
+            "llm_address_private",
+            "Name litellm in langfuse_llm_allowed_hosts",
+        ),
         (400, "Invalid baseURL: DNS lookup failed for litellm", "llm_name_unknown", "extra_hosts"),
         (400, "Invalid baseURL: Only http and https", "bad_option", "Correct base_url"),
         (400, "Invalid request data", "bad_option", "Invalid request data"),

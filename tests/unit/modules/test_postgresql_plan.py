@@ -86,6 +86,10 @@ def absent(
         ({"inside": state.Inside(foreign={"al": 1})}, []),
         ({"inside": state.Inside(foreign={"al": 1}), "force": True}, ["inside"]),
         ({"inside": None}, []),
+        # Two instances may share a role; whose password differs is the question.
+        ({"role": replace(ROLE, elsewhere=("langfuse2",))}, []),
+        ({"role": replace(ROLE, password=state.OTHER)}, ["alter_role"]),
+        ({"role": replace(ROLE, password=state.OTHER, elsewhere=("shop",)), "force": True}, ["alter_role"]),
     ],
 )
 def test_steps(seen: dict[str, Any], steps: list[str]) -> None:
@@ -103,6 +107,7 @@ def test_steps(seen: dict[str, Any], steps: list[str]) -> None:
         ({"database": replace(DATABASE, encoding="SQL_ASCII")}, "database_encoding"),
         ({"database": replace(DATABASE, owner="al")}, "database_foreign_owner"),
         ({"database": replace(DATABASE, owner="al", usable=False), "force": True}, "database_rights"),
+        ({"role": replace(ROLE, password=state.OTHER, elsewhere=("shop",))}, "database_foreign_role"),
         ({"database": replace(DATABASE, accepts=False)}, "database_closed"),
         ({"database": replace(DATABASE, connection_limit=-2)}, "database_invalid"),
         ({"inside": state.Inside(foreign={"al": 1}, foreign_migrations=True)}, "database_foreign_objects"),
@@ -145,6 +150,53 @@ def test_what_is_said_without_stopping(seen: dict[str, Any], words: str) -> None
     assert planned.failures == []
     (notice,) = planned.notices
     assert words in notice
+
+
+ITSELF = replace(MANAGED, admin="lf", createrole=False, createdb=False)
+
+
+@pytest.mark.parametrize(
+    ("seen", "steps", "codes", "notices"),
+    [
+        ({}, [], [], []),
+        ({"database": replace(DATABASE, timezone=None)}, [], [], []),
+        ({"database": replace(DATABASE, owner="al", timezone=None)}, [], [], []),
+        ({"database": replace(DATABASE, public=True)}, [], [], ["REVOKE CONNECT"]),
+        ({"role": replace(ROLE, expires="2030-01-01")}, [], [], ["expires at"]),
+        ({"server": replace(ITSELF, timezone="Asia/Tokyo")}, ["timezone"], [], []),
+        (
+            {
+                "server": replace(ITSELF, timezone="Asia/Tokyo"),
+                "database": replace(DATABASE, role_timezone="Asia/Tokyo"),
+            },
+            ["role_timezone"],
+            [],
+            [],
+        ),
+        ({"inside": state.Inside(None)}, ["inside"], [], []),
+        ({"inside": state.Inside(usable=False), "database": state.Database("al")}, ["inside"], [], []),
+        ({"inside": state.Inside(foreign={"al": 1})}, [], [], []),
+        ({"inside": state.Inside(foreign={"al": 1}, foreign_migrations=True)}, [], ["database_foreign_objects"], []),
+        ({"database": replace(DATABASE, encoding="LATIN1")}, [], ["database_encoding"], []),
+        (
+            {"database": replace(DATABASE, connection_limit=5), "needed_connections": 9},
+            [],
+            ["database_connections"],
+            [],
+        ),
+        ({"server": replace(ITSELF, read_only=True)}, [], ["database_read_only"], []),
+    ],
+)
+def test_what_a_role_without_an_administrator_lacks(
+    seen: dict[str, Any], steps: list[str], codes: list[str], notices: list[str]
+) -> None:
+    """What works is enough: rules of the database that the server's defaults have, and another owner, are no fault."""
+    told = {"server": ITSELF, "role": ROLE, "database": DATABASE, "inside": INSIDE, **seen}
+    wanted = replace(WANTED, needed_connections=told.pop("needed_connections", 0))
+    planned = plan.verified(wanted, **told)
+    assert (planned.names, [failure.code for failure in planned.failures]) == (steps, codes)
+    assert len(planned.notices) == len(notices)
+    assert all(part in text for part, text in zip(notices, planned.notices, strict=True))
 
 
 def test_sessions_of_langfuse_itself_do_not_count() -> None:
@@ -259,6 +311,7 @@ def test_where_a_time_zone_is_set(
         ("SSL SYSCALL error: EOF detected", "unreachable", "database_unreachable"),
         ('FATAL:  database "y" does not exist', "missing", "database_missing"),
         ('FATAL:  too many connections for role "x"', "full", "database_full"),
+        ("FATAL:  could not write init file: No space left on device", "disk", "database_disk"),
         ("FATAL:  the database system is starting up", "unreachable", "database_unreachable"),
         ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "other", "database_refused"),
     ],

@@ -146,6 +146,7 @@ def test_collector(before: str, options: dict[str, Any], after: str) -> None:
         ("otel_collector", "receivers: {}\n", {}, "bad_file"),
         ("otel_collector", COLLECTOR, {"pipelines": ["traces/other"]}, "pipeline_missing"),
         ("otel_collector", COLLECTOR, {"pipelines": ["metrics"]}, "bad_option"),
+        ("otel_collector", CONNECTED.replace("[otlp/tempo, ", "["), {"state": "absent"}, "last_exporter"),
     ],
 )
 def test_what_cannot_be_edited_is_refused(kind: str, text: str, options: dict[str, Any], code: str) -> None:

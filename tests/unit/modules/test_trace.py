@@ -55,6 +55,17 @@ def test_a_trace_is_seen_within_200_ms(after: float, spec: otlp.TraceSpec, read_
     assert "fromStartTime=2026-11-21T20%3A49%3A24Z" in server.paths[1]
 
 
+def test_it_may_be_delivered_by_somebody_else(spec: otlp.TraceSpec, read_back: list[dict[str, Any]]) -> None:
+    server, limits = Server(0.5, read_back), []
+
+    def deliver(limit: float) -> http_client.Response:
+        limits.append(limit)
+        return answer(200, {})
+
+    trace.send_and_wait(server, "Basic x", otlp.build(spec), 60, lambda: server.now, server.sleep, deliver)  # type: ignore[arg-type]
+    assert limits == [trace.HANG] and trace.SEND not in server.paths
+
+
 def test_a_trace_that_never_comes_ends_in_time(spec: otlp.TraceSpec, read_back: list[dict[str, Any]]) -> None:
     server = Server(10_000, read_back)
     with pytest.raises(Failure) as caught:
@@ -62,6 +73,19 @@ def test_a_trace_that_never_comes_ends_in_time(spec: otlp.TraceSpec, read_back: 
     assert caught.value.code == "not_readable"
     assert "probe, generate" in caught.value.message
     assert 5 <= server.now < 5.2
+
+
+def test_nobody_is_waited_for_who_cannot_come(spec: otlp.TraceSpec, read_back: list[dict[str, Any]]) -> None:
+    server = Server(10_000, read_back)
+    asked: list[float] = []
+
+    def hopeless() -> bool:
+        asked.append(server.now)
+        return len(asked) == 2
+
+    with pytest.raises(Failure, match="within 4 s not readable"):
+        trace.send_and_wait(server, "x", otlp.build(spec), 60, lambda: server.now, server.sleep, hopeless=hopeless)  # type: ignore[arg-type]
+    assert 4 < server.now < 4.5
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_when_waiting_for_web_is_in_vain(found: list[dict[str, Any]], expected: 
 
 def context(found: list[dict[str, Any]], wait: float) -> Any:
     options = {"timeout": 10, "wait": wait, "resolve": [], "public_url": "", "url": "http://127.0.0.1:1"}
-    return Context(options, dict, lambda: [dict(item, id=item["name"]) for item in found])
+    return Context(options, lambda: [dict(item, id=item["name"]) for item in found])
 
 
 def test_restarts_and_illness_count_from_the_beginning_of_the_walk() -> None:

@@ -21,6 +21,7 @@ AK+mKFl4nmiMcwh5i5+IvsfHN6iiaEPwRUy6y+sQ765DAiAPC02cDS3TZ+bCVD3/
 """
 _CUT = CERTIFICATE.replace(CERTIFICATE.splitlines()[3] + "\n", "")
 
+_LITELLM: dict[str, Any] = {"langfuse_litellm_key": "canary-of-litellm", "langfuse_litellm_models": ["gpt-x"]}
 GOOD: dict[str, Any] = {"langfuse_init_user_email": "admin@example.com"}
 
 
@@ -60,7 +61,19 @@ CASES = (
     Bad("first_user_password", {"langfuse_init_user_password": "seven77"}, "langfuse_init_user_password"),
     Bad("first_user_password", {"langfuse_init_user_password": "é" * 37}, "langfuse_init_user_password"),
     Bad("somebody_can_sign_in", {}, "langfuse_init_user_email", without=("langfuse_init_user_email",)),
+    Bad("urls", {"langfuse_public_url": "https://[fd00::1"}, "langfuse_public_url"),
+    Bad("urls", {"langfuse_public_url": "https://langfuse.example.com:port"}, "langfuse_public_url"),
     Bad("urls", {"langfuse_public_url": "localhost:3030"}, "langfuse_public_url"),
+    Bad("urls", {"langfuse_public_url": "http://[::1"}, "langfuse_public_url"),
+    Bad("urls", {"langfuse_public_url": "http://langfuse.example.com:90a0"}, "langfuse_public_url"),
+    Bad("urls", {"langfuse_s3_public_endpoint": "http://media example.com"}, "langfuse_s3_public_endpoint"),
+    Bad("inside_a_container", {"langfuse_litellm_url": "http://localhost:4000", **_LITELLM}, "langfuse_litellm_url"),
+    Bad(
+        "inside_a_container",
+        {"langfuse_smtp_url": "smtp://[::1]:25", "langfuse_email_from": "l@example.com"},
+        "langfuse_smtp_url",
+    ),
+    Bad("inside_a_container", {"langfuse_https_proxy": "http://127.0.0.1:3128"}, "langfuse_https_proxy"),
     Bad("urls", {"langfuse_public_url": "http://localhost:3030/langfuse"}, "langfuse_public_url"),
     Bad("urls", {"langfuse_s3_public_endpoint": "http://user@localhost"}, "langfuse_s3_public_endpoint"),
     Bad("domain", {"langfuse_subdomain": "under_score"}, "langfuse_subdomain"),
@@ -85,6 +98,7 @@ CASES = (
     Bad("clashing_ports", {"langfuse_web_port": 9090}, "langfuse_s3_port"),
     Bad("clashing_ports", {"langfuse_web_port": 70000}, "langfuse_web_port"),
     Bad("bind_address", {"langfuse_bind_address": "all"}, "langfuse_bind_address"),
+    Bad("bind_address", {"langfuse_bind_address": "10.0.0.256"}, "langfuse_bind_address"),
     Bad("sampling_ratio", {"langfuse_trace_sampling_ratio": 0}, "langfuse_trace_sampling_ratio"),
     Bad("sampling_ratio", {"langfuse_trace_sampling_ratio": 1.5}, "langfuse_trace_sampling_ratio"),
     Bad(

@@ -49,8 +49,47 @@ CASES = (
     Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "keycloak.example.com"}, "langfuse_sso_issuer"),
     Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com"}, "langfuse_sso_issuer"),
     Bad("sso_issuer", other("authentik", issuer="https://id.example.com/langfuse"), "langfuse_sso_issuer"),
-    Bad("sso_administrator", {"langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_password"),
-    Bad("sso_administrator", {"langfuse_keycloak_admin_url": "http://keycloak"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "http://keycloak:80x/realms/a"}, "langfuse_sso_issuer"),
+    Bad("sso_issuer", {**KEYCLOAK, "langfuse_sso_issuer": "http://[::1/realms/a"}, "langfuse_sso_issuer"),
+    Bad(
+        "inside_a_container", {**KEYCLOAK, "langfuse_sso_issuer": "http://localhost:80/realms/a"}, "langfuse_sso_issuer"
+    ),
+    Bad(
+        "sso_addresses", {**ADMINISTERED, "langfuse_keycloak_admin_url": "keycloak:8080"}, "langfuse_keycloak_admin_url"
+    ),
+    Bad("sso_addresses", other("github_enterprise", base_url="git.example.com"), "langfuse_sso_base_url"),
+    *(
+        Bad("sso_domains", {**KEYCLOAK, "langfuse_sso_enforced_domains": [domain]}, "langfuse_sso_enforced_domains")
+        for domain in ("@example.org", "Example.org", "example.org ", "localhost")
+    ),
+    Bad("sso_domains", other("google", allowed_domains=["@example.com"]), "langfuse_sso_allowed_domains"),
+    Bad(
+        "sso_administrator",
+        {**KEYCLOAK, "langfuse_keycloak_admin_client_secret": "canary-automation"},
+        "langfuse_keycloak_admin_client_id",
+    ),
+    Bad(
+        "sso_administrator",
+        {**KEYCLOAK, "langfuse_keycloak_admin_client_id": "automation"},
+        "langfuse_keycloak_admin_client_secret",
+    ),
+    *(
+        Bad("locked_out", {**KEYCLOAK, **closed}, "langfuse_sso_account_linking")
+        for closed in (
+            {"langfuse_password_login_enabled": False},
+            {"langfuse_sso_enforced_domains": ["example.com"]},
+        )
+    ),
+    Bad(
+        "sso_administrator",
+        _without(ADMINISTERED, "langfuse_keycloak_admin_password"),
+        "langfuse_keycloak_admin_password",
+    ),
+    Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_url": "http://k"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_unused", {"langfuse_sso_issuer": "https://id.example.com"}, "langfuse_sso_issuer"),
+    Bad("sso_unused", _without(KEYCLOAK, "langfuse_sso_enabled"), "langfuse_keycloak_client_secret"),
+    Bad("sso_unused", {**other("github"), "langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_unused", {**KEYCLOAK, "langfuse_sso_client_secret": "canary-other"}, "langfuse_sso_client_secret"),
     Bad("allowed_hosts", {"langfuse_llm_allowed_hosts": ["http://litellm:4000"]}, "langfuse_llm_allowed_hosts"),
     Bad("allowed_hosts", {"langfuse_extra_hosts": {"keycloak": "somewhere"}}, "langfuse_extra_hosts"),
 )

@@ -6,10 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
 from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
 from .support import CANDIDATES, run
+
+NO_SERVICE = {"service": "", "project_directory": ""}
+ALL_NAMES = {
+    *("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL"),
+    *("LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"),
+}
 
 
 def _consumers(*entries: dict[str, Any], **given: Any) -> list[dict[str, Any]]:
@@ -17,6 +24,11 @@ def _consumers(*entries: dict[str, Any], **given: Any) -> list[dict[str, Any]]:
     assert not result.problems, list(map(str, result.problems))
     found: list[dict[str, Any]] = result.plan["consumers"]
     return found
+
+
+def test_diagnose_takes_a_consumer_as_it_is() -> None:
+    for one in _consumers(SERVICE, GATEWAY, COLLECTOR):
+        assert set(one) == set(args.CONSUMER_SPEC)
 
 
 def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
@@ -32,11 +44,12 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
             "LANGFUSE_HOST": "http://localhost:3030",
             "LANGFUSE_BASE_URL": "http://localhost:3030",
         },
-        "basic": False,
+        "secret_names": ["LANGFUSE_SECRET_KEY"],
+        "absent_names": ["LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"],
         "callback": "langfuse_otel",
         "log_messages": None,
         "tags": [],
-        "pipelines": ["traces"],
+        "pipelines": [],
         "project_directory": "/srv/shop",
         "service": "ai-service",
     }
@@ -49,6 +62,9 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         ({}, {}, "http://localhost:3030"),
         ({"langfuse_public_url": "http://localhost:8080/"}, {}, "http://localhost:8080"),
         ({"langfuse_compose_networks": ["shop_default"]}, {}, "http://langfuse-web:3000"),
+        # Maybe a process of the host, which knows no names of containers.
+        ({"langfuse_compose_networks": ["shop_default"]}, NO_SERVICE, "http://localhost:3030"),
+        ({"langfuse_compose_networks": ["shop_default"]}, {**NO_SERVICE, "url": "http://a:1"}, "http://a:1"),
         ({}, {"url": "http://langfuse-web:3000/"}, "http://langfuse-web:3000"),
     ],
 )
@@ -63,7 +79,32 @@ def test_a_gateway_and_a_collector() -> None:
     assert (gateway["config_path"], gateway["env_path"]) == ("/srv/gateway/config.yaml", "/srv/gateway/.env")
     assert gateway["values"]["LANGFUSE_SAMPLE_RATE"] == "0.1"
     assert (gateway["callback"], gateway["log_messages"], gateway["tags"]) == ("langfuse", False, ["cache_hit"])
-    assert (collector["basic"], collector["pipelines"]) == (True, ["traces/all"])
+    assert (collector["secret_names"], collector["pipelines"]) == (
+        ["LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC"],
+        ["traces/all"],
+    )
+
+
+@pytest.mark.parametrize("entry", [SERVICE, GATEWAY, COLLECTOR], ids=lambda one: one["kind"])
+def test_an_absent_one_leaves_no_name_behind(entry: dict[str, Any]) -> None:
+    """Nor those that an earlier version of the entry wrote, such as a rate."""
+    (one,) = _consumers({**entry, "state": "absent"})
+    assert (one["values"], one["secret_names"], set(one["absent_names"])) == ({}, [], ALL_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("entries", "absent"),
+    [
+        ([SERVICE], {"LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"}),
+        ([{**SERVICE, "sample_rate": 0}], {"LANGFUSE_BASIC"}),
+        # Two of one file leave each other's names.
+        ([SERVICE, {**COLLECTOR, "env_path": SERVICE["path"], "url": "http://a:1"}], {"LANGFUSE_SAMPLE_RATE"}),
+        ([SERVICE, COLLECTOR], {"LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"}),
+    ],
+)
+def test_a_name_that_no_entry_says_any_more_goes(entries: list[dict[str, Any]], absent: set[str]) -> None:
+    given = [{"url": "http://a:1", **one} for one in entries]
+    assert set(_consumers(*given)[0]["absent_names"]) == absent
 
 
 def test_the_connection_to_litellm() -> None:

@@ -12,6 +12,8 @@ from .cases import GOOD
 from .sign_in_cases import ADMINISTERED, KEYCLOAK, other
 from .support import CANDIDATES, run
 
+# The first user comes in through the provider too.
+LINKED = {**KEYCLOAK, "langfuse_sso_account_linking": True}
 SETS: dict[str, dict[str, Any]] = {
     "keycloak": KEYCLOAK,
     "auth0": other("auth0", issuer="https://t.auth0.com"),
@@ -74,11 +76,11 @@ def test_a_provider_gets_what_the_application_reads(provider: str) -> None:
         (SETS["gitlab"], "AUTH_GITLAB_URL", "https://gitlab.example.com"),
         (SETS["google"], "AUTH_GOOGLE_ALLOWED_DOMAINS", "example.com,example.org"),
         (
-            {**KEYCLOAK, "langfuse_sso_enforced_domains": ["example.com"]},
+            {**LINKED, "langfuse_sso_enforced_domains": ["example.com"]},
             "AUTH_DOMAINS_WITH_SSO_ENFORCEMENT",
             "example.com",
         ),
-        ({**KEYCLOAK, "langfuse_password_login_enabled": False}, "AUTH_DISABLE_USERNAME_PASSWORD", "true"),
+        ({**LINKED, "langfuse_password_login_enabled": False}, "AUTH_DISABLE_USERNAME_PASSWORD", "true"),
     ],
 )
 def test_environment(given: dict[str, Any], name: str, value: str) -> None:
@@ -110,6 +112,7 @@ def test_the_client_at_keycloak() -> None:
     assert plan["provision"]["keycloak"] == {
         "url": "https://keycloak.example.com",
         "auth_realm": "master",
+        "auth_client_id": "admin-cli",
         "auth_username": "admin",
         "realm": "platform",
         "client_id": "langfuse",
@@ -118,11 +121,40 @@ def test_the_client_at_keycloak() -> None:
         "web_origins": ["https://langfuse.example.com"],
         "post_logout_redirect_uris": ["https://langfuse.example.com"],
         "pkce": "S256",
+        "default_scopes": ["basic", "email", "profile"],
+        "requested_scopes": ["openid", "email", "profile"],
     }
     unproved = run({**GOOD, **ADMINISTERED, "langfuse_sso_checks": ["state"]}).plan
     assert unproved["provision"]["keycloak"]["pkce"] == "none"
     assert plan["sso_callback_url"] == plan["provision"]["keycloak"]["redirect_uris"][0]
     assert run({**GOOD, **KEYCLOAK}).plan["provision"] == {}
+
+
+def test_a_client_can_make_the_client() -> None:
+    given = {name: value for name, value in ADMINISTERED.items() if "admin" not in name}
+    robot = {
+        "langfuse_keycloak_admin_client_id": "automation",
+        "langfuse_keycloak_admin_client_secret": "canary-automation",
+    }
+    result = run({**GOOD, **given, **robot})
+    made = result.plan["provision"]["keycloak"]
+    assert (made["auth_client_id"], made["auth_username"]) == ("automation", None)
+    assert result.secrets["langfuse_keycloak_admin_client_secret"] == "canary-automation"
+    assert "langfuse_keycloak_client_secret" in result.generated
+
+
+def test_scopes_that_are_asked_for_are_those_of_the_client() -> None:
+    """Keycloak refuses a sign-in that asks for one that the client has not."""
+    given = {**GOOD, **ADMINISTERED, "langfuse_sso_scope": "openid email groups"}
+    made = run(given).plan["provision"]["keycloak"]
+    assert made["requested_scopes"] == ["openid", "email", "groups"]
+    assert made["default_scopes"] == ["basic", "email", "groups"]
+    assert _environment(given)["AUTH_KEYCLOAK_SCOPE"] == "openid email groups"
+
+
+def test_a_realm_with_a_blank_is_called_by_its_name() -> None:
+    given = {**GOOD, **ADMINISTERED, "langfuse_sso_issuer": "https://sso.example.com/realms/Our%20users"}
+    assert run(given).plan["provision"]["keycloak"]["realm"] == "Our users"
 
 
 def test_an_old_keycloak_has_a_path_before_its_realms() -> None:
@@ -152,3 +184,46 @@ def test_what_surprises_people_is_told(given: dict[str, Any], said: list[str]) -
 def test_private_hosts_of_models_are_allowed_in_both(service: str) -> None:
     environment = _environment({"langfuse_llm_allowed_hosts": ["litellm", "vllm"]}, service)
     assert environment["LANGFUSE_LLM_CONNECTION_WHITELISTED_HOST"] == "litellm,vllm"
+
+
+def test_an_instance_with_users_may_be_closed() -> None:
+    """Its users may have accounts at the provider; it is a warning then."""
+    closed = {**GOOD, **KEYCLOAK, "langfuse_password_login_enabled": False}
+    assert [problem.variable for problem in run(closed).problems] == ["langfuse_sso_account_linking"]
+    assert run(closed, stored={"langfuse_salt": CANDIDATES["langfuse_salt"]}).problems == ()
+    assert run({**closed, "langfuse_sso_account_linking": True}).problems == ()
+    assert run({**closed, "langfuse_signup_enabled": True}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "proved"),
+    [
+        ({}, {}),
+        (
+            {**KEYCLOAK, "langfuse_sso_issuer": "https://keycloak.example.com/realms/platform/"},
+            {
+                "provider": {"provider": "keycloak", "issuer": "https://keycloak.example.com/realms/platform"},
+                "secret": "langfuse_keycloak_client_secret",
+            },
+        ),
+        (
+            SETS["azure_ad"],
+            {"provider": {"provider": "azure-ad", "issuer": ""}, "secret": "langfuse_sso_client_secret"},
+        ),
+    ],
+)
+def test_what_the_walk_proves_of_the_provider(given: dict[str, Any], proved: dict[str, Any]) -> None:
+    assert run({**GOOD, **given}).plan["health"]["sso"] == proved
+
+
+def test_settings_that_do_nothing_are_all_named_in_one_sentence() -> None:
+    given = {name: value for name, value in ADMINISTERED.items() if name != "langfuse_sso_enabled"}
+    (problem,) = run({**GOOD, **given}).problems
+    assert str(problem).count("langfuse_sso_enabled") == 2
+    for name in ("langfuse_keycloak_admin_user", "langfuse_keycloak_admin_password", "langfuse_sso_issuer"):
+        assert name in str(problem)
+
+
+def test_a_setting_that_says_nothing_is_no_problem() -> None:
+    given = {"langfuse_sso_issuer": "", "langfuse_sso_account_linking": False, "langfuse_sso_checks": []}
+    assert run({**GOOD, **given}).problems == ()

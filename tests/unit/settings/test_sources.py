@@ -63,7 +63,29 @@ def test_a_password_is_drawn_only_for_a_user_that_is_made(store: str) -> None:
     assert (made.secrets[name], name in made.generated) == (CANDIDATES[name], True)
     assert name not in run({**GOOD, **theirs}).generated
     # Who takes the administrator away later keeps the password that was made.
-    assert run({**GOOD, **theirs}, {name: "made-earlier"}).secrets[name] == "made-earlier"
+    (mark,) = set(made.generated) - set(CANDIDATES)
+    assert run({**GOOD, **theirs}, {name: "made-earlier", mark: made.secrets[mark]}).secrets[name] == "made-earlier"
+    assert mark not in run({**GOOD, **theirs, f"langfuse_{store}_admin_user": "root"}, {mark: "is there"}).generated
+
+
+@pytest.mark.parametrize("store", ["postgres", "clickhouse", "redis", "s3"])
+def test_a_password_of_the_bundled_store_is_not_taken_to_an_existing_one(store: str) -> None:
+    """Somebody else made that user; only with an administrator it is the collection that does."""
+    names = (
+        [f"langfuse_s3_{key}" for key in ("access_key", "secret_key")]
+        if store == "s3"
+        else [f"langfuse_{store}_password"]
+    )
+    theirs = {key: value for key, value in OF_ONES_OWN[store].items() if key not in names}
+    stored = dict.fromkeys(names, "drawnForTheBundledOne")
+    assert all(run(GOOD, stored).secrets[name] == stored[name] for name in names)
+    result = run({**GOOD, **theirs}, stored)
+    # A Redis may have no password at all; whether it has one is asked before anything is changed.
+    assert [problem.variable for problem in result.problems] == ([] if store == "redis" else names)
+    assert not set(names) & set(result.secrets)
+    if store != "s3":
+        made = run({**GOOD, **theirs, f"langfuse_{store}_admin_user": "root"}, stored)
+        assert made.secrets[names[0]] == stored[names[0]]
 
 
 def test_no_keys_are_drawn_for_a_store_of_ones_own() -> None:
@@ -123,6 +145,32 @@ def test_migrations_and_provisioning_go_past_a_pooler() -> None:
     provision = run({**GOOD, **given}).plan["provision"]["postgres"]
     assert (provision["host"], provision["port"]) == ("primary.example.com", 6432)
     assert "DIRECT_URL" not in _environment(POSTGRES, "migrate")
+
+
+def test_a_pooler_on_the_server_s_own_host_differs_in_the_port() -> None:
+    given = {**POSTGRES, "langfuse_postgres_port": 6432, "langfuse_postgres_direct_port": 5433}
+    assert _environment(given, "migrate")["DIRECT_URL"].endswith("@db.example.com:5433/langfuse")
+    plan = run({**GOOD, **given}).plan
+    assert (plan["provision"]["postgres"]["host"], plan["provision"]["postgres"]["port"]) == ("db.example.com", 5433)
+    assert plan["health"]["postgres"]["port"] == 6432
+
+
+@pytest.mark.parametrize("written", ["fd00::1", "[fd00::1]"])
+def test_an_ipv6_address_has_brackets_in_urls_only(written: str) -> None:
+    stores = {f"langfuse_{store}_host": written for store in ("postgres", "clickhouse", "redis")}
+    given = {**POSTGRES, **CLICKHOUSE, **REDIS, **S3, **stores, "langfuse_s3_endpoint": "https://[fd00::1]:9000"}
+    environment = _environment({**given, "langfuse_https_proxy": "http://proxy:3128"}, "worker")
+    assert "@[fd00::1]:5432/" in environment["DATABASE_URL"]
+    assert environment["CLICKHOUSE_URL"] == "http://[fd00::1]:8123"
+    assert environment["REDIS_HOST"] == "fd00::1"
+    assert environment["LANGFUSE_S3_EVENT_UPLOAD_ENDPOINT"] == "https://[fd00::1]:9000"
+    assert "[fd00::1]" in environment["NO_PROXY"].split(",")
+    assert _environment(given, "migrate")["CLICKHOUSE_MIGRATION_URL"] == "clickhouse://[fd00::1]:9000"
+    plan = run({**GOOD, **given}).plan
+    assert plan["health"]["postgres"]["host"] == plan["provision"]["redis"]["host"] == "fd00::1"
+    assert plan["health"]["clickhouse"]["url"] == plan["provision"]["clickhouse"]["url"] == "http://[fd00::1]:8123"
+    assert plan["compose"]["store_places"]["postgres"] == "[fd00::1]:5432/langfuse"
+    assert plan["compose"]["store_places"]["redis"] == "[fd00::1]:6379 langfuse:"
 
 
 ENVIRONMENTS: tuple[tuple[str, dict[str, Any], dict[str, str | None]], ...] = (
@@ -257,6 +305,19 @@ def test_where_the_data_is_stays_on_record() -> None:
         "postgres": "db.example.com:5432/langfuse",
         "clickhouse": "bundled",
         "redis": "redis-1:6379,redis-2:6379 langfuse:",
-        "s3": "s3 https://minio.example.com:9000",
+        "s3": "s3 https://minio.example.com:9000 langfuse-events,langfuse-media",
     }
     assert set(run(GOOD).plan["compose"]["store_places"].values()) == {"bundled"}
+
+
+def test_a_pooler_has_no_data_and_a_master_behind_sentinels_has_a_name() -> None:
+    pooled = {"langfuse_postgres_host": "pooler", "langfuse_postgres_direct_host": "db.example.com"}
+    compose = run({**GOOD, **POSTGRES, **pooled, **SENTINEL}).plan["compose"]
+    assert compose["store_places"]["postgres"] == "db.example.com:5432/langfuse"
+    assert compose["former_places"]["postgres"] == "pooler:5432/langfuse"
+    assert compose["store_places"]["redis"] == "redis-1:6379,redis-2:6379/mymaster langfuse:"
+
+
+def test_an_instance_without_kept_secrets_is_new() -> None:
+    assert run(GOOD).plan["new"]
+    assert not run(GOOD, {"langfuse_salt": "of-an-earlier-run"}).plan["new"]

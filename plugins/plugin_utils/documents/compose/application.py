@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from ...settings.hosts import bracketed
 from ...settings.module_options import CA_DOCUMENT
 from ...settings.mounts import CA_FILE
 from ..document import Document, secret
@@ -79,7 +80,7 @@ def services(plan: Plan) -> dict[str, dict[str, Any]]:
             "env_file": ["env/web.env"],
             "user": "1001:1001",
             "tmpfs": ["/tmp:size=16m,mode=1777"],
-            "ports": [f"{compose['bind_address']}:{compose['web_port']}:{web['port']}"],
+            "ports": [f"{bracketed(compose['bind_address'])}:{compose['web_port']}:{web['port']}"],
             "stop_grace_period": WEB_GRACE,
             "healthcheck": _healing(
                 _WEB_CHECK, f"http://127.0.0.1:{web['port']}/api/public/health", compose["stuck_seconds"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +18,12 @@ from .mounts import literal
 FILE = "compose.yaml"
 # Where the data is, for the run that is told another place.
 DATA_KEY, STORES_KEY = "x-langfuse-data", "x-langfuse-stores"
+# What is used of another project, for runs while that one is down. Read by a pattern, so it is one line.
+STACK_KEY = "x-langfuse-stack"
 FILES_LABEL = "llmops.langfuse.files"
 
 # Service of the project → its entry in the Plan's images and memory.
-_KIND = {"langfuse-web": "web", "langfuse-worker": "worker", "langfuse-migrate": "web"}
+_KIND = {"langfuse-web": "web", "langfuse-worker": "worker", "langfuse-migrate": "web", stores.EXPIRY: "seaweedfs"}
 
 
 def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Document]:
@@ -36,7 +39,7 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
     }
     services = {
         name: _service(plan, name, particular, labels.get(name, {}))
-        for name, particular in {**stores.services(plan), **application.services(plan)}.items()
+        for name, particular in {**stores.services(plan), **stores.expiry(plan), **application.services(plan)}.items()
     }
     data = plan["compose"]["data_directory"]
     elsewhere = {store: place for store, place in plan["compose"]["store_places"].items() if place != BUNDLED}
@@ -45,6 +48,7 @@ def project(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[Documen
         "name": plan["instance"],
         **({DATA_KEY: data} if data else {}),
         **({STORES_KEY: elsewhere} if elsewhere else {}),
+        **({STACK_KEY: json.dumps(plan["compose"]["stack"], sort_keys=True)} if plan["compose"]["stack"] else {}),
         "services": services,
         **({"volumes": volumes} if volumes else {}),
         "networks": {"default": {}, **{name: {"name": name, "external": True} for name in plan["compose"]["networks"]}},

@@ -15,6 +15,7 @@ from ..plan import Settings
 from ..problems import Problem
 from . import (
     addresses,
+    buckets,
     cluster,
     cluster_objects,
     consumers,
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *credentials.RULES,
     *first_start.RULES,
     *stores.RULES,
+    *buckets.RULES,
     *sources.RULES,
     *sign_in.RULES,
     *operation.RULES,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ..endpoints import is_local, public_s3_endpoint, public_url
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
+from ..sources import is_bundled
+from .urls import is_address, is_loopback, is_web
 
 
 def instance_name(settings: Settings) -> Iterator[Problem]:
@@ -33,20 +35,13 @@ def urls(settings: Settings) -> Iterator[Problem]:
     ):
         if not settings[name]:
             continue
-        parts = urlsplit(settings[name])
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.username
-            or parts.query
-            or parts.fragment
-        ):
+        if not is_web(settings[name]):
             yield Problem(
                 name,
                 "is not an http or https URL of a host",
                 "Write it like https://langfuse.example.com, without user, query or fragment",
             )
-        elif parts.path.strip("/"):
+        elif split(settings[name]).path.strip("/"):
             yield Problem(
                 name, "has a path, which the published images cannot serve", "Write only scheme, host and port"
             )
@@ -70,7 +65,7 @@ def clashing_ports(settings: Settings) -> Iterator[Problem]:
 
 
 def bind_address(settings: Settings) -> Iterator[Problem]:
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F:]+\]?", settings["langfuse_bind_address"] or ""):
+    if not is_address(settings["langfuse_bind_address"] or ""):
         yield Problem(
             "langfuse_bind_address", "is not an IP address", "Write 127.0.0.1, 0.0.0.0 or an address of the host"
         )
@@ -79,13 +74,39 @@ def bind_address(settings: Settings) -> Iterator[Problem]:
 def media_reachable(settings: Settings) -> Iterator[Problem]:
     """A browser elsewhere cannot follow a link to localhost, nor leave the page's own origin (facts 1.4)."""
     address, store = public_url(settings), public_s3_endpoint(settings)
-    if not urlsplit(address).hostname or is_local(address) or store is None or not is_local(store):
+    if not split(address).hostname or is_local(address) or store is None or not is_local(store):
         return
     yield Problem(
         "langfuse_s3_public_endpoint",
         "is on localhost while the instance has a public address, so browsers could not load media",
         f"Serve /{settings['langfuse_s3_media_bucket']}/ on {address} from port {settings['langfuse_s3_port']}, Host kept, and write that address",
     )
+
+
+def inside_a_container(settings: Settings) -> Iterator[Problem]:
+    """There, localhost is the container."""
+    hosts: dict[str, list[str]] = {}
+    for store in ("postgres", "clickhouse", "redis"):
+        if not is_bundled(settings, store):
+            hosts[f"langfuse_{store}_host"] = [settings[f"langfuse_{store}_host"]]
+    if not is_bundled(settings, "postgres"):
+        hosts["langfuse_postgres_direct_host"] = [settings["langfuse_postgres_direct_host"]]
+    if not is_bundled(settings, "redis"):
+        hosts["langfuse_redis_nodes"] = [node.rpartition(":")[0] for node in settings["langfuse_redis_nodes"]]
+    urls = [] if is_bundled(settings, "s3") else ["langfuse_s3_endpoint"]
+    urls += ["langfuse_sso_issuer"] if settings["langfuse_sso_enabled"] else []
+    urls += ["langfuse_otlp_endpoint"] if settings["langfuse_tracing_enabled"] else []
+    for name in (*urls, "langfuse_litellm_url", "langfuse_smtp_url", "langfuse_https_proxy"):
+        hosts[name] = [split(settings[name] or "").hostname or ""]
+    for name, found in hosts.items():
+        for host in filter(None, found):
+            if is_loopback(host):
+                yield Problem(
+                    name,
+                    f"is on {host}, which inside a container is the container itself",
+                    "Give the host a name in langfuse_extra_hosts, like {docker-host: host-gateway}, and write that name; "
+                    "what runs there must listen on the address of Docker's bridge",
+                )
 
 
 def sampling_ratio(settings: Settings) -> Iterator[Problem]:
@@ -120,6 +141,7 @@ RULES = (
     clashing_ports,
     bind_address,
     media_reachable,
+    inside_a_container,
     sampling_ratio,
     tracing,
 )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, default_url, env_path
+from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, env_path, url_of
 from ..plan import Settings
 from ..problems import Problem
+from .urls import is_web
 
 NAME = "langfuse_consumers"
 
@@ -44,13 +44,13 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, choices in (("state", STATES), ("callback", CALLBACKS)):
         if isinstance(value := one.get(key), str) and value not in choices:
             yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
-    if isinstance(url := one.get("url"), str) and not _is_address(url):
+    if isinstance(url := one.get("url"), str) and not is_web(url):
         yield "has a url that is not an address", "Write it like http://langfuse-web:3000"
     if isinstance(rate := one.get("sample_rate"), (int, float)) and not 0 <= rate <= 1:
         yield "has a sample_rate that is not from 0 to 1", "Write 0.1 for a tenth of the traces"
     if kind == LITELLM and one.get("callback", CALLBACKS[0]) != "langfuse":
         for key in ("sample_rate", "tags"):
-            if one.get(key):
+            if one.get(key) not in (None, []):
                 yield (
                     f"has {key}, which the callback langfuse_otel does not read",
                     "Remove it, or write callback: langfuse",
@@ -58,11 +58,6 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("tags", "pipelines"):
         if isinstance(items := one.get(key), list) and not all(isinstance(item, str) for item in items):
             yield f"has {key} that are not text", "Quote them"
-
-
-def _is_address(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
 
 
 def consumer_files(settings: Settings) -> Iterator[Problem]:
@@ -75,7 +70,7 @@ def consumer_files(settings: Settings) -> Iterator[Problem]:
         path = env_path(one)
         says = (
             one.get("state", "present"),
-            (one.get("url") or default_url(settings)).rstrip("/"),
+            url_of(settings, one),
             one.get("sample_rate"),
         )
         if said.setdefault(path, says) != says:
@@ -99,7 +94,7 @@ def litellm_connection(settings: Settings) -> Iterator[Problem]:
                     "Write where LiteLLM is, or remove it",
                 )
         return
-    if not _is_address(url):
+    if not is_web(url):
         yield Problem(
             "langfuse_litellm_url",
             "is not an http or https URL",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ..cluster_secrets import is_there
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
-from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name
+from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name, signs_in
+from .urls import is_web
 
 
 def sso_switches(settings: Settings) -> Iterator[Problem]:
@@ -37,6 +38,28 @@ def sso_switches(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def sso_unused(settings: Settings) -> Iterator[Problem]:
+    """What is set and would do nothing. A value that says nothing (empty, off) is no setting."""
+    starts: tuple[str, ...]
+    if not settings["langfuse_sso_enabled"]:
+        starts, why = ("langfuse_sso_", "langfuse_keycloak_"), "langfuse_sso_enabled is off"
+        cure = "Set langfuse_sso_enabled: true, or remove"
+    elif settings["langfuse_sso_provider"] != KEYCLOAK:
+        starts, why = ("langfuse_keycloak_",), f"langfuse_sso_provider is {settings['langfuse_sso_provider']}"
+        cure = "Remove"
+    else:
+        starts, why = ("langfuse_sso_client_secret",), "Keycloak has langfuse_keycloak_client_secret"
+        cure = "Write it there, and remove"
+    # Those have a rule of their own, which says more.
+    own = ("langfuse_sso_enabled", "langfuse_sso_enforced_domains")
+    found = sorted(name for name in settings.given if name.startswith(starts) and settings[name] and name not in own)
+    if found:
+        others = f"; so are {', '.join(found[1:])}" if found[1:] else ""
+        yield Problem(
+            found[0], f"is set and does nothing, because {why}{others}", f"{cure} {'them' if others else 'it'}"
+        )
+
+
 def sso_settings(settings: Settings) -> Iterator[Problem]:
     """Langfuse ignores a provider whose set is not complete, without a word (facts 7)."""
     if not settings["langfuse_sso_enabled"]:
@@ -58,7 +81,7 @@ def sso_settings(settings: Settings) -> Iterator[Problem]:
     if not is_there(settings, secret):
         cure = "Write the secret of the client"
         if name == KEYCLOAK:
-            cure += ", or set langfuse_keycloak_admin_user to have the client made"
+            cure += ", or name an administrator (langfuse_keycloak_admin_user) to have the client made"
         yield Problem(secret, f"is missing, and {name} needs it", cure)
 
 
@@ -66,8 +89,8 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
     issuer, name = settings["langfuse_sso_issuer"], settings["langfuse_sso_provider"]
     if not settings["langfuse_sso_enabled"] or not issuer:
         return
-    parts = urlsplit(issuer)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    parts = split(issuer)
+    if not is_web(issuer):
         yield Problem("langfuse_sso_issuer", "is not an http or https URL", "Write it as the provider's tokens have it")
     elif name == KEYCLOAK and not re.search(r"/realms/[^/]+/?$", parts.path):
         yield Problem(
@@ -83,12 +106,66 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def sso_addresses(settings: Settings) -> Iterator[Problem]:
+    for name, like in (
+        ("langfuse_sso_base_url", "https://git.example.com"),
+        ("langfuse_keycloak_admin_url", "http://keycloak:8080"),
+    ):
+        if settings[name] and not is_web(settings[name]):
+            yield Problem(name, "is not an http or https URL", f"Write it like {like}")
+
+
+def sso_domains(settings: Settings) -> Iterator[Problem]:
+    """Langfuse compares them as they are with what follows the @."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    for name in ("langfuse_sso_enforced_domains", "langfuse_sso_allowed_domains"):
+        for domain in settings[name]:
+            if not re.fullmatch(rf"{label}(\.{label})+", domain):
+                yield Problem(
+                    name, f"has {domain!r}, which is not a domain in lower case", "Write it like example.com, without @"
+                )
+
+
+def locked_out(settings: Settings) -> Iterator[Problem]:
+    """On an instance that has users already it is allowed: they may have accounts at the provider."""
+    if (
+        settings["langfuse_sso_enabled"]
+        and "langfuse_salt" in settings.generated
+        and settings["langfuse_init_user_email"]
+        and not signs_in(settings)
+        and not settings["langfuse_signup_enabled"]
+        and not settings["langfuse_sso_account_linking"]
+    ):
+        yield Problem(
+            "langfuse_sso_account_linking",
+            "is off while sign-up is closed and the first user may not use a password, so nobody could ever sign in",
+            "Turn it on to let the first user in through the provider, or set langfuse_signup_enabled: true",
+        )
+
+
 def sso_administrator(settings: Settings) -> Iterator[Problem]:
+    if not settings["langfuse_sso_enabled"] or settings["langfuse_sso_provider"] != KEYCLOAK:
+        return
     if settings["langfuse_keycloak_admin_user"] and not settings["langfuse_keycloak_admin_password"]:
         yield Problem(
             "langfuse_keycloak_admin_password", "is missing while langfuse_keycloak_admin_user is set", "Write it"
         )
-    if settings["langfuse_keycloak_admin_url"] and not settings["langfuse_keycloak_admin_user"]:
+    user, client, secret = (
+        settings[f"langfuse_keycloak_admin_{name}"] for name in ("user", "client_id", "client_secret")
+    )
+    if secret and not client:
+        yield Problem(
+            "langfuse_keycloak_admin_client_id",
+            "is missing while langfuse_keycloak_admin_client_secret is set",
+            "Name the client that it belongs to",
+        )
+    if client and not secret and not user:
+        yield Problem(
+            "langfuse_keycloak_admin_client_secret",
+            "is missing while langfuse_keycloak_admin_client_id is set",
+            "Write it",
+        )
+    if settings["langfuse_keycloak_admin_url"] and not (user or client or secret):
         yield Problem(
             "langfuse_keycloak_admin_user",
             "is missing while langfuse_keycloak_admin_url is set",
@@ -113,4 +190,14 @@ def allowed_hosts(settings: Settings) -> Iterator[Problem]:
             )
 
 
-RULES = (sso_switches, sso_settings, sso_issuer, sso_administrator, allowed_hosts)
+RULES = (
+    sso_switches,
+    sso_unused,
+    sso_settings,
+    sso_issuer,
+    sso_addresses,
+    sso_domains,
+    locked_out,
+    sso_administrator,
+    allowed_hosts,
+)

@@ -156,11 +156,6 @@ def test_what_is_not_asked_for_is_closed() -> None:
     assert "cache" not in str(migration) and "storage" not in str(migration)
 
 
-def test_a_provider_of_sign_in_that_is_off_is_not_reached() -> None:
-    given = {**SHARED, "langfuse_sso_issuer": SSO["langfuse_sso_issuer"]}
-    assert "identity" not in {peer.namespace for peer in _policies(given)["langfuse"].egress}
-
-
 def test_litellm_comes_in_by_its_own_pods_only() -> None:
     ingress = _policies({**SHARED, "litellm_enabled": True})["langfuse"].ingress
     assert [ports for peer, ports in ingress.items() if dict(peer.labels) == {"app.kubernetes.io/name": "litellm"}] == [

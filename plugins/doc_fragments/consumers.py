@@ -1,0 +1,77 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What sends to an instance, as the role connect leaves it."""
+
+    DOCUMENTATION = r"""
+options:
+  consumers:
+    description: What sends to the instance from this host, as the role C(connect) leaves it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What it is.
+        type: str
+        choices: [env, litellm, otel_collector]
+        required: true
+      state:
+        description: One that is V(absent) is not looked at.
+        type: str
+        choices: [present, absent]
+        default: present
+      env_path:
+        description: Its C(.env) file.
+        type: path
+        required: true
+      config_path:
+        description: Its configuration file, edited by M(llmops.langfuse.sender_config).
+        type: path
+      url:
+        description: How it reaches Langfuse.
+        type: str
+        required: true
+      values:
+        description: Names and values that its C(.env) has to have, beside O(consumers[].secret_names).
+        type: dict
+        default: {}
+      secret_names:
+        description: Names of the secrets that it has to have, C(LANGFUSE_SECRET_KEY) and C(LANGFUSE_BASIC), the pair of keys.
+        type: list
+        elements: str
+        default: [LANGFUSE_SECRET_KEY]
+      absent_names:
+        description: Names that its C(.env) must not have.
+        type: list
+        elements: str
+        default: []
+      callback:
+        description: Callback of LiteLLM.
+        type: str
+        default: langfuse_otel
+      log_messages:
+        description: Whether LiteLLM sends prompts and answers.
+        type: bool
+      tags:
+        description: Tags that LiteLLM adds.
+        type: list
+        elements: str
+        default: []
+      pipelines:
+        description: Pipelines of the Collector.
+        type: list
+        elements: str
+        default: [traces]
+      project_directory:
+        description: Directory of its Compose project, with O(consumers[].service).
+        type: path
+      service:
+        description: Service whose container reads the files.
+        type: str
+"""

@@ -1,0 +1,61 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How what the collection knows becomes options of the modules, and what these say becomes words of the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils import existing_stores
+from ansible_collections.llmops.langfuse.plugins.modules import existing_stores as module
+
+STORES: dict[str, dict[str, Any]] = {
+    "postgres": {"host": "db", "port": 5432, "sslmode": "disable", "database": "langfuse", "user": "langfuse"},
+    "clickhouse": {"url": "http://ch:8123", "cluster": False, "database": "langfuse", "user": "langfuse"},
+    "redis": {"mode": "single", "host": "redis", "port": 6379, "nodes": [], "tls": False, "prefix": "l:"},
+    "s3": {"endpoint": "http://minio:9000", "region": "us-east-1", "path_style": True, "buckets": ["events"]},
+    "keycloak": {"url": "http://keycloak:8080", "realm": "platform", "client_id": "langfuse"},
+}
+
+
+def built(store: str, **more: Any) -> existing_stores.Store:
+    spec = module.argument_spec()
+    group = {name: option.get("default") for name, option in (spec[store].get("options") or {}).items()}
+    params: dict[str, Any] = {name: option.get("default") for name, option in spec.items()}
+    params[store] = {**group, **STORES[store], **more}
+    return existing_stores._BUILDERS[store](params, None, False)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_no_store_is_waited_for_long(store: str) -> None:
+    """They run already, and a wrong address is to be told soon."""
+    assert built(store).options["wait"] == 5
+
+
+@pytest.mark.parametrize(
+    ("store", "more", "said", "told"),
+    [
+        ("postgres", {"admin_user": "dba"}, "Correct login_user.", "Correct langfuse_postgres_admin_user."),
+        ("postgres", {}, "Correct login_user.", "Correct langfuse_postgres_user."),
+        ("postgres", {}, "Set login_database to one.", "Set langfuse_postgres_database to one."),
+        ("clickhouse", {}, "Name ca_path.", "Name langfuse_ca_certificates."),
+        (
+            "keycloak",
+            {},
+            "Correct default_scopes and optional_scopes, or create them.",
+            "Correct langfuse_sso_scope, or create them.",
+        ),
+        ("keycloak", {}, "Add the scope email; or", "Add the scope email to langfuse_sso_scope; or"),
+        (
+            "keycloak",
+            {},
+            "Correct auth_client_id and auth_client_secret.",
+            "Correct langfuse_keycloak_admin_client_id and langfuse_keycloak_admin_client_secret.",
+        ),
+    ],
+)
+def test_variables_are_named_in_place_of_options(store: str, more: dict[str, Any], said: str, told: str) -> None:
+    assert existing_stores._words(said, built(store, **more)) == told

@@ -1,0 +1,45 @@
+"""The inventories that are shipped derive, as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived, derive
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
+
+from .support import CANDIDATES
+from .test_shared import STACK
+
+INVENTORIES = Path(__file__).resolve().parents[3] / "inventories"
+# Inventory → stores of its own, networks that it joins.
+SHIPPED: dict[str, tuple[set[str], list[str]]] = {
+    "local": ({"postgres", "clickhouse", "valkey", "seaweedfs"}, []),
+    "compose-shared": ({"clickhouse", "seaweedfs"}, ["shop_default"]),
+}
+_LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '\w+'\) \}\}")
+
+
+def run(inventory: str) -> Derived:
+    """Derive it on a host with the stack of the guide, and the environment variables that it reads."""
+    text = (INVENTORIES / inventory / "group_vars" / "langfuse.yml").read_text("utf-8")
+    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub("canary-of-the-shop", text))
+    assert "{{" not in str(given), "the inventory has a template that this test does not know"
+    stack = STACK if given.get("langfuse_shared_project") == STACK["project"] else {}
+    return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack))
+
+
+def test_none_is_left_out() -> None:
+    assert {path.name for path in INVENTORIES.iterdir()} == set(SHIPPED)
+
+
+@pytest.mark.parametrize("inventory", SHIPPED)
+def test_it_derives_as_it_is(inventory: str) -> None:
+    result = run(inventory)
+    assert (result.problems, result.warnings) == ((), ())
+    stores, networks = SHIPPED[inventory]
+    assert (set(result.plan["compose"]["stores"]), result.plan["compose"]["networks"]) == (stores, networks)
