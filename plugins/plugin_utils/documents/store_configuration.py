@@ -56,6 +56,19 @@ def clickhouse_users(version: str) -> dict[str, Any]:
     return {"clickhouse": {"profiles": {"default": profile}}}
 
 
+def seaweedfs_expiry(host: str, s3_port: int) -> str:
+    """Script that deletes objects that are old enough, once an hour, in the SeaweedFS at `host`.
+
+    The server keeps rules of expiry and does not act on them. A pass leaves a mark only when it ended well.
+    """
+    # The port of its gRPC is that of HTTP and 10,000 more.
+    words = f"s3.lifecycle.run-shard -shards 0-15 -s3 {host}:{s3_port + 10000} -events 0 -runtime 1h"
+    return (
+        f"while :; do echo '{words}' | weed shell -master={host}:9333 2>&1 | tee /tmp/said; "
+        "if grep -q 'shards 0-15 complete' /tmp/said; then touch /tmp/passed; sleep 3600; else sleep 10; fi; done"
+    )
+
+
 def valkey_config(memory: int) -> dict[str, str]:
     """`memory` is the container's limit in MiB."""
     return {

@@ -49,12 +49,13 @@ def url_of(settings: Settings, consumer: Mapping[str, Any]) -> str:
     """How it reaches the instance, without a slash at its end.
 
     A container of a service does so by name, on a network that both are on. Where no service is named it may be a
-    process of the host, which knows no names of containers. In a cluster it is another pod, which knows the Service.
+    process of the host, which knows no names of containers. Beside an instance in a cluster it is the other way round: a
+    container of Compose knows no Service, and what is not one is configuration of a pod.
     """
     if consumer.get("url"):
         return str(consumer["url"]).rstrip("/")
     if in_cluster(settings):
-        return f"http://{own_host(settings, 'web')}:{WEB_PORT}"
+        return public_url(settings) if consumer.get("service") else f"http://{own_host(settings, 'web')}:{WEB_PORT}"
     joins = settings["langfuse_shared_project"] or settings["langfuse_compose_networks"]
     return f"http://{WEB}:{WEB_PORT}" if joins and consumer.get("service") else public_url(settings)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import secrets as kept
 from . import sso
-from .cluster import in_cluster, on_platform
+from .cluster import KUBERNETES, in_cluster, on_platform
 from .compose import compose
 from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
@@ -60,6 +60,9 @@ def derive(
     candidates: a fresh value for each secret that is neither given nor stored.
     """
     names = list(names)
+    if given.get("langfuse_target") == KUBERNETES:
+        # Projects of Compose and their files are no part of a cluster.
+        placement = Placement(placement.hosts)
     given = {name: value for name, value in given.items() if value is not None}
     read, unread = from_dotenv(placement, given)
     given = {**given, **{name: value for name, (value, _line) in read.items()}}
@@ -209,7 +212,7 @@ def _of_target(
 ) -> dict[str, Any]:
     """The part of the Plan that only one target has, under the target's name."""
     if in_cluster(settings):
-        return {"kubernetes": kubernetes(settings, features(settings), where)}
+        return {"kubernetes": kubernetes(settings, features(settings), where, buckets)}
     return {"compose": compose(settings, where, buckets, used)}
 
 

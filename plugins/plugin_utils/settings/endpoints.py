@@ -57,7 +57,7 @@ def media_service(settings: Settings) -> cluster.Service | None:
         return None
     host = _host(inner_s3_endpoint(settings))
     where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
-    return cluster.service_of(*where, host) if host else None
+    return cluster.service_of(*where, host) if host and host not in settings["langfuse_extra_hosts"] else None
 
 
 def bind_address(settings: Settings) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import sso
 from .cluster import dns_name, ingests_apart
+from .endpoints import REDIS_PORT
 from .plan import Feature, Settings
 
 Endpoint = Mapping[str, Any]
@@ -38,6 +40,9 @@ class Flow:
 def flows(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> list[Flow]:
     """Every way out of the application, without DNS."""
     found = [*_stores(endpoints), *_platform(settings, features), *_further(settings)]
+    # A name that only the pods know is of no use to a policy.
+    known = settings["langfuse_extra_hosts"]
+    found = [replace(flow, host=str(known.get(flow.host, flow.host))) for flow in found]
     return [_with_ingestion(flow) for flow in found] if ingests_apart(settings) else found
 
 
@@ -54,6 +59,9 @@ def _stores(endpoints: Endpoints) -> Iterator[Flow]:
     yield Flow("clickhouse", clickhouse["host"], clickhouse["native_port"], ("migrate",), store="clickhouse")
     for host, port in [_host_and_port(node) for node in redis["nodes"]] or [(redis["host"], redis["port"])]:
         yield Flow("redis", host, port, store="redis")
+        if redis["mode"] == "sentinel":
+            # The servers are where the sentinels say, as a rule beside them.
+            yield Flow("redis", host, REDIS_PORT, store="redis")
     yield object_store(endpoints["s3"])
 
 
@@ -65,8 +73,8 @@ def object_store(s3: Endpoint) -> Flow:
 
 
 def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[Flow]:
-    if features["sso"].on and (issuer := settings["langfuse_sso_issuer"] or settings["langfuse_sso_base_url"]):
-        yield Flow("sso", *_address(issuer, _WEB_PORTS), ("web",))
+    for url in sso.addresses(settings):
+        yield Flow("sso", *_address(url, _WEB_PORTS), ("web",))
     if features["tracing"].on:
         yield Flow("tracing", *_address(settings["langfuse_otlp_endpoint"], _WEB_PORTS))
     if settings["langfuse_smtp_url"]:

@@ -10,8 +10,10 @@ from dataclasses import asdict
 from typing import Any
 
 from . import sizes
+from .buckets import expires
 from .endpoints import media_service
 from .flows import flows, object_store
+from .module_options import bundled_s3
 from .plan import Feature, Settings
 from .sources import bundled_services
 
@@ -20,7 +22,9 @@ _REPLICATED = ("web", "worker", "ingestion")
 _PULL = {"missing": "IfNotPresent", "always": "Always", "never": "Never"}
 
 
-def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:
+def kubernetes(
+    settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints, buckets: Mapping[str, str]
+) -> dict[str, Any]:
     """The part of the Plan that the objects are built from. No secrets."""
     return {
         "namespace": settings["langfuse_kubernetes_namespace"],
@@ -50,6 +54,8 @@ def kubernetes(settings: Settings, features: Mapping[str, Feature], endpoints: E
         "expose": _expose(settings),
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
+        "preparation": {"s3": bundled_s3(settings, endpoints["s3"]["endpoint"], buckets)},
+        "expires": expires(settings),
         "postgres_instances": settings["langfuse_postgres_instances"],
         "pooler_instances": settings["langfuse_postgres_pooler_instances"],
         "monitoring_namespace": settings["langfuse_monitoring_namespace"],

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import sso
 from .buckets import bucket_options
+from .cluster import in_cluster
 from .data import project_directory
 from .endpoints import clickhouse_url
 from .plan import Settings
@@ -22,8 +23,10 @@ CA_DOCUMENT = "certificates/ca.pem"
 
 
 def ca_path(settings: Settings) -> str | None:
-    """File of the private authorities on the host."""
-    return f"{project_directory(settings)}/{CA_DOCUMENT}" if settings["langfuse_ca_certificates"] else None
+    """File of the private authorities on the host. There is none where the modules run beside a cluster: the Plan has the text."""
+    if not settings["langfuse_ca_certificates"] or in_cluster(settings):
+        return None
+    return f"{project_directory(settings)}/{CA_DOCUMENT}"
 
 
 def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any]:
@@ -59,14 +62,15 @@ def preparation(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, 
             "port": postgres["direct_port"],
         },
         "clickhouse": _some(clickhouse, *names, "tls"),
-        "s3": {
-            "endpoint": f"http://127.0.0.1:{settings['langfuse_s3_port']}",
-            "region": endpoints["s3"]["region"],
-            **bucket_options(settings, buckets),
-        }
-        if is_bundled(settings, "s3")
-        else None,
+        "s3": bundled_s3(settings, f"http://127.0.0.1:{settings['langfuse_s3_port']}", buckets),
     }
+
+
+def bundled_s3(settings: Settings, endpoint: str, buckets: Mapping[str, str]) -> dict[str, Any] | None:
+    """Options of `s3_bucket` for the bundled store, reached at `endpoint`; None where there is none."""
+    if not is_bundled(settings, "s3"):
+        return None
+    return {"endpoint": endpoint, "region": settings["langfuse_s3_region"], **bucket_options(settings, buckets)}
 
 
 _REDIS = ("mode", "host", "port", "nodes", "sentinel_master", "sentinel_username", "tls", "username", "prefix")

@@ -23,13 +23,14 @@ class Provider:
     """What a provider needs beside client and secret.
 
     `needs` are settings it cannot do without, `takes` those it can have. Each is `langfuse_sso_<name>`.
-    `needs_one_of`: one of them must be set.
+    `needs_one_of`: one of them must be set. `hosts` are what web asks where no setting says another place, or beside it.
     """
 
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     needs_one_of: tuple[str, ...] = ()
     checks: bool = True
+    hosts: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -40,18 +41,18 @@ PROVIDERS: Mapping[str, Provider] = {
     KEYCLOAK: Provider(("issuer",), ("name", "scope")),
     "auth0": Provider(("issuer",)),
     "authentik": Provider(("issuer",)),
-    "azure_ad": Provider(("tenant_id",)),
-    "cognito": Provider(("issuer",)),
+    "azure_ad": Provider(("tenant_id",), hosts=("login.microsoftonline.com", "graph.microsoft.com")),
+    "cognito": Provider(("issuer",), hosts=("*.amazoncognito.com",)),
     "custom": Provider(("issuer", "name"), ("scope",)),
-    "github": Provider(),
+    "github": Provider(hosts=("github.com", "api.github.com")),
     "github_enterprise": Provider(("base_url",)),
-    "gitlab": Provider((), ("issuer", "base_url")),
-    "google": Provider((), ("allowed_domains",)),
+    "gitlab": Provider((), ("issuer", "base_url"), hosts=("gitlab.com",)),
+    "google": Provider((), ("allowed_domains",), hosts=("accounts.google.com", "*.googleapis.com")),
     "jumpcloud": Provider(("issuer",), ("scope",)),
     "okta": Provider(("issuer",)),
     "onelogin": Provider(("issuer",)),
-    "wordpress": Provider(),
-    "workos": Provider((), (), ("organization_id", "connection_id"), checks=False),
+    "wordpress": Provider(hosts=("public-api.wordpress.com",)),
+    "workos": Provider((), (), ("organization_id", "connection_id"), checks=False, hosts=("api.workos.com",)),
 }
 # Settings that only some providers have.
 PARTICULAR = tuple(dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.all))
@@ -75,6 +76,17 @@ def callback_url(settings: Settings, url: str) -> str | None:
 def _id(settings: Settings) -> str:
     """The provider's name in addresses."""
     return str(settings["langfuse_sso_provider"]).replace("_", "-")
+
+
+def addresses(settings: Settings) -> list[str]:
+    """URLs of the hosts that web asks when somebody signs in. Empty without a provider."""
+    if not settings["langfuse_sso_enabled"]:
+        return []
+    name = settings["langfuse_sso_provider"]
+    told = [url for url in (settings["langfuse_sso_issuer"], settings["langfuse_sso_base_url"]) if url]
+    # GitLab of one's own is not also elsewhere.
+    hosts = () if told and name == "gitlab" else PROVIDERS[name].hosts
+    return [*told, *(f"https://{host}" for host in hosts)]
 
 
 def proof(settings: Settings) -> dict[str, Any]:

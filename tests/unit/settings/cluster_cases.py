@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .cases import Bad
-from .source_cases import POSTGRES
+from .consumer_cases import SERVICE
+from .sign_in_cases import ADMINISTERED
+from .source_cases import CLICKHOUSE, POSTGRES, REDIS
 
 CLUSTER: dict[str, Any] = {
     "langfuse_target": "kubernetes",
@@ -67,6 +69,65 @@ CASES = (
         {"langfuse_expose": "ingress", "langfuse_admin_api_enabled": True},
     ),
     bad("exposure", "langfuse_s3_public_endpoint", {**SHARED, "langfuse_expose": "ingress"}),
+    bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://10.0.0.7"}, "cloudflare_domain"),
+    bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://[fd00::7]"}, "cloudflare_domain"),
+    bad(
+        "media_address",
+        "langfuse_s3_public_endpoint",
+        {**SHARED, "langfuse_s3_endpoint": "http://minio:9000", "langfuse_extra_hosts": {"minio": "10.0.0.7"}},
+    ),
+    bad("not_bundled", "langfuse_clickhouse_storage", {**CLICKHOUSE, "langfuse_clickhouse_storage": "20Gi"}),
+    bad("not_bundled", "langfuse_postgres_instances", {**POSTGRES, "langfuse_postgres_instances": 3}),
+    bad("not_bundled", "langfuse_seaweedfs_storage", {**SHARED, "langfuse_seaweedfs_storage": "20Gi"}),
+    bad(
+        "unseen_addresses",
+        "langfuse_network_policy_to",
+        {
+            "network_policies_enabled": True,
+            "langfuse_kubernetes_existing_secrets": {"smtp-credentials": "theirs"},
+            "langfuse_email_from": "l@example.com",
+        },
+    ),
+    bad(
+        "names_of_pods",
+        "langfuse_extra_hosts",
+        {
+            **REDIS,
+            "langfuse_redis_host": "redis.example.com",
+            "langfuse_autoscaling": "keda",
+            "langfuse_extra_hosts": {"redis.example.com": "10.0.0.7"},
+        },
+    ),
+    bad(
+        "names_of_pods",
+        "langfuse_extra_hosts",
+        {
+            **BACKUP,
+            "langfuse_s3_endpoint": "http://s3.example.com:9000",
+            "langfuse_extra_hosts": {"s3.example.com": "10.0.0.7"},
+        },
+    ),
+    bad(
+        "made_with_a_password",
+        "langfuse_kubernetes_existing_secrets",
+        {
+            "langfuse_clickhouse_source": "existing",
+            "langfuse_clickhouse_host": "ch.example.com",
+            "langfuse_clickhouse_admin_user": "root",
+            "langfuse_kubernetes_existing_secrets": {"clickhouse-credentials": "theirs"},
+        },
+    ),
+    bad(
+        "made_with_a_password",
+        "langfuse_kubernetes_existing_secrets",
+        {**ADMINISTERED, "langfuse_kubernetes_existing_secrets": {"keycloak-credentials": "theirs"}},
+    ),
+    bad(
+        "consumers_outside",
+        "langfuse_consumers",
+        {"langfuse_consumers": [SERVICE], "langfuse_expose": "service"},
+        "cloudflare_domain",
+    ),
     bad("network_policies", "langfuse_network_policy_mode", {"langfuse_network_policy_mode": "audit"}),
     bad("network_policies", "langfuse_network_policy_to", {"langfuse_network_policy_to": ["https://api.openai.com"]}),
     bad(

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
+from .cluster_cases import CLUSTER
 from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
 from .support import CANDIDATES, run
 
@@ -66,6 +67,9 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         ({"langfuse_compose_networks": ["shop_default"]}, NO_SERVICE, "http://localhost:3030"),
         ({"langfuse_compose_networks": ["shop_default"]}, {**NO_SERVICE, "url": "http://a:1"}, "http://a:1"),
         ({}, {"url": "http://langfuse-web:3000/"}, "http://langfuse-web:3000"),
+        # A container of Compose knows no Service of the cluster, and what is not one is configuration of a pod.
+        (CLUSTER, {}, "https://langfuse.example.com"),
+        (CLUSTER, NO_SERVICE, "http://langfuse-web.ai-system.svc.cluster.local:3000"),
     ],
 )
 def test_how_it_reaches_the_instance(given: dict[str, Any], entry: dict[str, Any], url: str) -> None:

@@ -138,6 +138,31 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in (*bases, *off)), name
 
 
+@pytest.mark.parametrize("target", ["compose", "kubernetes"])
+def test_a_variable_of_both_targets_has_an_effect_on_each(target: str) -> None:
+    """Where it has none it belongs to the other target, which is then told."""
+    elsewhere = {"langfuse_target", "langfuse_group", "langfuse_secrets_file", "langfuse_secrets_format"}
+    stores = ({}, {**POSTGRES, **CLICKHOUSE, **S3}, {**GCS}, {**REDIS}, {**SENTINEL}, {**ADMINISTERED})
+    signs_in = (
+        {name: value for name, value in ADMINISTERED.items() if name != "keycloak_enabled"},
+        other("azure_ad", tenant_id="x"),
+        other("workos", connection_id="x"),
+        other("google"),
+        other("gitlab"),
+    )
+    on = CLUSTER if target == "kubernetes" else {}
+    bases = [{**GOOD, **on, **one} for one in (*stores, *signs_in, LITELLM)]
+    bases += [
+        {**GOOD, **on, "langfuse_s3_public_endpoint": "https://s3.example.com", "cloudflare_domain": "example.com"}
+    ]
+    bases += [{**GOOD, **EVERYTHING}] if on else []
+    known = [_outcome(base) for base in bases]
+    for name, option in contract().items():
+        if option["entry_point"] == "settings" and name not in elsewhere:
+            changed = ({**base, name: _other(name, option)} for base in bases)
+            assert any(_outcome(one) != was for one, was in zip(changed, known, strict=True)), name
+
+
 def _outcome(given: dict[str, Any]) -> object:
     result = run(given)
     return result.plan, result.secrets, result.problems

@@ -15,6 +15,8 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan impo
 from jinja2.nativetypes import NativeEnvironment
 
 from .cases import GOOD
+from .cluster_cases import CLUSTER
+from .source_cases import REDIS
 from .support import CANDIDATES, run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,6 +54,19 @@ S3 = {
     "langfuse_s3_secret_key": "canary-secret",
     "langfuse_s3_public_endpoint": "http://localhost:9000",
 }
+
+
+def test_a_cluster_takes_nothing_of_a_stack() -> None:
+    """Its variables are of Compose, which a warning says; what was found of it all the same is left."""
+    given = {**GOOD, **CLUSTER, **REDIS, "langfuse_shared_project": "shop", "langfuse_dotenv": "/srv/shop/.env"}
+    dotenv = {"LANGFUSE_SALT": "canary-salt-of-the-stack"}
+    missing = ({"variable": "langfuse_shared_project", "wrong": "is not there", "cure": "Start it"},)
+    placement = Placement(("localhost",), STACK, dotenv, missing)
+    result = derive(contract(), given, list(given), {}, CANDIDATES, placement)
+    assert not result.problems
+    assert [one.split(" ")[0] for one in result.warnings] == ["langfuse_dotenv", "langfuse_shared_project"]
+    assert result.secrets["langfuse_salt"] == CANDIDATES["langfuse_salt"]
+    assert result.plan["health"]["joined"] is None
 
 
 def _run(

@@ -12,7 +12,7 @@ from ...settings import versions
 from ...settings.data import USERS
 from ...settings.endpoints import S3_PORT
 from ..document import Document, secret
-from ..store_configuration import clickhouse_config, clickhouse_users, valkey_config
+from ..store_configuration import clickhouse_config, clickhouse_users, seaweedfs_expiry, valkey_config
 from .mounts import bind
 
 Plan = Mapping[str, Any]
@@ -168,22 +168,15 @@ def _seaweedfs(plan: Plan) -> dict[str, Any]:
 
 
 EXPIRY = "seaweedfs-expiry"
-# The server keeps rules of expiry; who acts on them is a process beside it. Its pass leaves a mark only when it ended well.
-_EXPIRY_WORDS = "s3.lifecycle.run-shard -shards 0-15 -s3 seaweedfs:{port} -events 0 -runtime 1h"
-_EXPIRY_LOOP = (
-    "while :; do echo '{words}' | weed shell -master=seaweedfs:9333 2>&1 | tee /tmp/said; "
-    "if grep -q 'shards 0-15 complete' /tmp/said; then touch /tmp/passed; sleep 3600; else sleep 10; fi; done"
-)
 
 
 def expiry(plan: Plan) -> dict[str, Any]:
     """What deletes objects that are old enough, where the settings ask for that."""
     if not plan["compose"]["expires"]:
         return {}
-    words = _EXPIRY_WORDS.format(port=S3_PORT + 10000)
     return {
         EXPIRY: {
-            "entrypoint": ["sh", "-c", _EXPIRY_LOOP.format(words=words)],
+            "entrypoint": ["sh", "-c", seaweedfs_expiry("seaweedfs", S3_PORT)],
             "init": True,
             "user": _user("seaweedfs"),
             "tmpfs": ["/tmp:size=16m,mode=1777"],

@@ -18,10 +18,11 @@ _HOSTNAME = "kubernetes.io/hostname"
 
 @dataclass(frozen=True)
 class Pod:
-    """What is particular to the pods of one component, each with one container.
+    """What is particular to the pods of one component.
 
     container: without image and security. volumes: name → source. user: uid and gid. seconds: what it may take to
-    stop. checksum: of what it reads, so that a change rolls it.
+    stop. checksum: of what it reads, so that a change rolls it. beside: further containers of the same image, name →
+    what is particular to them.
     """
 
     component: str
@@ -35,6 +36,7 @@ class Pod:
     mounts: Sequence[Mapping[str, Any]] = ()
     restart: str = "Always"
     service_account: str | None = None
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def template(plan: Plan, pod: Pod) -> dict[str, Any]:
@@ -62,7 +64,10 @@ def template(plan: Plan, pod: Pod) -> dict[str, Any]:
                 "labelSelector": {"matchLabels": selector(plan, pod.application, pod.component)},
             }
         ],
-        "containers": [_container(kubernetes, pod)],
+        "containers": [
+            _container(kubernetes, pod.component, pod.image, pod.container, pod.mounts),
+            *(_container(kubernetes, name, pod.image, content) for name, content in pod.beside.items()),
+        ],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             *({"name": name, **source} for name, source in pod.volumes.items()),
@@ -103,18 +108,24 @@ def placement(plan: Plan) -> dict[str, Any]:
     return {key: value for key, value in wanted.items() if value}
 
 
-def _container(kubernetes: Mapping[str, Any], pod: Pod) -> dict[str, Any]:
+def _container(
+    kubernetes: Mapping[str, Any],
+    name: str,
+    image: str,
+    content: Mapping[str, Any],
+    mounts: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     return {
-        "name": pod.component,
-        "image": pod.image,
+        "name": name,
+        "image": image,
         "imagePullPolicy": kubernetes["pull_policy"],
-        **pod.container,
+        **content,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [TMP, *pod.mounts],
+        "volumeMounts": [TMP, *mounts],
     }
 
 

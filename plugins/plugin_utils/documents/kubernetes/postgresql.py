@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from ...settings.cluster_secrets import BACKUP, POSTGRESQL
 from ...settings.sources import CNPG
+from ..document import to_pem
 from .manifest import Manifest, Plan, Wave, labels, name_of, resource
 from .pods import placement
 from .secrets import secret_name
@@ -17,6 +19,7 @@ APPLICATION, COMPONENT = "postgresql", "database"
 PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
 # Cilium's own label for pods that talk to the API server.
 _API_ACCESS = "network.cilium.io/api-access"
+_AUTHORITIES, _CA_KEY = "backup-authorities", "ca.pem"
 _PLUGIN = "barman-cloud.cloudnative-pg.io"
 _POOLER_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
 _API, _BACKUP_API = "postgresql.cnpg.io/v1", "barmancloud.cnpg.io/v1"
@@ -29,7 +32,9 @@ def manifests(plan: Plan) -> list[Manifest]:
     found = [_cluster(plan), _database(plan)]
     if plan["endpoints"]["postgres"]["pooler"] and plan["enabled"]:
         found.append(_pooler(plan))
-    return [*found, _object_store(plan), _schedule(plan)] if plan["kubernetes"]["backup"] else found
+    if not plan["kubernetes"]["backup"]:
+        return found
+    return [*found, *_authorities(plan), _object_store(plan), _schedule(plan)]
 
 
 def cluster_name(plan: Plan) -> str:
@@ -165,6 +170,23 @@ def _pooler(plan: Plan) -> Manifest:
     return Manifest(Wave.DATABASES, _resource(plan, _API, "Pooler", name, spec))
 
 
+def _checks_authorities(plan: Plan) -> bool:
+    """Whether the certificate of the object store may be from an authority of one's own."""
+    endpoint = plan["kubernetes"]["backup"]["endpoint"] or ""
+    return bool(plan["ca_certificates"]) and endpoint.startswith("https:")
+
+
+def _authorities(plan: Plan) -> list[Manifest]:
+    """The authorities for backups, which the plugin reads from a Secret only."""
+    if not _checks_authorities(plan):
+        return []
+    data = {_CA_KEY: base64.b64encode(to_pem(plan["ca_certificates"]).encode()).decode()}
+    found = resource(
+        plan, "v1", "Secret", name_of(plan, _AUTHORITIES), COMPONENT, APPLICATION, type="Opaque", data=data
+    )
+    return [Manifest(Wave.CONFIGURATION, found)]
+
+
 def _object_store(plan: Plan) -> Manifest:
     backup = plan["kubernetes"]["backup"]
     secret = secret_name(plan, BACKUP)
@@ -180,6 +202,11 @@ def _object_store(plan: Plan) -> Manifest:
             "destinationPath": f"s3://{backup['bucket']}",
             **({"endpointURL": backup["endpoint"]} if backup["endpoint"] else {}),
             "s3Credentials": credentials,
+            **(
+                {"endpointCA": {"name": name_of(plan, _AUTHORITIES), "key": _CA_KEY}}
+                if _checks_authorities(plan)
+                else {}
+            ),
             "wal": {"compression": "gzip"},
             "data": {"compression": "gzip"},
         },

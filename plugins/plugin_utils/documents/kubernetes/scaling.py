@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...settings.hosts import netloc
 from .manifest import APPLICATION, Manifest, Plan, Wave, name_of, resource, selector
 from .secrets import reference
 
@@ -77,7 +78,7 @@ def _by_queues(plan: Plan, component: str) -> list[Manifest]:
     scaling, name = kubernetes["autoscaling"], name_of(plan, component)
     with_password = any(value == {"secret": "langfuse_redis_password"} for value in plan["env"]["worker"].values())
     common = {
-        "address": f"{redis['host']}:{redis['port']}",
+        "address": netloc(redis["host"], redis["port"]),
         "listLength": str(scaling["queue_depth"]),
         **({"usernameFromEnv": "REDIS_USERNAME"} if redis["username"] else {}),
         **({"enableTLS": "true"} if redis["tls"] else {}),

@@ -11,7 +11,7 @@ from typing import Any
 from ...settings.data import USERS
 from ...settings.endpoints import CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, REDIS_PORT, S3_PORT
 from ..document import to_conf, to_xml
-from ..store_configuration import clickhouse_config, clickhouse_users, valkey_config
+from ..store_configuration import clickhouse_config, clickhouse_users, seaweedfs_expiry, valkey_config
 from . import secrets as kept
 from .manifest import Manifest, Plan, Wave, config_map, name_of, service
 from .pods import Pod, Store, stateful
@@ -169,8 +169,19 @@ def _seaweedfs(plan: Plan, secrets: Secrets) -> list[Manifest]:
         environment,
         None,
         container={"args": arguments, "ports": _ports(ports), **_probes(_http("/status", "s3"))},
+        beside={"expiry": _expiry()} if plan["kubernetes"]["expires"] else {},
     )
     return _built(plan, Store("seaweedfs", pod, "/data", ports), {})
+
+
+def _expiry() -> dict[str, Any]:
+    """In the pod of the server, whose parts know each other as 127.0.0.1 only. No probe: a late pass must not stop the store."""
+    # The first process of a container has no default for SIGTERM, and would use up the whole grace period.
+    script = f"trap 'exit 0' TERM; ({seaweedfs_expiry('127.0.0.1', S3_PORT)}) & wait"
+    return {
+        "command": ["sh", "-c", script],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "192Mi"}},
+    }
 
 
 _BUILDERS: Mapping[str, Callable[[Plan, Secrets], list[Manifest]]] = {

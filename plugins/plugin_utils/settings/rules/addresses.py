@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..cluster import in_cluster
 from ..endpoints import is_local, public_s3_endpoint, public_url
 from ..hosts import split
 from ..plan import Settings
@@ -104,7 +105,9 @@ def inside_a_container(settings: Settings) -> Iterator[Problem]:
                 yield Problem(
                     name,
                     f"is on {host}, which inside a container is the container itself",
-                    "Give the host a name in langfuse_extra_hosts, like {docker-host: host-gateway}, and write that name; "
+                    "Write the name of a Service, or a host that pods of the cluster reach"
+                    if in_cluster(settings)
+                    else "Give the host a name in langfuse_extra_hosts, like {docker-host: host-gateway}, and write that name; "
                     "what runs there must listen on the address of Docker's bridge",
                 )
 

@@ -9,11 +9,14 @@ import re
 from collections.abc import Iterator
 
 from ..cluster import SHARED, in_cluster
-from ..cluster_secrets import BACKUP, kept_elsewhere
+from ..cluster_secrets import BACKUP, HOMES, kept_elsewhere
 from ..endpoints import is_local, media_service, public_url
+from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import BUNDLED, is_bundled, source
+from ..sources import BUNDLED, is_administered, is_bundled, source
+from ..sso import makes_client
+from .urls import is_address
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
@@ -137,6 +140,12 @@ def exposure(settings: Settings) -> Iterator[Problem]:
             f"is missing while langfuse_expose is {kind}, so the route has no host name",
             "Write cloudflare_domain or langfuse_public_url, or set langfuse_expose: service",
         )
+    elif is_address(split(public_url(settings)).hostname or ""):
+        yield Problem(
+            "langfuse_public_url",
+            f"has an address and no name, which no route of langfuse_expose: {kind} takes",
+            "Give it a name, or set langfuse_expose: service",
+        )
     if kind != "ingress":
         return
     if settings["langfuse_admin_api_enabled"]:
@@ -170,6 +179,67 @@ def network_policies(settings: Settings) -> Iterator[Problem]:
             port.isdigit() and 1 <= int(port) <= 65535
         ):
             yield Problem(name, f"has {place!r}, which is not host:port", "Write it like api.openai.com:443")
+
+
+def unseen_addresses(settings: Settings) -> Iterator[Problem]:
+    """Policies are made of addresses, and these stand in Secrets that nobody here reads."""
+    if not in_cluster(settings) or not settings["network_policies_enabled"] or settings["langfuse_network_policy_to"]:
+        return
+    for name, what in (("langfuse_smtp_url", "mail server"), ("langfuse_https_proxy", "proxy")):
+        if kept_elsewhere(settings, name):
+            yield Problem(
+                "langfuse_network_policy_to",
+                f"is empty, and the address of the {what} is in {HOMES[name][0]}, which somebody else keeps",
+                f"Write the {what} there as host:port",
+            )
+
+
+def names_of_pods(settings: Settings) -> Iterator[Problem]:
+    """Pods of the instance know the names of `langfuse_extra_hosts`; those of operators do not."""
+    if not in_cluster(settings):
+        return
+    redis = bare(settings["langfuse_redis_host"] or "")
+    s3 = split(settings["langfuse_s3_endpoint"] or "").hostname
+    for who, host, uses in (
+        ("KEDA", redis, settings["langfuse_autoscaling"] == "keda" and not is_bundled(settings, "redis")),
+        ("CloudNativePG", s3, settings["langfuse_backup_enabled"] and not is_bundled(settings, "s3")),
+    ):
+        if uses and host in settings["langfuse_extra_hosts"]:
+            yield Problem(
+                "langfuse_extra_hosts",
+                f"has {host}, and {who} has to reach it, which does not know these names",
+                "Write a name that all of the cluster knows, or the address itself",
+            )
+
+
+def made_with_a_password(settings: Settings) -> Iterator[Problem]:
+    """A user or client is made with its secret, so that one has to be known."""
+    names = [
+        f"langfuse_{store}_password"
+        for store in ("postgres", "clickhouse", "redis")
+        if is_administered(settings, store)
+    ]
+    if makes_client(settings):
+        names.append("langfuse_keycloak_client_secret")
+    for name in names:
+        if kept_elsewhere(settings, name):
+            yield Problem(
+                "langfuse_kubernetes_existing_secrets",
+                f"has {HOMES[name][0]}, and what an administrator makes needs {name}",
+                "Take the entry out, or leave the administrator out where it is made already",
+            )
+
+
+def consumers_outside(settings: Settings) -> Iterator[Problem]:
+    if not in_cluster(settings) or not is_local(public_url(settings)):
+        return
+    for number, one in enumerate(settings["langfuse_consumers"], 1):
+        if one.get("service") and not one.get("url"):
+            yield Problem(
+                "langfuse_consumers",
+                f"entry {number} lacks url, and a container of Compose knows no Service of the cluster",
+                "Write the address under which it reaches web",
+            )
 
 
 def queue_scaling(settings: Settings) -> Iterator[Problem]:
@@ -246,6 +316,10 @@ RULES = (
     cluster_numbers,
     exposure,
     network_policies,
+    unseen_addresses,
+    names_of_pods,
+    made_with_a_password,
+    consumers_outside,
     queue_scaling,
     monitoring,
     backup,

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from ..cluster import in_cluster
 from ..cluster_secrets import is_there
 from ..endpoints import media_service, redis_prefix
 from ..hosts import is_host, split
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import is_bundled
+from ..sources import is_bundled, source
 from .urls import is_address
 
 # Variables that act on an existing store only, by store.
@@ -36,6 +37,13 @@ _BUNDLED_ONLY: Mapping[str, tuple[str, ...]] = {
     "clickhouse": ("langfuse_clickhouse_memory",),
     "redis": ("langfuse_valkey_memory",),
     "s3": ("langfuse_s3_port", "langfuse_seaweedfs_memory"),
+}
+# The same in a cluster, where each store has a volume.
+_VOLUMES: Mapping[str, tuple[str, ...]] = {
+    "postgres": tuple(f"langfuse_postgres_{name}" for name in ("instances", "image", "storage", "storage_class")),
+    "clickhouse": ("langfuse_clickhouse_storage", "langfuse_clickhouse_storage_class"),
+    "redis": ("langfuse_valkey_storage",),
+    "s3": ("langfuse_seaweedfs_storage",),
 }
 # Only S3 itself has them, not the other services.
 _S3_ONLY = ("region", "path_style", "admin_access_key", "admin_secret_key")
@@ -60,7 +68,7 @@ def not_existing(settings: Settings) -> Iterator[Problem]:
             if name in settings.given and settings[name] not in (None, "", [], {}, False, *_DEFAULTS):
                 yield Problem(
                     name,
-                    f"is set while langfuse_{store}_source is bundled",
+                    f"is set while langfuse_{store}_source is {source(settings, store)}",
                     f"Set langfuse_{store}_source: existing, or remove it",
                 )
     if settings["langfuse_gcs_credentials"] and (
@@ -76,9 +84,12 @@ def not_existing(settings: Settings) -> Iterator[Problem]:
 def not_bundled(settings: Settings) -> Iterator[Problem]:
     """What a container of the instance gets, and there is none."""
     for store, names in _BUNDLED_ONLY.items():
-        for name in names if not is_bundled(settings, store) else ():
+        if is_bundled(settings, store):
+            continue
+        for name in (*names, *(_VOLUMES[store] if in_cluster(settings) else ())):
             if name in settings.given:
-                yield Problem(name, f"is set while langfuse_{store}_source is existing", "Remove it")
+                chosen = source(settings, store)
+                yield Problem(name, f"is set while langfuse_{store}_source is {chosen}", "Remove it")
 
 
 def store_hosts(settings: Settings) -> Iterator[Problem]:

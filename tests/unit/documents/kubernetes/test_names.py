@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_secrets import HOMES
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import CONTRACT_FILE
 
+from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
 from .support import by_identity, derived, environment, manifests
 
@@ -182,6 +183,14 @@ def test_flags_are_booleans_and_no_secrets() -> None:
         "monitoring",
         "tracing",
     }
+
+
+def test_authorities_are_text_where_there_is_no_host_to_keep_a_file() -> None:
+    """The modules run beside the cluster, where the directory of a Compose project is nobody's."""
+    given = {**CLUSTER, "langfuse_ca_certificates": CERTIFICATE}
+    plan = derived(given).plan
+    assert (plan["health"]["ca_path"], plan["ca_certificates"]) == (None, CERTIFICATE)
+    assert environment(given, "langfuse-web")["NODE_EXTRA_CA_CERTS"].endswith("/ca.pem")
 
 
 def test_the_platform_has_the_last_word_on_the_namespace() -> None:

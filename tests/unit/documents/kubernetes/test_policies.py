@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.flows import Policy, policies
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
+from ...settings.sign_in_cases import other
+from ...settings.source_cases import SENTINEL
 from .support import BIG, CLOUD, QUIET, by_identity, derived, environment
 
 ON: dict[str, Any] = {"network_policies_enabled": True}
@@ -26,6 +28,13 @@ LITELLM = {
     "langfuse_litellm_models": ["small"],
 }
 PROXY = {"langfuse_https_proxy": "http://u:p@10.1.2.3:3128"}
+# Names that the pods know by hostAliases, and no name server does.
+OF_ONE_ADDRESS = {
+    **MAIL,
+    **SSO,
+    "langfuse_sso_issuer": "https://keycloak/realms/platform",
+    "langfuse_extra_hosts": {"keycloak": "10.0.0.7", "mail.example.com": "10.0.0.7"},
+}
 CASES = {
     "shared": SHARED,
     "bundled": CLUSTER,
@@ -129,6 +138,11 @@ def test_every_pod_has_a_policy() -> None:
         (EVERYTHING, "langfuse-clickhouse", "ingress", {"namespace": "monitoring"}, [9363]),
         (CLUSTER, "langfuse-seaweedfs", "ingress", {"namespace": "network"}, [8333]),
         ({**CLUSTER, "langfuse_autoscaling": "keda"}, "langfuse-valkey", "ingress", {"namespace": "keda"}, [6379]),
+        ({**SHARED, **OF_ONE_ADDRESS}, "langfuse", "egress", {"address": "10.0.0.7"}, [443, 465]),
+        ({**SHARED, **other("github")}, "langfuse", "egress", {"host": "api.github.com"}, [443]),
+        ({**SHARED, **other("gitlab")}, "langfuse", "egress", {"host": "gitlab.com"}, [443]),
+        ({**SHARED, **other("azure_ad", tenant_id="x")}, "langfuse", "egress", {"host": "login.microsoftonline.com"}, [443]),
+        ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
         ({**CLUSTER, "langfuse_expose": "ingress"}, "langfuse", "ingress", {"namespace": "ingress-nginx"}, [3000]),
     ],
 )  # fmt: skip
@@ -137,6 +151,17 @@ def test_what_the_platform_needs_is_open(
 ) -> None:
     rules = getattr(_policies(given)[policy], way)
     assert [opened for one, opened in rules.items() if {k: v for k, v in vars(one).items() if v} == peer] == [ports]
+
+
+def test_a_gitlab_of_ones_own_is_not_also_elsewhere() -> None:
+    given = {**SHARED, **other("gitlab", base_url="https://git.example.com")}
+    hosts = {peer.host for peer in _policies(given)["langfuse"].egress}
+    assert "git.example.com" in hosts and "gitlab.com" not in hosts
+
+
+def test_only_web_reaches_who_signs_people_in() -> None:
+    found = _policies({**SHARED, **other("github")})
+    assert "github.com" not in {peer.host for peer in found["langfuse-worker"].egress}
 
 
 def test_only_the_pooler_and_the_migration_reach_a_pooled_database() -> None:

@@ -8,8 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, KEYS, SHARED
-from .support import BIG, CLOUD, by_identity, environment, pod_specs
+from .support import BIG, CLOUD, by_identity, derived, environment, pod_specs
+
+OWN_S3: dict[str, Any] = {**BACKUP, "langfuse_s3_endpoint": "https://minio.example.com:9000"}
 
 
 def _cluster(given: dict[str, Any]) -> dict[str, Any]:
@@ -181,3 +184,44 @@ def test_the_application_goes_through_the_pooler_and_migrations_past_it() -> Non
     assert "Pooler" not in {kind for kind, _name in by_identity({**POOLED, "langfuse_enabled": False})}
     template = by_identity(BIG)["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]
     assert template["imagePullSecrets"] == [{"name": "registry"}] and template["nodeSelector"] == {"disk": "fast"}
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"), [(BACKUP, None), (OWN_S3, {"name": "langfuse-backup-authorities", "key": "ca.pem"})]
+)
+def test_backups_trust_the_authorities_of_the_instance(given: dict[str, Any], endpoint: dict[str, str] | None) -> None:
+    """The plugin reads them from a Secret, and would refuse a certificate of one's own without."""
+    found = by_identity({**given, "langfuse_ca_certificates": CERTIFICATE})
+    assert found["ObjectStore", "langfuse-objectstore"]["spec"]["configuration"].get("endpointCA") == endpoint
+    assert (("Secret", "langfuse-backup-authorities") in found) is bool(endpoint)
+    if endpoint:
+        data = found["Secret", endpoint["name"]]["data"][endpoint["key"]]
+        assert "\n-----BEGIN CERTIFICATE-----\n" in base64.b64decode(data).decode()
+        assert ("Secret", "langfuse-backup-authorities") not in by_identity(given)
+
+
+def test_a_bundled_object_store_deletes_what_is_old_enough() -> None:
+    given = {**CLUSTER, "langfuse_s3_events_expire_days": 30}
+    server, expiry = pod_specs(given)["langfuse-seaweedfs"]["containers"]
+    assert "127.0.0.1:9333" in expiry["command"][2] and "127.0.0.1:18333" in expiry["command"][2]
+    assert (expiry["image"], expiry["securityContext"]) == (server["image"], server["securityContext"])
+    # A late pass must not take the store from its readers.
+    assert not [name for name in expiry if name.endswith("Probe")]
+    # The rules themselves are set over S3.
+    s3 = derived(given).plan["kubernetes"]["preparation"]["s3"]
+    assert s3["endpoint"] == "http://langfuse-seaweedfs.ai-system.svc.cluster.local:8333"
+    assert s3["settings"] == [{"name": "langfuse-events", "lifecycle": [{"prefix": "", "expire_days": 30}]}]
+    assert len(pod_specs(CLUSTER)["langfuse-seaweedfs"]["containers"]) == 1
+    assert derived(SHARED).plan["kubernetes"]["preparation"] == {"s3": None}
+
+
+@pytest.mark.parametrize("host", ["redis.example.com", "fd00::7"])
+def test_queues_are_looked_at_where_they_are(host: str) -> None:
+    given = {
+        **CLUSTER,
+        "langfuse_redis_source": "existing",
+        "langfuse_redis_host": host,
+        "langfuse_autoscaling": "keda",
+    }
+    (trigger, _other) = by_identity(given)["ScaledObject", "langfuse-worker"]["spec"]["triggers"]
+    assert trigger["metadata"]["address"] == ("[fd00::7]:6379" if ":" in host else f"{host}:6379")
