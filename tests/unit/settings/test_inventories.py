@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived, derive
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
@@ -20,6 +21,7 @@ INVENTORIES = Path(__file__).resolve().parents[3] / "inventories"
 SHIPPED: dict[str, tuple[set[str], list[str]]] = {
     "local": ({"postgres", "clickhouse", "valkey", "seaweedfs"}, []),
     "compose-shared": ({"clickhouse", "seaweedfs"}, ["shop_default"]),
+    "kubernetes": ({"postgres", "clickhouse"}, []),
 }
 _LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '\w+'\) \}\}")
 
@@ -42,4 +44,19 @@ def test_it_derives_as_it_is(inventory: str) -> None:
     result = run(inventory)
     assert (result.problems, result.warnings) == ((), ())
     stores, networks = SHIPPED[inventory]
-    assert (set(result.plan["compose"]["stores"]), result.plan["compose"]["networks"]) == (stores, networks)
+    of_target = result.plan[result.plan["target"]]
+    assert (set(of_target["stores"]), of_target.get("networks", [])) == (stores, networks)
+
+
+def test_the_cluster_is_the_one_of_the_guide() -> None:
+    result = run("kubernetes")
+    plan = result.plan
+    assert (plan["url"], plan["kubernetes"]["namespace"]) == ("https://langfuse.example.com", "ai-system")
+    endpoints = plan["endpoints"]
+    assert endpoints["postgres"]["host"] == "langfuse-postgresql-rw.ai-system.svc.cluster.local"
+    assert endpoints["redis"]["host"] == "dragonfly.cache.svc.cluster.local"
+    assert (endpoints["redis"]["username"], endpoints["redis"]["prefix"]) == ("langfuse", "langfuse:")
+    assert endpoints["s3"]["endpoint"] == "http://rustfs-svc.storage.svc.cluster.local:9000"
+    off = {name for name, feature in plan["features"].items() if not feature["on"]}
+    assert off == {"admin_api", "email", "enterprise", "password_login", "telemetry"}
+    assert objects(plan, result.secrets)

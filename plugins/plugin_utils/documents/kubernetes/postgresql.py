@@ -184,7 +184,7 @@ def _authorities(plan: Plan) -> list[Manifest]:
     found = resource(
         plan, "v1", "Secret", name_of(plan, _AUTHORITIES), COMPONENT, APPLICATION, type="Opaque", data=data
     )
-    return [Manifest(Wave.CONFIGURATION, found)]
+    return [Manifest(Wave.CONFIGURATION, found, sensitive=True)]
 
 
 def _object_store(plan: Plan) -> Manifest:
