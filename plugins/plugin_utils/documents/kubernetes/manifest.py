@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
+from ....module_utils.kubernetes.objects import Owner
+
 Plan = Mapping[str, Any]
 
 APPLICATION = "langfuse"
-MANAGED_BY = "llmops.langfuse"
 _LABEL = "app.kubernetes.io"
 
 
@@ -73,7 +74,7 @@ def labels(plan: Plan, application: str, component: str) -> dict[str, str]:
         **plan["labels"],
         **selector(plan, application, component),
         f"{_LABEL}/part-of": APPLICATION,
-        f"{_LABEL}/managed-by": MANAGED_BY,
+        **Owner(plan["instance"], plan["kubernetes"]["namespace"]).labels,
     }
 
 

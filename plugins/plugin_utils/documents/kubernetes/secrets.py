@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ....module_utils.kubernetes.prune import REPLACEABLE
 from ...settings.cluster_secrets import BACKUP, HOMES, POSTGRESQL
 from ...settings.secrets import fingerprint, fingerprint_key
 from .manifest import Manifest, Plan, Wave, name_of, resource
@@ -99,4 +100,5 @@ def _secret(plan: Plan, group: str, data: dict[str, str]) -> Manifest:
         found["metadata"]["labels"]["cnpg.io/reload"] = "true"
     # Not stringData: a key that is taken out of it stays in the object.
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
-    return Manifest(Wave.CONFIGURATION, {**found, "type": kind, "data": encoded}, sensitive=True, keep=True)
+    only_copy = not encoded.keys() <= REPLACEABLE
+    return Manifest(Wave.CONFIGURATION, {**found, "type": kind, "data": encoded}, sensitive=True, keep=only_copy)

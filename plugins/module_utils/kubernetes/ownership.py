@@ -1,0 +1,121 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose an object and its fields are: the instance's, a hand's that changed it, or somebody else's. Pure.
+
+The API server remembers who set which field. Whoever applies a field keeps it in a file somewhere, and would set it
+again; a controller sets it all the time. A person's hand does it once, and the next run repairs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..failure import Failure
+from .objects import FIELD_MANAGER, HOME, INSTANCE, Identity, Object, Owner, made_for
+
+# What tools of people call themselves when they change a field.
+_HANDS = (
+    *("kubectl", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate"),
+    *("kubectl-set", "kubectl-scale", "k9s", "lens", "OpenLens", "freelens"),
+    # Of an object without any memory of managers, as a restored one.
+    "before-first-apply",
+)
+_CONFLICT = re.compile(r'conflicts? with "(?P<manager>[^"]*)"')
+
+
+class Conflict(NamedTuple):
+    """A field that another manager has, as the API server tells it."""
+
+    manager: str
+    field: str
+
+
+def _managers(live: Object) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = live["metadata"].get("managedFields") or ()
+    return found
+
+
+def _applies(live: Object, manager: str) -> bool:
+    """Whether the manager keeps the object's fields by server-side apply."""
+    return any(one.get("manager") == manager and one.get("operation") == "Apply" for one in _managers(live))
+
+
+def foreign(live: Object | None, owner: Owner) -> str | None:
+    """Who has the object of this name, where it is not the instance's; None where it is, or is not there."""
+    if live is None or owner.has(live) or live["kind"] == "Namespace":
+        return None
+    labels = live["metadata"].get("labels") or {}
+    if _applies(live, FIELD_MANAGER) and INSTANCE in labels:
+        return f"the instance {labels[INSTANCE]} in {labels.get(HOME, 'another namespace')}"
+    return _maker(live)
+
+
+def left_alone(live: Object | None) -> bool:
+    """A namespace that others made is used as it is: its labels are rules for all who live in it."""
+    return live is not None and live["kind"] == "Namespace" and not _applies(live, FIELD_MANAGER)
+
+
+# Label or annotation of a tool → what it says.
+_MARKS = (
+    ("meta.helm.sh/release-name", "the Helm release {}"),
+    ("helm.toolkit.fluxcd.io/name", "the HelmRelease {}"),
+    ("kustomize.toolkit.fluxcd.io/name", "the Flux Kustomization {}"),
+    ("argocd.argoproj.io/instance", "the Argo CD application {}"),
+    ("argocd.argoproj.io/tracking-id", "Argo CD ({})"),
+    ("app.kubernetes.io/managed-by", "{}"),
+)
+
+
+def _maker(live: Object) -> str:
+    if controller := made_for(live):
+        return f"the {controller}"
+    metadata = live["metadata"]
+    told = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    for name, words in _MARKS:
+        if told.get(name):
+            return words.format(told[name])
+    first = min(_managers(live), key=lambda one: str(one.get("time") or ""), default=None)
+    return str(first["manager"]) if first and first.get("manager") else "somebody else"
+
+
+def foreign_object(identity: Identity, whose: str) -> Failure:
+    """An object is never taken over: its owner would set it back, or lose it."""
+    return Failure(
+        "foreign_object",
+        f"{identity} is there already and belongs to {whose}.",
+        "Remove it if nobody needs it, or give the instance another langfuse_instance or langfuse_kubernetes_namespace.",
+        object=str(identity),
+    )
+
+
+def conflicts_of(status: Mapping[str, Any]) -> list[Conflict]:
+    """The conflicts that the answer 409 to a server-side apply tells; none where it was about something else."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    found = []
+    for cause in causes:
+        said = _CONFLICT.search(cause.get("message") or "")
+        if cause.get("reason") == "FieldManagerConflict" and said:
+            found.append(Conflict(said["manager"], cause.get("field") or ""))
+    return found
+
+
+def refused_conflicts(conflicts: Collection[Conflict], live: Object) -> list[Conflict]:
+    """Those that are not a hand's. Without any of them the fields are taken back, which repairs the object."""
+    return [one for one in conflicts if one.manager not in _HANDS or _applies(live, one.manager)]
+
+
+def foreign_fields(identity: Identity, conflicts: Collection[Conflict]) -> Failure:
+    managers = sorted({one.manager for one in conflicts})
+    fields = ", ".join(sorted({one.field.lstrip(".") for one in conflicts}))
+    return Failure(
+        "foreign_field",
+        f"{identity} has fields that {' and '.join(managers)} sets: {fields}.",
+        "Have them set in one place: end it there, or take the field out here (langfuse_kubernetes_patches: null removes it). "
+        "Replicas are left to an autoscaler with langfuse_autoscaling.",
+        object=str(identity),
+        managers=managers,
+    )

@@ -1,0 +1,91 @@
+"""What an object still waits for, as its own status tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.readiness import state_of
+
+from .support import condition, made
+
+
+def _deployment(generation: int = 2, **status: Any) -> dict[str, Any]:
+    whole = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, **status}
+    return made("Deployment", "langfuse-web", metadata={"generation": generation}, spec={"replicas": 2}, status=whole)
+
+
+def _set(wanted: int = 1, **status: Any) -> dict[str, Any]:
+    whole = {
+        "observedGeneration": 1,
+        "replicas": 1,
+        "readyReplicas": 1,
+        "currentRevision": "a",
+        "updateRevision": "a",
+        **status,
+    }
+    return made(
+        "StatefulSet", "langfuse-clickhouse", metadata={"generation": 1}, spec={"replicas": wanted}, status=whole
+    )
+
+
+def _cluster(annotations: dict[str, str] | None = None, **status: Any) -> dict[str, Any]:
+    metadata = {"annotations": annotations} if annotations else {}
+    return made("Cluster", "langfuse-postgresql", metadata=metadata, spec={"instances": 2}, status=status)
+
+
+def _route(*conditions: dict[str, str]) -> dict[str, Any]:
+    parents = [{"parentRef": {"name": "envoy-external"}, "conditions": list(conditions)}] if conditions else []
+    return made("HTTPRoute", "langfuse", status={"parents": parents})
+
+
+LATE = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="ReplicaSet has timed out")
+ASLEEP = {"cnpg.io/hibernation": "on"}
+
+
+@pytest.mark.parametrize(
+    ("live", "waits_for"),
+    [
+        (_deployment(), ""),
+        (_deployment(generation=3), "its controller to see it"),
+        (_deployment(updatedReplicas=1), "1 of 2 new pods to be made"),
+        (_deployment(replicas=2, updatedReplicas=2, availableReplicas=1), "1 of 2 pods to be ready"),
+        (_deployment(replicas=3), "1 old pod to end"),
+        (_deployment(conditions=[LATE], availableReplicas=0), "its pods, and gave up: ReplicaSet has timed out"),
+        (_set(), ""),
+        (_set(readyReplicas=0), "1 of 1 pods to be ready"),
+        (_set(updateRevision="b"), "its pods to be made anew"),
+        (_set(0), "1 pod to end"),
+        (_set(1, replicas=3), "2 pods to end"),
+        (_set(0, replicas=0, readyReplicas=0, updateRevision="b"), ""),
+        (made("Job", "m", status={"active": 1}), "its pod to end"),
+        (made("Job", "m", status={"conditions": [condition("Complete")]}), ""),
+        (made("Job", "m", status={"conditions": [condition("Failed", message="backoff limit")]}), "nothing: it failed, backoff limit"),
+        (_cluster(readyInstances=2, phase="Cluster in healthy state"), ""),
+        (_cluster(readyInstances=1, phase="Creating a new replica"), "1 of 2 servers to be ready (Creating a new replica)"),
+        (_cluster(), "2 of 2 servers to be ready (nobody has begun)"),
+        (_cluster(readyInstances=2, phase="Upgrading", conditions=[condition("Ready", "False")]), "the operator (Upgrading)"),
+        (_cluster(ASLEEP), "its servers to go to sleep"),
+        (_cluster(ASLEEP, conditions=[condition("cnpg.io/hibernation")]), ""),
+        (made("Database", "d", status={"applied": True}), ""),
+        (made("Database", "d", metadata={"generation": 2}, status={"applied": True, "observedGeneration": 1}), "the operator to make it (not tried yet)"),
+        (made("Database", "d", status={"applied": False, "message": "role does not exist"}), "the operator to make it (role does not exist)"),
+        (made("Pooler", "p", spec={"instances": 2}, status={"instances": 1}), "1 of its pods"),
+        (made("Pooler", "p", spec={"instances": 2}, status={"instances": 2}), ""),
+        (_route(), "a gateway to take it"),
+        (_route(condition("Accepted"), condition("ResolvedRefs")), ""),
+        (_route(condition("Accepted"), condition("ResolvedRefs", "False", reason="RefNotPermitted")), "the gateway envoy-external (RefNotPermitted)"),
+        (made("PersistentVolumeClaim", "c", status={"phase": "Pending"}), "a volume (Pending)"),
+        (made("PersistentVolumeClaim", "c", status={"phase": "Bound"}), ""),
+        (made("ScaledObject", "s"), "KEDA (has not seen it yet)"),
+        (made("ScaledObject", "s", status={"conditions": [condition("Ready")]}), ""),
+        (made("Namespace", "ai-system", status={"phase": "Terminating"}), "nothing: it is being removed"),
+        (made("Namespace", "ai-system", status={"phase": "Active"}), ""),
+        (made("ConfigMap", "langfuse"), ""),
+        (made("Service", "langfuse-web", status={"loadBalancer": {}}), ""),
+    ],
+)  # fmt: skip
+def test_what_it_waits_for(live: dict[str, Any], waits_for: str) -> None:
+    state = state_of(live)
+    assert (state.waits_for, state.ready) == (waits_for, not waits_for)
+    assert state.hopeless is any(words in waits_for for words in ("gave up", "nothing: "))
