@@ -21,7 +21,7 @@ _SERVERS = ("managedFields", "resourceVersion", "generation", "uid", "creationTi
 # Written by other ways of applying; it holds a whole object, secrets included.
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # What makes entries of a list the same one, tried in this order.
-_KEYS = ("name", "mountPath", "ip", "containerPort", "port", "key", "type", "topologyKey")
+_KEYS = ("name", "mountPath", "ip", "containerPort", "port")
 _MISSING = object()
 
 
@@ -97,7 +97,7 @@ def _by(key: str, entries: Sequence[Any]) -> dict[str, Any] | None:
 
 
 def _hidden(change: Change) -> Change:
-    """Names and labels may be seen, content may not."""
+    """Names, labels and the kind of a Secret may be seen, content may not."""
     if change.path.split(".", 1)[0] in ("metadata", "apiVersion", "kind", "type"):
         return change
     names = change.after if isinstance(change.after, Mapping) else change.before

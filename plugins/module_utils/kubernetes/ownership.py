@@ -20,7 +20,7 @@ from .objects import FIELD_MANAGER, HOME, INSTANCE, Identity, Object, Owner, mad
 # What tools of people call themselves when they change a field.
 _HANDS = (
     *("kubectl", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate"),
-    *("kubectl-set", "kubectl-scale", "k9s", "lens", "OpenLens", "freelens"),
+    "kubectl-set",
     # Of an object without any memory of managers, as a restored one.
     "before-first-apply",
 )
@@ -49,8 +49,8 @@ def foreign(live: Object | None, owner: Owner) -> str | None:
     if live is None or owner.has(live) or live["kind"] == "Namespace":
         return None
     labels = live["metadata"].get("labels") or {}
-    if _applies(live, FIELD_MANAGER) and INSTANCE in labels:
-        return f"the instance {labels[INSTANCE]} in {labels.get(HOME, 'another namespace')}"
+    if _applies(live, FIELD_MANAGER):
+        return f"the instance {labels.get(INSTANCE)} in {labels.get(HOME, 'another namespace')}"
     return _maker(live)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from .jobs import is_running
-from .objects import Identity, Object, Owner, made_for, group_of, identity_of, in_removal_order
+from .objects import Identity, Object, Owner, group_of, identity_of, in_removal_order, made_for
 
 REMOVE, KEEP = "remove", "keep"
 # (group, kind) → what would be lost.
@@ -40,6 +40,11 @@ def loss(found: Object) -> str | None:
     if found["kind"] == "Secret" and not set(found.get("data") or {"?": ""}) <= REPLACEABLE:
         return "keys that may have no other copy"
     return None
+
+
+def holds_data(found: Object) -> bool:
+    """Whether it is of a kind that data goes with."""
+    return (group_of(found["apiVersion"]), found["kind"]) in _DATA
 
 
 def prune(

@@ -63,6 +63,28 @@ def test_one_more_at_the_front_of_a_list_changes_that_one_only() -> None:
     assert (gone.path, gone.after) == ("spec.template.spec.containers[web].env[A]", None)
 
 
+@pytest.mark.parametrize("key", ["name", "mountPath", "ip", "containerPort", "port"])
+def test_entries_are_the_same_by_what_the_api_merges_them_by(key: str) -> None:
+    live = made("Service", "langfuse-web", spec={"ports": [{key: "a", "x": 1}, {key: "b", "x": 1}]})
+    found = compare(live, changed(live, "spec/ports", [{key: "0", "x": 1}, {key: "a", "x": 2}, {key: "b", "x": 1}]))
+    assert [one.path for one in found.changes] == ["spec.ports[0]", "spec.ports[a].x"]
+
+
+@pytest.mark.parametrize("after", [None, {"name": "a"}, "a", [{"name": "a"}, "b"], [{"name": "a"}, {"other": "a"}]])
+def test_values_of_different_shapes_are_compared_as_a_whole(after: Any) -> None:
+    live = made("Service", "langfuse-web", spec={"x": [{"name": "a"}], "y": 1})
+    result = {**live, "spec": {"x": after, "y": 1}}
+    assert [tuple(one) for one in compare(live, result).changes] == [("spec.x", [{"name": "a"}], after)]
+    assert [tuple(one) for one in compare(result, live).changes] == [("spec.x", after, [{"name": "a"}])]
+
+
+@pytest.mark.parametrize(
+    "name", ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"]
+)
+def test_what_the_server_keeps_for_itself_is_no_difference(name: str) -> None:
+    assert not compare(LIVE, changed(LIVE, f"metadata/{name}", "another")).changed
+
+
 def test_lists_without_names_are_compared_as_a_whole() -> None:
     live = made("NetworkPolicy", "langfuse", spec={"policyTypes": ["Ingress"]})
     result = changed(live, "spec/policyTypes", ["Ingress", "Egress"])
@@ -100,6 +122,11 @@ def test_of_a_secret_only_the_names_of_its_keys_are_told(
     found = compare(live, result)
     assert [one.path for one in found.changes if one.path.startswith("data")] == names
     shown = json.dumps([found.changes, as_diff(found, result)])
+    if live is None:
+        told = {one.path: one.after for one in found.changes}
+        assert (told["type"], told["kind"], told["apiVersion"]) == ("Opaque", "Secret", "v1")
+        assert told["metadata"]["name"] == "langfuse-credentials"
+        assert as_diff(found, result)["before"] == ""
     assert "Q2FuYXJ5" not in shown and "Canary" not in shown
 
 

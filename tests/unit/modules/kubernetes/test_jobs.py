@@ -46,6 +46,9 @@ RUNNING = {"active": 1, "ready": 1}
         (None, [_job("langfuse-migrate-0", **RUNNING)], True, BUSY, "Job langfuse-migrate-0 in ai-system, another migration, is running"),
         (FAILED, [_job("langfuse-migrate-0", **RUNNING)], True, BUSY, "another migration"),
         (None, [_job("langfuse-migrate-0", conditions=[condition("Complete")])], True, CREATE, "has not run yet"),
+        (None, [_job("langfuse-migrate-0", conditions=[condition("Failed")], **RUNNING)], True, CREATE, "has not run yet"),
+        (None, [_job("langfuse-migrate-0", conditions=[condition("Complete")], **RUNNING)], True, CREATE, "has not run yet"),
+        (_job(conditions=[condition("Failed")]), [], True, REPLACE, "failed: without a word"),
         (_job(**RUNNING), [_job(**RUNNING)], True, WAIT, "is running"),
     ],
 )  # fmt: skip

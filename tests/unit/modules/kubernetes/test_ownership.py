@@ -56,6 +56,7 @@ def test_a_foreign_object_is_told_with_its_owner_and_the_way_out() -> None:
         ({"kind": "Namespace", "metadata": {"name": "ai-system", "managedFields": [entry("kubectl-create", "Update")]}}, True),
         ({"kind": "Namespace", "metadata": {"name": "ai-system", "managedFields": [entry()]}}, False),
         (OURS, False),
+        (_of(), False),
     ],
 )  # fmt: skip
 def test_a_namespace_of_others_is_used_as_it_is(live: dict[str, Any] | None, alone: bool) -> None:
@@ -106,7 +107,26 @@ def test_a_hand_is_repaired_and_a_manager_is_not(
 
 def test_a_conflict_about_something_else_is_none_of_fields() -> None:
     assert ownership.conflicts_of({"code": 409, "reason": "Conflict", "message": "the object has been modified"}) == []
-    assert ownership.conflicts_of({"details": {"causes": [{"reason": "FieldValueInvalid", "message": "x"}]}}) == []
+    for reason, message in (("FieldValueInvalid", BY_HAND[0]), ("FieldManagerConflict", "of a form that is not known")):
+        assert ownership.conflicts_of({"details": {"causes": [{"reason": reason, "message": message}]}}) == []
+
+
+HANDS = (
+    "kubectl",
+    "kubectl-edit",
+    "kubectl-patch",
+    "kubectl-replace",
+    "kubectl-label",
+    "kubectl-annotate",
+    "kubectl-set",
+)
+
+
+@pytest.mark.parametrize("manager", HANDS)
+def test_what_tools_of_people_call_themselves(manager: str) -> None:
+    conflicts = ownership.conflicts_of(_status((f'conflict with "{manager}" using v1', ".spec.type")))
+    live = made("Service", "langfuse-web", metadata={"managedFields": [entry(), entry(manager, "Update")]})
+    assert not ownership.refused_conflicts(conflicts, live)
 
 
 def test_foreign_fields_are_named_with_who_sets_them() -> None:

@@ -34,6 +34,7 @@ ENDED = made("Job", "langfuse-migrate-1", status={"conditions": [condition("Comp
         (made("ServiceMonitor", "langfuse-clickhouse"), (), REMOVE),
         (ENDED, (), REMOVE),
         (made("Job", "langfuse-migrate-1", status={"active": 1, "ready": 0}), (), REMOVE),
+        (made("ScaledObject", "langfuse-worker", status={"active": 1}), (), REMOVE),
         (RUNNING, (), KEEP),
         (RUNNING, ("Job/langfuse-migrate-1",), KEEP),
         (made("PersistentVolumeClaim", "data-langfuse-clickhouse-0"), (), KEEP),
@@ -59,7 +60,9 @@ ENDED = made("Job", "langfuse-migrate-1", status={"conditions": [condition("Comp
 def test_what_goes(live: dict[str, Any], confirmed: tuple[str, ...], action: str) -> None:
     (verdict,) = prune([live], set(), OWNER, confirmed)
     assert (verdict.identity, verdict.action) == (identity_of(live), action)
-    assert verdict.why
+    assert verdict.why and "None" not in verdict.why
+    if action == REMOVE:
+        assert verdict.why.startswith("confirmed, with" if confirmed else "is no longer wanted")
 
 
 @pytest.mark.parametrize(

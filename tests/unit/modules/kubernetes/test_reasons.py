@@ -256,6 +256,7 @@ def test_why_it_is_not_ready(pods: list[Any], events: list[Any], code: str, sent
     [
         ([], []),
         ([_pod(phase="Pending", conditions=[condition("PodScheduled")])], []),
+        ([_pod(conditions=[condition("Ready", "False", message="containers with unready status: [web]")])], []),
         ([_waiting("ContainerCreating")], []),
         ([_waiting("PodInitializing")], []),
         ([_pod(phase="Succeeded", containerStatuses=[{"state": {"terminated": {"exitCode": 0}}}])], []),
@@ -299,3 +300,29 @@ def test_what_waiting_does_not_mend(reason: str, hopeless: bool) -> None:
 def test_a_long_answer_is_cut_and_on_one_line() -> None:
     found = explain([_waiting("ErrImagePull", "many\n words" * 200)], [])
     assert found and len(found.sentence) < 450 and "\n" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"lastTimestamp": "2026-01-01T00:00:30Z"},
+        {"lastTimestamp": None, "eventTime": "2026-01-01T00:00:30.5Z"},
+        # An event that goes on says when it was seen last; its own time is of the first.
+        {
+            "lastTimestamp": None,
+            "eventTime": "2026-01-01T00:00:01Z",
+            "series": {"lastObservedTime": "2026-01-01T00:00:30Z"},
+        },
+        {"lastTimestamp": None, "metadata": {"creationTimestamp": "2026-01-01T00:00:30Z"}},
+    ],
+)
+def test_the_last_event_of_an_object_counts(times: dict[str, Any]) -> None:
+    events = [_event("Unhealthy", "probe", **times), _event("FailedMount", "volume", second=10)]
+    found = explain([_pod()], events)
+    assert found and found.code == "probe"
+
+
+def test_containers_that_come_before_count_as_well() -> None:
+    waiting = {"name": "init", "image": "x", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
+    found = explain([_pod(initContainerStatuses=[waiting])], [])
+    assert found and found.code == "image"

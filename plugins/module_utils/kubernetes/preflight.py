@@ -1,0 +1,195 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands in the way of an instance in a cluster: everything at once, before the first object is applied. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..finding import finding
+from .api_errors import missing_kind
+from .objects import Identity, Object, Owner, Wanted, group_of
+from .ownership import foreign_object
+from .quantities import asked, over, without_limits
+from .rights import Right, told
+
+# The first in which everything that the objects say is known to the API server.
+OLDEST = (1, 27)
+Finding = Mapping[str, str]
+
+
+class Facts(NamedTuple):
+    """What was found in the cluster.
+
+    version: of the API server, like ``v1.36.3``. served: ``apiVersion`` and kind of all that it serves. classes: the
+    storage classes. gateways: namespace and name → object, for those that could be read. missing: rights that the
+    account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
+    there. foreign: identity → who has it.
+    """
+
+    version: str
+    served: frozenset[tuple[str, str]]
+    classes: Sequence[Object] = ()
+    gateways: Mapping[tuple[str, str], Object] = {}
+    missing: Sequence[Right] = ()
+    quotas: Sequence[Object] = ()
+    live: Mapping[Identity, Object] = {}
+    foreign: Mapping[Identity, str] = {}
+
+
+def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
+    """In the order in which a person would mend them."""
+    return [
+        *_version(facts),
+        *_rights(facts),
+        *_kinds(wanted, facts),
+        *_collisions(facts),
+        *_classes(wanted, facts),
+        *_gateways(wanted, facts),
+        *_quotas(wanted, owner, facts),
+    ]
+
+
+def _version(facts: Facts) -> Iterator[Finding]:
+    numbers = re.match(r"v?(\d+)\.(\d+)", facts.version)
+    if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        yield finding("old_cluster", f"The cluster is {facts.version}", f"Upgrade it to {oldest} or newer")
+
+
+def _rights(facts: Facts) -> Iterator[Finding]:
+    if lines := told(facts.missing):
+        yield finding("forbidden", f"The account may not {'; '.join(lines)}", "Give it the roles that are printed")
+
+
+def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    """Once for each kind, however many objects of it there would be."""
+    seen: dict[tuple[str, str], Wanted] = {}
+    for one in wanted:
+        seen.setdefault((one.object["apiVersion"], one.object["kind"]), one)
+    for (api, kind), one in seen.items():
+        if (api, kind) in facts.served:
+            continue
+        others = sorted(other for other, name in facts.served if name == kind and group_of(other) == group_of(api))
+        failure = missing_kind(one.identity)
+        what = failure.message.rstrip(".")
+        if others:
+            what = f"The cluster serves {kind} as {', '.join(others)}, and {one.identity} is {api}"
+        yield finding("old_kind" if others else "missing_kind", what, failure.cure.rstrip("."))
+
+
+def _collisions(facts: Facts) -> Iterator[Finding]:
+    for identity, whose in sorted(facts.foreign.items()):
+        failure = foreign_object(identity, whose)
+        yield finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
+
+
+def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    known = {one["metadata"]["name"] for one in facts.classes}
+    asked_for: dict[str | None, Identity] = {}
+    for one in wanted:
+        # What is there has its volumes already.
+        if one.identity not in facts.live:
+            for name in _classes_of(one.object):
+                asked_for.setdefault(name, one.identity)
+    for name, identity in asked_for.items():
+        if name is None and not any(map(_is_default, facts.classes)):
+            there = f"; it has {', '.join(sorted(known))}" if known else ""
+            yield finding(
+                "no_storage_class",
+                f"The cluster has no storage class that is the default, and {identity} needs a volume{there}",
+                "Write the name of one as langfuse_storage_class",
+            )
+        elif name is not None and name not in known:
+            there = f"; it has {', '.join(sorted(known))}" if known else " nor any other"
+            yield finding(
+                "no_storage_class",
+                f"The cluster has no storage class {name} for {identity}{there}",
+                "Write another langfuse_storage_class",
+            )
+
+
+def _is_default(found: Object) -> bool:
+    annotations = found["metadata"].get("annotations") or {}
+    return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
+
+
+def _classes_of(found: Object) -> Iterator[str | None]:
+    spec = found.get("spec") or {}
+    if found["kind"] == "StatefulSet":
+        for claim in spec.get("volumeClaimTemplates") or ():
+            yield claim["spec"].get("storageClassName")
+    elif found["kind"] == "Cluster":
+        yield spec["storage"].get("storageClass")
+
+
+def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    for one in wanted:
+        if one.object["kind"] != "HTTPRoute":
+            continue
+        for parent in one.object["spec"]["parentRefs"]:
+            place = (parent.get("namespace") or one.identity.namespace, parent["name"])
+            gateway = facts.gateways.get(place)
+            if gateway is None:
+                yield finding(
+                    "no_gateway",
+                    f"There is no Gateway {place[1]} in {place[0]}, or it may not be read",
+                    "Write langfuse_gateway_name and langfuse_gateway_namespace, or set langfuse_expose",
+                )
+            else:
+                yield from _listener(one.object, parent, gateway)
+
+
+def _listener(route: Object, parent: Mapping[str, Any], gateway: Object) -> Iterator[Finding]:
+    name, section = parent["name"], parent.get("sectionName")
+    listeners = gateway["spec"].get("listeners") or ()
+    found = [one for one in listeners if section in (None, one["name"])]
+    if not found:
+        yield finding(
+            "no_listener",
+            f"The Gateway {name} has no listener {section}; it has {', '.join(one['name'] for one in listeners)}",
+            "Write one of these as langfuse_gateway_section",
+        )
+        return
+    hosts = [host for host in route["spec"].get("hostnames") or () if not any(_serves(one, host) for one in found)]
+    for host in hosts:
+        served = ", ".join(sorted({one["hostname"] for one in found if one.get("hostname")}))
+        yield finding(
+            "no_listener",
+            f"The Gateway {name} serves {served} there, and not {host}",
+            "Write another langfuse_gateway_section or host name, or add a listener",
+        )
+    conditions = (gateway.get("status") or {}).get("conditions") or ()
+    for condition in conditions:
+        if condition.get("type") == "Programmed" and condition.get("status") == "False":
+            said = condition.get("message") or condition.get("reason")
+            yield finding("gateway_down", f"The Gateway {name} does not work: {said}", "Mend it first")
+
+
+def _serves(listener: Mapping[str, Any], host: str) -> bool:
+    pattern = listener.get("hostname") or ""
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:])
+    return pattern in ("", host)
+
+
+def _quotas(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Finding]:
+    new = [one.object for one in wanted if one.identity not in facts.live and one.identity.namespace == owner.namespace]
+    for quota in facts.quotas:
+        name = quota["metadata"]["name"]
+        if lines := over(quota, asked(new)):
+            yield finding(
+                "quota",
+                f"The quota {name} of {owner.namespace} leaves too little: {'; '.join(lines)}",
+                "Have it raised, or write less (langfuse_size, langfuse_kubernetes_resources, sizes of volumes)",
+            )
+        if new and without_limits(quota, new):
+            yield finding(
+                "quota",
+                f"The quota {name} of {owner.namespace} counts limits of processors, and pods without one are refused",
+                "Write limits of cpu into langfuse_kubernetes_resources, or give the namespace a LimitRange with a default",
+            )

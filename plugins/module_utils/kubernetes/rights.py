@@ -1,0 +1,104 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the account that applies an instance must be allowed to do, as roles to give it and as questions to ask. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .objects import KINDS, Owner, Wanted, group_of
+from .prune import holds_data
+
+_APPLY = ("create", "get", "list", "patch")
+# What is read to say why something is not ready, and to reach stores and web: resource → verbs.
+_LOOKS: Mapping[str, tuple[str, ...]] = {
+    "events": ("list",),
+    "persistentvolumeclaims": ("list",),
+    "pods": ("get", "list"),
+    "pods/log": ("get",),
+    "pods/portforward": ("create",),
+    "resourcequotas": ("list",),
+}
+_RBAC = "rbac.authorization.k8s.io"
+
+
+class Right(NamedTuple):
+    """Verbs on a resource; ``namespace`` is empty for the whole cluster."""
+
+    namespace: str
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+
+
+def needed(wanted: Iterable[Wanted], owner: Owner) -> list[Right]:
+    """The least that applying, waiting, provisioning and proving need. Removing data is not among it."""
+    plurals = {(group_of(kind.api), kind.name): kind.plural for kind in KINDS}
+    found: dict[tuple[str, str, str], set[str]] = {}
+
+    def add(namespace: str, group: str, resource: str, verbs: Iterable[str]) -> None:
+        found.setdefault((namespace, group, resource), set()).update(verbs)
+
+    for one in wanted:
+        identity = one.identity
+        # The kind of a patch of the user's may be any; its plural is a guess of most of them.
+        resource = plurals.get((identity.group, identity.kind), f"{identity.kind.lower()}s")
+        removed = () if identity.kind == "Namespace" or holds_data(one.object) else ("delete",)
+        add(identity.namespace, identity.group, resource, (*_APPLY, *removed))
+        if identity.kind == "HTTPRoute":
+            for parent in one.object["spec"]["parentRefs"]:
+                add(parent.get("namespace") or identity.namespace, identity.group, "gateways", ("get",))
+    for resource, verbs in _LOOKS.items():
+        add(owner.namespace, "", resource, verbs)
+    add("", "", "namespaces", ("get",))
+    add("", "storage.k8s.io", "storageclasses", ("list",))
+    return [Right(*key, tuple(sorted(verbs))) for key, verbs in sorted(found.items())]
+
+
+def roles(rights: Sequence[Right], owner: Owner) -> list[dict[str, Any]]:
+    """The rights as a ClusterRole and a Role for each namespace, ready to be bound to an account."""
+    found = []
+    for namespace in sorted({right.namespace for right in rights}):
+        rules = [
+            {"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)}
+            for right in rights
+            if right.namespace == namespace
+        ]
+        # Cluster roles have no namespace, so two instances of one name would share theirs.
+        name = f"{owner.instance}-deployer" if namespace else f"{owner.namespace}-{owner.instance}-deployer"
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        kind = "Role" if namespace else "ClusterRole"
+        found.append({"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules})
+    return found
+
+
+def reviews(rights: Iterable[Right]) -> list[tuple[Right, dict[str, Any]]]:
+    """A question (SelfSubjectAccessReview) for each verb of each right, with the right of that verb alone."""
+    return [(right._replace(verbs=(verb,)), _review(right, verb)) for right in rights for verb in right.verbs]
+
+
+def _review(right: Right, verb: str) -> dict[str, Any]:
+    resource, _slash, part = right.resource.partition("/")
+    attributes = {"namespace": right.namespace, "verb": verb, "group": right.group, "resource": resource}
+    if part:
+        attributes["subresource"] = part
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+
+
+def told(missing: Iterable[Right]) -> list[str]:
+    """What may not be done, a line for each resource."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for right in missing:
+        found.setdefault(right[:3], []).extend(right.verbs)
+    return [
+        f"{', '.join(verbs)} {resource}{f'.{group}' if group else ''}"
+        f"{f' in {namespace}' if namespace else ' in the whole cluster'}"
+        for (namespace, group, resource), verbs in sorted(found.items())
+    ]

@@ -1,0 +1,160 @@
+"""What stands in the way of an instance in a cluster, told at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Owner, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import Right
+
+from ...documents.kubernetes.support import BIG, CONFIGURATIONS, manifests
+from .support import OWNER, condition, made
+
+SHARED = [Wanted(one.object, int(one.wave), one.sensitive) for one in manifests(CONFIGURATIONS["shared"])]
+FAST = {"metadata": {"name": "fast"}}
+DEFAULT = {"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}
+LISTENERS = [{"name": "http", "hostname": "*.example.com"}, {"name": "https", "hostname": "*.example.com"}]
+GATEWAY: dict[str, Any] = {"spec": {"listeners": LISTENERS}, "status": {"conditions": [condition("Programmed")]}}
+GOOD = Facts(
+    "v1.36.3",
+    frozenset((kind.api, kind.name) for kind in KINDS),
+    [DEFAULT],
+    {("network", "envoy-external"): GATEWAY},
+)
+WEB = next(one.identity for one in SHARED if one.identity.name == "langfuse-web" and one.identity.kind == "Service")
+
+
+def _served(*left_out: str, **instead: str) -> frozenset[tuple[str, str]]:
+    found = {(kind.api, kind.name) for kind in KINDS if kind.name not in (*left_out, *instead)}
+    return frozenset({*found, *((api, kind) for kind, api in instead.items())})
+
+
+def _gateway(listeners: list[dict[str, str]] | None = None, *conditions: dict[str, str]) -> dict[tuple[str, str], Any]:
+    found = {
+        "spec": {"listeners": LISTENERS if listeners is None else listeners},
+        "status": {"conditions": list(conditions)},
+    }
+    return {("network", "envoy-external"): found}
+
+
+def test_a_good_cluster_has_nothing_in_the_way() -> None:
+    assert findings(SHARED, OWNER, GOOD) == []
+
+
+QUOTA = made("ResourceQuota", "small", status={"hard": {"limits.memory": "1Gi"}, "used": {}})
+LIMITS = made("ResourceQuota", "small", status={"hard": {"limits.cpu": "8"}, "used": {}})
+DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "what", "cure"),
+    [
+        ({"version": "v1.26.9"}, "old_cluster", "The cluster is v1.26.9", "1.27"),
+        ({"version": "something"}, "old_cluster", "something", "1.27"),
+        ({"missing": DENIED}, "forbidden", "may not patch deployments.apps in ai-system", "roles"),
+        ({"served": _served("Cluster")}, "missing_kind", "does not know Cluster (postgresql.cnpg.io)", "CloudNativePG"),
+        (
+            {"served": _served(HTTPRoute="gateway.networking.k8s.io/v1alpha2")},
+            "old_kind",
+            "serves HTTPRoute as gateway.networking.k8s.io/v1alpha2, and HTTPRoute langfuse in network is gateway.networking.k8s.io/v1",
+            "upgrade",
+        ),
+        # A kind of that name in another API is another kind.
+        (
+            {"served": _served(Database="databases.example.com/v1")},
+            "missing_kind",
+            "does not know Database",
+            "CloudNativePG",
+        ),
+        (
+            {"foreign": {WEB: "the Helm release lf"}},
+            "foreign_object",
+            "Service langfuse-web in ai-system is there already and belongs to the Helm release lf",
+            "langfuse_instance",
+        ),
+        ({"classes": []}, "no_storage_class", "no storage class that is the default, and", "langfuse_storage_class"),
+        ({"classes": [FAST]}, "no_storage_class", "needs a volume; it has fast", "langfuse_storage_class"),
+        ({"gateways": {}}, "no_gateway", "There is no Gateway envoy-external in network", "langfuse_gateway_name"),
+        (
+            {"gateways": _gateway([{"name": "web"}])},
+            "no_listener",
+            "has no listener https; it has web",
+            "langfuse_gateway_section",
+        ),
+        (
+            {"gateways": _gateway([{"name": "https", "hostname": "*.other.com"}])},
+            "no_listener",
+            "serves *.other.com there, and not langfuse.example.com",
+            "host name",
+        ),
+        (
+            {"gateways": _gateway([{"name": "https", "hostname": "other.com"}])},
+            "no_listener",
+            "serves other.com",
+            "host name",
+        ),
+        (
+            {"gateways": _gateway(None, condition("Programmed", "False", message="no address"))},
+            "gateway_down",
+            "does not work: no address",
+            "Mend",
+        ),
+        (
+            {"quotas": [QUOTA]},
+            "quota",
+            "The quota small of ai-system leaves too little: limits.memory: 0 of 1Gi is taken",
+            "raised",
+        ),
+        ({"quotas": [LIMITS]}, "quota", "counts limits of processors", "LimitRange"),
+    ],
+)
+def test_what_stands_in_the_way(changes: dict[str, Any], code: str, what: str, cure: str) -> None:
+    (found,) = findings(SHARED, OWNER, GOOD._replace(**changes))
+    assert found["code"] == code
+    assert what in found["what"] and cure in found["cure"]
+    assert not found["what"].endswith(".") and not found["cure"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gateways": _gateway([{"name": "https"}])},
+        {"gateways": _gateway([{"name": "https", "hostname": "langfuse.example.com"}])},
+        {"classes": [FAST, DEFAULT]},
+        {"version": "1.27.0"},
+        {"version": "v1.36.3+k3s1"},
+        # What is there has its volumes, and its share of the quota, already.
+        {"classes": [], "quotas": [QUOTA, LIMITS], "live": {one.identity: one.object for one in SHARED}},
+    ],
+)
+def test_what_does_not(changes: dict[str, Any]) -> None:
+    assert findings(SHARED, OWNER, GOOD._replace(**changes)) == []
+
+
+def test_a_class_is_named_once_for_all_that_need_it() -> None:
+    wanted = [Wanted(one.object, int(one.wave)) for one in manifests(BIG)]
+    (found,) = findings(wanted, OWNER, GOOD._replace(gateways={}))
+    assert (
+        found["what"]
+        == "The cluster has no storage class fast for Cluster langfuse-postgresql in ai-system; it has standard"
+    )
+    (found,) = findings(wanted, OWNER, GOOD._replace(classes=[], gateways={}))
+    assert found["what"].endswith("in ai-system nor any other")
+
+
+def test_everything_is_told_at_once() -> None:
+    bad = Facts("v1.20.0", frozenset(), foreign={WEB: "x"}, missing=DENIED, quotas=[QUOTA])
+    codes = [one["code"] for one in findings(SHARED, OWNER, bad)]
+    assert list(dict.fromkeys(codes)) == [
+        *("old_cluster", "forbidden", "missing_kind", "foreign_object", "no_storage_class", "no_gateway", "quota"),
+    ]
+    kinds = [one["what"].split(" ")[5] for one in findings(SHARED, OWNER, bad) if one["code"] == "missing_kind"]
+    assert len(kinds) == len(set(kinds)) > 5
+
+
+def test_another_namespace_is_not_under_the_quota() -> None:
+    elsewhere = [one for one in SHARED if one.identity.kind == "Deployment"]
+    assert findings(elsewhere, Owner("langfuse", "other"), GOOD._replace(quotas=[QUOTA])) == []
+    assert findings(elsewhere, OWNER, GOOD._replace(quotas=[QUOTA]))

@@ -1,0 +1,112 @@
+"""The least that an account must be allowed to do, as roles to give it and as questions to the API server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import (
+    Right,
+    needed,
+    reviews,
+    roles,
+    told,
+)
+
+from ...documents.kubernetes.support import CONFIGURATIONS, manifests
+from .support import OWNER, made
+
+SHARED = [Wanted(one.object, int(one.wave), one.sensitive) for one in manifests(CONFIGURATIONS["shared"])]
+
+
+def _verbs(rights: list[Right], resource: str, namespace: str = "ai-system") -> tuple[str, ...]:
+    (right,) = [one for one in rights if (one.resource, one.namespace) == (resource, namespace)]
+    return right.verbs
+
+
+@pytest.mark.parametrize(
+    ("resource", "namespace", "verbs"),
+    [
+        ("deployments", "ai-system", ("create", "delete", "get", "list", "patch")),
+        ("jobs", "ai-system", ("create", "delete", "get", "list", "patch")),
+        ("httproutes", "network", ("create", "delete", "get", "list", "patch")),
+        ("referencegrants", "storage", ("create", "delete", "get", "list", "patch")),
+        # Without the right to remove them nobody can do it by mistake.
+        ("statefulsets", "ai-system", ("create", "get", "list", "patch")),
+        ("clusters", "ai-system", ("create", "get", "list", "patch")),
+        ("databases", "ai-system", ("create", "get", "list", "patch")),
+        ("namespaces", "", ("create", "get", "list", "patch")),
+        ("persistentvolumeclaims", "ai-system", ("list",)),
+        ("gateways", "network", ("get",)),
+        ("pods", "ai-system", ("get", "list")),
+        ("pods/log", "ai-system", ("get",)),
+        ("pods/portforward", "ai-system", ("create",)),
+        ("events", "ai-system", ("list",)),
+        ("resourcequotas", "ai-system", ("list",)),
+        ("storageclasses", "", ("list",)),
+    ],
+)
+def test_what_is_needed(resource: str, namespace: str, verbs: tuple[str, ...]) -> None:
+    assert _verbs(needed(SHARED, OWNER), resource, namespace) == verbs
+
+
+@pytest.mark.parametrize("given", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_every_object_of_the_filter_may_be_applied_and_nothing_is_a_wildcard(given: dict[str, Any]) -> None:
+    wanted = [Wanted(one.object, int(one.wave)) for one in manifests(given)]
+    rights = needed(wanted, OWNER)
+    plurals = {kind.name: kind.plural for kind in KINDS}
+    for one in wanted:
+        verbs = _verbs(rights, plurals[one.identity.kind], one.identity.namespace)
+        assert {"get", "patch", "create"} <= set(verbs), one.identity
+    assert "*" not in str(rights)
+
+
+def test_a_namespace_of_others_is_only_looked_at() -> None:
+    assert _verbs(needed([one for one in SHARED if one.identity.kind != "Namespace"], OWNER), "namespaces", "") == (
+        "get",
+    )
+
+
+def test_a_kind_of_a_patch_is_asked_for_as_well() -> None:
+    assert "delete" in _verbs(needed([Wanted(made("Gizmo", "x"), 1)], OWNER), "gizmos")
+
+
+def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
+    found = {
+        (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]): one
+        for one in roles(needed(SHARED, OWNER), OWNER)
+    }
+    assert set(found) == {
+        ("ClusterRole", None, "ai-system-langfuse-deployer"),
+        *(("Role", namespace, "langfuse-deployer") for namespace in ("ai-system", "network", "storage")),
+    }
+    assert found["Role", "network", "langfuse-deployer"]["rules"] == [
+        {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gateways"], "verbs": ["get"]},
+        {
+            "apiGroups": ["gateway.networking.k8s.io"],
+            "resources": ["httproutes"],
+            "verbs": ["create", "delete", "get", "list", "patch"],
+        },
+    ]
+
+
+def test_each_verb_is_a_question_of_its_own() -> None:
+    found = reviews([Right("ai-system", "apps", "deployments", ("get", "patch")), Right("", "", "pods/log", ("get",))])
+    assert [right.verbs for right, _review in found] == [("get",), ("patch",), ("get",)]
+    assert found[1][1]["spec"]["resourceAttributes"] == {
+        "namespace": "ai-system",
+        "verb": "patch",
+        "group": "apps",
+        "resource": "deployments",
+    }
+    attributes = found[2][1]["spec"]["resourceAttributes"]
+    assert (attributes["resource"], attributes["subresource"]) == ("pods", "log")
+
+
+def test_what_may_not_be_done_is_a_line_for_each_resource() -> None:
+    missing = [Right("ai-system", "apps", "deployments", (verb,)) for verb in ("create", "patch")]
+    assert told([*missing, Right("", "", "namespaces", ("get",))]) == [
+        "get namespaces in the whole cluster",
+        "create, patch deployments.apps in ai-system",
+    ]
