@@ -14,6 +14,8 @@ from .objects import Object
 
 Event = Mapping[str, Any]
 _INSTANCE_PODS = "app.kubernetes.io/component"
+# Component → whose memory it has, where that is not its own name.
+_MEMORY = {"database": "postgres", "ingestion": "worker", "migrate": "web"}
 
 
 class Reason(NamedTuple):
@@ -157,7 +159,7 @@ def _ended(pod: Object, status: Mapping[str, Any], ended: Mapping[str, Any]) -> 
             34,
             "memory",
             f"The container {container} of the pod {name} was ended because it took more memory than it may{times}",
-            f"Write a larger langfuse_{component}_memory",
+            f"Write a larger langfuse_{_MEMORY.get(component, component)}_memory",
         )
     code = ended.get("exitCode")
     words = _short(ended.get("message"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.api_errors import missing_kind, refused
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Identity
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
 
 WEB = Identity("apps", "Deployment", "ai-system", "langfuse-web")
 PG = Identity("postgresql.cnpg.io", "Cluster", "ai-system", "langfuse-postgresql")
@@ -167,3 +168,56 @@ def test_no_value_of_a_secret_is_repeated(code: int) -> None:
 def test_a_kind_that_nobody_serves_names_who_would(identity: Identity, message: str, cure: str) -> None:
     told = missing_kind(identity).as_result()
     assert told["code"] == "missing_kind" and message in told["msg"] and cure in told["cure"]
+
+
+@pytest.mark.parametrize(
+    ("group", "what", "switch"),
+    [
+        ("postgresql.cnpg.io", "CloudNativePG", "cnpg_enabled"),
+        ("barmancloud.cnpg.io", "the Barman Cloud plugin of CloudNativePG", "cnpg_barman_plugin_enabled"),
+        ("monitoring.coreos.com", "the Prometheus operator", "monitoring_enabled"),
+        ("keda.sh", "KEDA", "langfuse_autoscaling"),
+        ("cilium.io", "Cilium", "langfuse_network_policy_kind"),
+        ("gateway.networking.k8s.io", "the Gateway API", "langfuse_expose"),
+    ],
+)
+def test_who_brings_a_kind(group: str, what: str, switch: str) -> None:
+    cure = missing_kind(Identity(group, "Thing", "a", "x")).cure
+    assert cure == f"Install {what}, or upgrade it; without it change {switch}."
+    assert switch in contract()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        # Words of one answer in another one mean nothing.
+        (
+            _status(422, "exceeded quota"),
+            "refused",
+            "did not apply Deployment langfuse-web in ai-system: exceeded quota.",
+        ),
+        (_status(500, "field is immutable"), "refused", "field is immutable"),
+        (_status(404, 'deployments "x" not found'), "refused", "not found"),
+        (_status(409, 'namespaces "ai-system" not found'), "refused", "not found"),
+        (_status(500, ".spec.x: field not declared in schema"), "unknown_field", "its Kubernetes is older"),
+        (
+            _status(400, "bad", "BadRequest", "spec.x"),
+            "refused",
+            "does not take Deployment langfuse-web in ai-system: spec.x.",
+        ),
+        (
+            _status(409, "bad", "Conflict", "spec.x"),
+            "refused",
+            "did not apply Deployment langfuse-web in ai-system: bad.",
+        ),
+        ({"reason": "Timeout"}, "refused", "did not apply Deployment langfuse-web in ai-system: Timeout."),
+        ({"code": 504}, "refused", "did not apply Deployment langfuse-web in ai-system: 504."),
+    ],
+)
+def test_other_answers_are_told_as_they_are(status: dict[str, Any], code: str, message: str) -> None:
+    told = refused(WEB, status).as_result()
+    assert told["code"] == code and message in told["msg"]
+
+
+def test_what_was_tried_is_told() -> None:
+    assert "did not remove Deployment langfuse-web" in refused(WEB, {"code": 504}, "remove").message

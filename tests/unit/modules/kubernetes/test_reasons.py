@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.reasons import explain
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
 
 from .support import condition, made
 
@@ -326,3 +327,38 @@ def test_containers_that_come_before_count_as_well() -> None:
     waiting = {"name": "init", "image": "x", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
     found = explain([_pod(initContainerStatuses=[waiting])], [])
     assert found and found.code == "image"
+
+
+@pytest.mark.parametrize("reason", ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
+def test_a_container_that_cannot_be_set_up_says_why(reason: str) -> None:
+    found = explain([_waiting(reason)], [])
+    assert found and found.sentence == f"The pod {POD} cannot be set up: {reason}"
+
+
+@pytest.mark.parametrize("reason", ["FailedMount", "FailedAttachVolume"])
+def test_a_volume_that_does_not_come(reason: str) -> None:
+    found = explain([_pod()], [_event(reason, "timed out")])
+    assert found and found.code == "mount"
+
+
+def test_the_last_words_of_a_container_are_told() -> None:
+    found = explain([_waiting("CrashLoopBackOff", last={"exitCode": 1, "message": "no such host"})], [])
+    assert found and found.sentence == f"The container web of the pod {POD} ended with 1: no such host"
+    without = explain([_waiting("CrashLoopBackOff", last={"exitCode": 1})], [])
+    assert without and without.sentence == f"The container web of the pod {POD} ended with 1"
+
+
+@pytest.mark.parametrize(
+    ("component", "variable"),
+    [
+        ("web", "langfuse_web_memory"),
+        ("migrate", "langfuse_web_memory"),
+        ("ingestion", "langfuse_worker_memory"),
+        ("clickhouse", "langfuse_clickhouse_memory"),
+        ("database", "langfuse_postgres_memory"),
+    ],
+)
+def test_memory_is_that_of_the_component(component: str, variable: str) -> None:
+    status = _waiting("CrashLoopBackOff", last={"exitCode": 137, "reason": "OOMKilled"})["status"]
+    found = explain([_pod("langfuse-x-0", component, **status)], [])
+    assert found and found.cure == f"Write a larger {variable}" and variable in contract()
