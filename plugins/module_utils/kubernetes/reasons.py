@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 from .objects import Object
 
 Event = Mapping[str, Any]
-_INSTANCE_PODS = "app.kubernetes.io/component"
+_COMPONENT = "app.kubernetes.io/component"
 # Component → whose memory it has, where that is not its own name.
 _MEMORY = {"database": "postgres", "ingestion": "worker", "migrate": "web"}
 
@@ -153,7 +153,7 @@ _WAITING: Mapping[str, _Maker] = {
 def _ended(pod: Object, status: Mapping[str, Any], ended: Mapping[str, Any]) -> Reason:
     name, container = pod["metadata"]["name"], status.get("name")
     times = f", {status['restartCount']} times" if status.get("restartCount") else ""
-    component = (pod["metadata"].get("labels") or {}).get(_INSTANCE_PODS, container)
+    component = str((pod["metadata"].get("labels") or {}).get(_COMPONENT, container))
     if ended.get("reason") == "OOMKilled":
         return Reason(
             34,
