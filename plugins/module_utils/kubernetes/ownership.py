@@ -18,7 +18,7 @@ from ..failure import Failure
 from .objects import FIELD_MANAGER, HOME, INSTANCE, Identity, Object, Owner, made_for
 
 # What tools of people call themselves when they change a field.
-_HANDS = (
+HANDS = (
     *("kubectl", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate"),
     "kubectl-set",
     # Of an object without any memory of managers, as a restored one.
@@ -34,14 +34,14 @@ class Conflict(NamedTuple):
     field: str
 
 
-def _managers(live: Object) -> Sequence[Mapping[str, Any]]:
+def managers(live: Object) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = live["metadata"].get("managedFields") or ()
     return found
 
 
 def _applies(live: Object, manager: str) -> bool:
     """Whether the manager keeps the object's fields by server-side apply."""
-    return any(one.get("manager") == manager and one.get("operation") == "Apply" for one in _managers(live))
+    return any(one.get("manager") == manager and one.get("operation") == "Apply" for one in managers(live))
 
 
 def foreign(live: Object | None, owner: Owner) -> str | None:
@@ -78,7 +78,7 @@ def _maker(live: Object) -> str:
     for name, words in _MARKS:
         if told.get(name):
             return words.format(told[name])
-    first = min(_managers(live), key=lambda one: str(one.get("time") or ""), default=None)
+    first = min(managers(live), key=lambda one: str(one.get("time") or ""), default=None)
     return str(first["manager"]) if first and first.get("manager") else "somebody else"
 
 
@@ -105,7 +105,7 @@ def conflicts_of(status: Mapping[str, Any]) -> list[Conflict]:
 
 def refused_conflicts(conflicts: Collection[Conflict], live: Object) -> list[Conflict]:
     """Those that are not a hand's. Without any of them the fields are taken back, which repairs the object."""
-    return [one for one in conflicts if one.manager not in _HANDS or _applies(live, one.manager)]
+    return [one for one in conflicts if one.manager not in HANDS or _applies(live, one.manager)]
 
 
 def foreign_fields(identity: Identity, conflicts: Collection[Conflict]) -> Failure:

@@ -29,6 +29,10 @@ from .support import made
         ("1k", "1000"),
         ("1Ki", "1024"),
         ("3T", str(3 * 10**12)),
+        ("1P", str(10**15)),
+        ("2E", str(2 * 10**18)),
+        ("1Pi", str(2**50)),
+        ("1Ei", str(2**60)),
     ],
 )
 def test_amounts(text: str, value: str) -> None:
@@ -89,7 +93,11 @@ def test_a_quota_that_nobody_has_counted_yet() -> None:
 
 def test_a_quota_of_processor_limits_refuses_every_pod_without_one() -> None:
     assert without_limits(_quota({"limits.cpu": "8"}), OBJECTS)
+    assert without_limits(made("ResourceQuota", "small", spec={"hard": {"limits.cpu": "8"}}), OBJECTS)
+    assert not without_limits(made("ResourceQuota", "small"), OBJECTS)
+    assert over(made("ResourceQuota", "small"), asked(OBJECTS)) == []
     assert not without_limits(_quota({"requests.cpu": "8"}), OBJECTS)
+    assert asked([made("Job", "x", spec={"template": {"spec": {"containers": [{}]}}})])["pods"] == 1
     limited = {"limits": {"cpu": "1"}}
     one = made("Deployment", "x", spec={"template": {"spec": {"containers": [{"resources": limited}]}}})
     assert not without_limits(_quota({"limits.cpu": "8"}), [one])

@@ -68,6 +68,11 @@ def test_a_namespace_of_others_is_only_looked_at() -> None:
     )
 
 
+def test_a_gateway_in_the_routes_own_namespace_is_read_there() -> None:
+    route = made("HTTPRoute", "langfuse", "gateways", spec={"parentRefs": [{"name": "front"}]})
+    assert _verbs(needed([Wanted(route, 7)], OWNER), "gateways", "gateways") == ("get",)
+
+
 def test_a_kind_of_a_patch_is_asked_for_as_well() -> None:
     assert "delete" in _verbs(needed([Wanted(made("Gizmo", "x"), 1)], OWNER), "gizmos")
 
@@ -77,6 +82,7 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
         (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]): one
         for one in roles(needed(SHARED, OWNER), OWNER)
     }
+    assert {one["apiVersion"] for one in found.values()} == {"rbac.authorization.k8s.io/v1"}
     assert set(found) == {
         ("ClusterRole", None, "ai-system-langfuse-deployer"),
         *(("Role", namespace, "langfuse-deployer") for namespace in ("ai-system", "network", "storage")),
@@ -94,6 +100,9 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
 def test_each_verb_is_a_question_of_its_own() -> None:
     found = reviews([Right("ai-system", "apps", "deployments", ("get", "patch")), Right("", "", "pods/log", ("get",))])
     assert [right.verbs for right, _review in found] == [("get",), ("patch",), ("get",)]
+    assert {(one["apiVersion"], one["kind"]) for _right, one in found} == {
+        ("authorization.k8s.io/v1", "SelfSubjectAccessReview")
+    }
     assert found[1][1]["spec"]["resourceAttributes"] == {
         "namespace": "ai-system",
         "verb": "patch",

@@ -1,0 +1,135 @@
+"""What a person added to an object, as the API server remembers it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions
+
+from .support import made
+
+WEB = 'k:{"name":"web"}'
+OURS = {
+    "f:metadata": {"f:labels": {"f:app.kubernetes.io/name": {}}},
+    "f:spec": {
+        "f:replicas": {},
+        "f:template": {
+            "f:spec": {
+                "f:containers": {
+                    WEB: {
+                        ".": {},
+                        "f:name": {},
+                        "f:env": {'k:{"name":"A"}': {".": {}, "f:name": {}, "f:value": {}}},
+                        "f:resources": {"f:limits": {"f:memory": {}}},
+                        "f:ports": {'k:{"containerPort":3000,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}},
+                    }
+                }
+            }
+        },
+    },
+}
+CONTAINER = {
+    "name": "web",
+    "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C/D", "value": "3"}],
+    "resources": {"limits": {"memory": "2Gi", "cpu": "1"}},
+    "ports": [{"containerPort": 3000, "protocol": "TCP"}, {"containerPort": 9229, "protocol": "TCP"}],
+}
+SPEC = {"replicas": 1, "paused": True, "template": {"spec": {"containers": [{"name": "mesh"}, CONTAINER]}}}
+
+
+def _in_container(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"f:spec": {"f:template": {"f:spec": {"f:containers": {WEB: fields}}}}}
+
+
+def _env(name: str) -> dict[str, Any]:
+    return {"f:env": {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}, "f:value": {}}}}
+
+
+def _live(
+    fields: dict[str, Any], manager: str = "kubectl-edit", operation: str = "Update", **more: Any
+) -> dict[str, Any]:
+    entries = [
+        {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": OURS},
+        {"manager": manager, "operation": operation, "fieldsV1": fields, **more},
+    ]
+    return made("Deployment", "langfuse-web", metadata={"managedFields": entries}, spec=copy.deepcopy(SPEC))
+
+
+_PLACE = "spec.template.spec.containers[web]"
+_POINTER = "/spec/template/spec/containers/1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"f:spec": {"f:paused": {}}}, [("spec.paused", "/spec/paused")]),
+        (_in_container(_env("B")), [(f"{_PLACE}.env[B]", f"{_POINTER}/env/1")]),
+        (
+            _in_container({"f:resources": {"f:limits": {"f:cpu": {}}}}),
+            [(f"{_PLACE}.resources.limits.cpu", f"{_POINTER}/resources/limits/cpu")],
+        ),
+        (
+            _in_container({"f:ports": {'k:{"containerPort":9229,"protocol":"TCP"}': {".": {}}}}),
+            [(f"{_PLACE}.ports[9229 TCP]", f"{_POINTER}/ports/1")],
+        ),
+        # A whole container beside ours.
+        (
+            {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"mesh"}': {".": {}}}}}}},
+            [("spec.template.spec.containers[mesh]", "/spec/template/spec/containers/0")],
+        ),
+        # Both of one list: the last one first, or the other is at another place.
+        (
+            _in_container({"f:env": {**_env("B")["f:env"], **_env("C/D")["f:env"]}}),
+            [(f"{_PLACE}.env[C/D]", f"{_POINTER}/env/2"), (f"{_PLACE}.env[B]", f"{_POINTER}/env/1")],
+        ),
+        # What both have is a conflict, which applying tells itself.
+        (_in_container(_env("A")), []),
+        ({"f:spec": {"f:replicas": {}}}, []),
+        # A restart by hand, and labels of anybody.
+        (
+            {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}}}},
+            [],
+        ),
+        ({"f:metadata": {"f:labels": {"f:team": {}}}, "f:status": {"f:phase": {}}}, []),
+        # Gone since.
+        (_in_container(_env("Z")), []),
+        ({"f:spec": {"f:minReadySeconds": {}}}, []),
+        ({"f:spec": {"f:template": {"f:spec": {"f:containers": {"i:0": {}}}}}}, []),
+    ],
+)
+def test_what_was_added(fields: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    assert [(one.path, one.removal["path"]) for one in additions(_live(fields))] == found
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        _live({"f:spec": {"f:paused": {}}}, "argocd-controller"),
+        _live({"f:spec": {"f:paused": {}}}, "kubectl", "Apply"),
+        _live({"f:spec": {"f:paused": {}}}, "kubectl", subresource="scale"),
+        made("Deployment", "langfuse-web", spec=SPEC),
+    ],
+)
+def test_what_others_keep_is_theirs(live: dict[str, Any]) -> None:
+    assert additions(live) == []
+
+
+def test_a_value_of_a_set_and_a_key_with_a_slash() -> None:
+    live = made("ConfigMap", "x", data={"a/b~c": "1"}, list=["p", "q"])
+    ours = {
+        "manager": "llmops.langfuse",
+        "operation": "Apply",
+        "fieldsV1": {"f:data": {"f:z": {}}, "f:list": {'v:"p"': {}}},
+    }
+    hand = {
+        "manager": "kubectl-edit",
+        "operation": "Update",
+        "fieldsV1": {"f:data": {"f:a/b~c": {}}, "f:list": {'v:"q"': {}}},
+    }
+    live["metadata"]["managedFields"] = [ours, hand]
+    assert [(one.path, one.removal["path"]) for one in additions(live)] == [
+        ("list[q]", "/list/1"),
+        ("data.a/b~c", "/data/a~1b~0c"),
+    ]
