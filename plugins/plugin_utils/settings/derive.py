@@ -18,7 +18,7 @@ from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
 from .endpoints import bind_address, endpoints, host_url, public_url
-from .env import derived_secrets, environments
+from .env import Endpoints, derived_secrets, environments
 from .features import features
 from .hosts import split
 from .module_options import health, preparation, provision
@@ -80,7 +80,7 @@ def derive(
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement, used, not stored),
+        _plan(settings, where, placement, used, not stored),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -155,8 +155,10 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new: bool) -> dict[str, Any]:
-    url, where, on = public_url(settings), endpoints(settings), features(settings)
+def _plan(
+    settings: Settings, where: Endpoints, placement: Placement, used: Mapping[str, Any], new: bool
+) -> dict[str, Any]:
+    url, on, stores = public_url(settings), features(settings), bundled_services(settings)
     registry = settings["langfuse_image_registry"].rstrip("/")
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
@@ -174,7 +176,7 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
         "images": {
             service: f"{registry}/{repository}:{settings[variable]}"
             for service, (repository, variable) in IMAGES.items()
-            if service in ("web", "worker", *bundled_services(settings))
+            if service in ("web", "worker", *stores)
         },
         "env": {
             service: {name: _printable(value) for name, value in sorted(environment.items())}
@@ -226,7 +228,7 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
             "install_docker": settings["langfuse_install_docker"],
             "docker_apt_repository": settings["langfuse_docker_apt_repository"],
             "application": [where["web"]["host"], where["worker"]["host"]],
-            "stores": list(bundled_services(settings)),
+            "stores": list(stores),
             "expires": expires(settings),
             "networks": settings["langfuse_compose_networks"],
             "stack": used,
