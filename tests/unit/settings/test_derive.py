@@ -135,6 +135,14 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in bases), name
 
 
+@pytest.mark.parametrize("text", ["http://[fd00::1", "host:port"])
+def test_no_text_makes_it_break_instead_of_refuse(text: str) -> None:
+    base = {**GOOD, **POSTGRES, **CLICKHOUSE, **REDIS, **S3, **ADMINISTERED}
+    for name, option in contract().items():
+        if option["type"] == "str" or option.get("elements") == "str":
+            run({**base, name: [text] if option["type"] == "list" else text})
+
+
 def _outcome(given: dict[str, Any]) -> object:
     result = run(given)
     return result.plan, result.secrets, result.problems

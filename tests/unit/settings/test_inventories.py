@@ -24,10 +24,10 @@ SHIPPED: dict[str, tuple[set[str], list[str]]] = {
 _LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '\w+'\) \}\}")
 
 
-def run(inventory: str) -> Derived:
-    """Derive it on a host with the stack of the guide, and the environment variables that it reads."""
+def run(inventory: str, found: str = "canary-of-the-shop") -> Derived:
+    """Derive it on a host with the stack of the guide. ``found`` is what each environment variable holds that it reads."""
     text = (INVENTORIES / inventory / "group_vars" / "langfuse.yml").read_text("utf-8")
-    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub("canary-of-the-shop", text))
+    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub(found, text))
     assert "{{" not in str(given), "the inventory has a template that this test does not know"
     stack = STACK if given.get("langfuse_shared_project") == STACK["project"] else {}
     return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack))
@@ -43,3 +43,8 @@ def test_it_derives_as_it_is(inventory: str) -> None:
     assert (result.problems, result.warnings) == ((), ())
     stores, networks = SHIPPED[inventory]
     assert (set(result.plan["compose"]["stores"]), result.plan["compose"]["networks"]) == (stores, networks)
+
+
+def test_environment_variables_that_are_not_set_are_missed_before_anything_is_looked_at() -> None:
+    refused = [problem.variable for problem in run("compose-shared", found="").problems]
+    assert refused == ["langfuse_postgres_admin_password", "langfuse_redis_admin_password"]
