@@ -18,6 +18,10 @@ if [ -z "$python" ]; then
     echo "No Python 3.12 or newer with its venv module was found. Debian 13: apt-get install python3-venv" >&2
     exit 1
 fi
+# Two checkouts may share it: the second waits, and finds it made.
+exec 9>"$venv.lock"
+flock 9
+[ -e "$venv/.complete" ] && exit 0
 echo "Making the Python environment with $("$python" --version) (about half a minute, once) ..."
 rm -rf "$venv"
 "$python" -m venv "$venv"

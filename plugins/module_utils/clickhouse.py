@@ -143,7 +143,8 @@ def explain(error: QueryError | http_client.Unreachable, server: Server) -> Fail
     details = {"clickhouse_code": error.code}
     if error.code in REFUSES_LOGIN:
         cure = f"Correct the password of {server.user}, or let it log in from this address (its HOST clause)."
-        return Failure("clickhouse_login", f"ClickHouse at {server.url} refuses {server.user}.", cure, **details)
+        told = f"ClickHouse at {server.url} refuses {server.user}."
+        return Failure("clickhouse_login", told, cure, users=[server.user], **details)
     if error.code == DENIED:
         cure = f"Give {server.user} the grant that it names, or take another login_user."
         return Failure("clickhouse_denied", f"ClickHouse at {server.url}: {said}.", cure, **details)

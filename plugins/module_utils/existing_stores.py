@@ -81,8 +81,6 @@ class Store(NamedTuple):
 
 # What libpq, Python and botocore say of a certificate for another name.
 _OTHER_NAME = re.compile("does not match host name|[Hh]ostname mismatch|doesn't match|not valid for")
-# Codes of a refused login.
-_LOGIN = ("database_password", "clickhouse_login", "redis_wrong_password")
 
 
 def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
@@ -127,9 +125,8 @@ def _told(store: Store, check_mode: bool) -> dict[str, Any]:
         return store.ensure(store.options, check_mode)
     except Failure as failure:
         cure = _words(failure.cure, store)
-        if failure.code in _LOGIN:
-            named = re.compile(r"\b(?:let|refuses|user|login of) (\S+?)(?: in)?[.:]").findall(failure.message)
-            cure = " ".join([cure, *(f"The password is {store.users[user]}." for user in named if user in store.users)])
+        variables = [store.users[user] for user in failure.users if user in store.users]
+        cure = " ".join([cure, *(f"The password is {variable}." for variable in variables)])
         if failure.code.endswith("_tls") and _OTHER_NAME.search(failure.message):
             where = f"langfuse_{store.name}_{'endpoint' if store.name == 's3' else 'host'}"
             cure = (

@@ -15,13 +15,15 @@ class Failure(Exception):
 
     ``code`` is stable (tests and callers match on it), ``message`` says what is wrong and where,
     ``cure`` says what to do. ``details`` goes into the result as it is, so it must hold no secret.
+    ``users`` are those whose login was refused, for callers that know where their passwords are from.
     """
 
-    def __init__(self, code: str, message: str, cure: str, **details: Any) -> None:
+    def __init__(self, code: str, message: str, cure: str, *, users: Sequence[str] = (), **details: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.cure = cure
+        self.users = tuple(users)
         self.details = details
 
     def as_result(self) -> dict[str, Any]:
@@ -31,7 +33,8 @@ class Failure(Exception):
 
 
 def joined(failures: Sequence[Failure]) -> Failure:
-    """Several failures as one that says all of them; code and cure are those of the first."""
+    """Several failures as one that says all of them, with the users of all; code and cure are those of the first."""
     first = failures[0]
     messages = [failure.as_result()["msg"] for failure in failures]
-    return Failure(first.code, " ".join(messages), first.cure, **first.details)
+    users = dict.fromkeys(user for failure in failures for user in failure.users)
+    return Failure(first.code, " ".join(messages), first.cure, users=list(users), **first.details)

@@ -104,6 +104,7 @@ def connect(
                 "database_password",
                 f"PostgreSQL on {name or host}:{port} refuses the password of {user}.",
                 "Check langfuse_postgres_password.",
+                users=[user],
             ) from None
         raise Failure(
             "database_unreachable",

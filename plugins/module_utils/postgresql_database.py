@@ -37,7 +37,10 @@ _PLANNERS = {"present": planner.present, "absent": planner.absent, "verified": p
 def explain(refused: postgresql.Refused, where: str, user: str) -> Failure:
     """The failure that a refused login of the admin is. Pure."""
     code, cure = _CURES.get(refused.kind, ("database_refused", "See the server's log."))
-    return Failure(code, f"PostgreSQL on {where} does not let {user} in: {refused.text.rstrip('.')}.", cure)
+    users = [user] if refused.kind == postgresql.PASSWORD else []
+    return Failure(
+        code, f"PostgreSQL on {where} does not let {user} in: {refused.text.rstrip('.')}.", cure, users=users
+    )
 
 
 def check_options(params: Mapping[str, Any]) -> None:

@@ -95,9 +95,8 @@ def explain(error: ServerError, where: Where) -> Failure:
         return Failure("redis_tls", f"TLS with Redis at {where.label} failed: {said}.", cure, kind=error.kind)
     if error.kind == PASSWORD:
         cure = f"Correct the password of user {user}, or see with an administrator (ACL LIST) whether the user is there and on."
-        return Failure(
-            "redis_wrong_password", f"Redis at {where.label} refuses the login of user {user}: {said}.", cure
-        )
+        told = f"Redis at {where.label} refuses the login of user {user}: {said}."
+        return Failure("redis_wrong_password", told, cure, users=[user])
     if error.kind == PROTECTED:
         cure = "Give its default user a password (requirepass), and name it in login_password."
         told = f"Redis at {where.label} has no password and answers on its own host only (protected mode)."

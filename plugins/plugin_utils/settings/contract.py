@@ -31,6 +31,9 @@ ACTS_ON: Mapping[str, frozenset[str]] = {
 _PREFIX = "langfuse_"
 # How alike, from 0 to 1, a name without the prefix must be to one of the contract to be taken for it.
 _NEAR = 0.88
+# So much shorter the one may be than the other.
+_SHORTER = _NEAR / (2 - _NEAR)
+_WORD = re.compile(r"[a-z][a-z0-9_]+")
 
 
 @functools.cache
@@ -47,13 +50,6 @@ def contract() -> Spec:
 def native(value: Any) -> Any:
     """Plain Python data of what Ansible hands to a filter (tagged strings, lazy templates)."""
     return json.loads(json.dumps(value))
-
-
-def _argument_spec(spec: Spec) -> dict[str, dict[str, Any]]:
-    return {
-        name: {k: v for k, v in option.items() if k not in ("entry_point", "description")}
-        for name, option in spec.items()
-    }
 
 
 def _wrong_types(spec: Spec, given: Mapping[str, Any]) -> list[Problem]:
@@ -76,17 +72,17 @@ def validate(spec: Spec, given: Mapping[str, Any]) -> tuple[dict[str, Any], list
     problems = _wrong_types(spec, given)
     refused = {problem.variable for problem in problems}
     known = {name: value for name, value in given.items() if name in spec and name not in refused and value is not None}
-    arguments = _argument_spec(spec)
-    whole = ArgumentSpecValidator(arguments).validate(known)
+    # What else the options hold (description, entry point), it does not look at.
+    whole = ArgumentSpecValidator(spec).validate(known)
     if whole.error_messages:
         # Only now one option at a time: it costs twice as much, and names the variable.
         for name, value in known.items():
-            option = arguments[name]
+            option = spec[name]
             result = ArgumentSpecValidator({name: option}).validate({name: value})
             if result.error_messages:
                 problems.append(Problem(name, _reason(option, result.error_messages), _form(option)))
         bad = {problem.variable for problem in problems}
-        whole = ArgumentSpecValidator(arguments).validate({n: v for n, v in known.items() if n not in bad})
+        whole = ArgumentSpecValidator(spec).validate({n: v for n, v in known.items() if n not in bad})
     return dict(whole.validated_parameters), problems
 
 
@@ -121,10 +117,11 @@ def near_misses(spec: Spec, names: Iterable[str]) -> list[str]:
     bare = [name for name in spec if not name.startswith(_PREFIX)]
     warnings = []
     for name in sorted(set(names) - set(spec)):
-        if name.startswith((_PREFIX, "_", "ansible_")) or not re.fullmatch(r"[a-z][a-z0-9_]+", name):
+        if name.startswith((_PREFIX, "_", "ansible_")) or not _WORD.fullmatch(name):
             continue
         # Most names are too long or too short to be near, and comparing is what takes time here.
-        possible = [word for word in bare if 2 * min(len(name), len(word)) >= _NEAR * (len(name) + len(word))]
+        low, high = len(name) * _SHORTER, len(name) / _SHORTER
+        possible = [word for word in bare if low <= len(word) <= high]
         if possible and (near := difflib.get_close_matches(name, possible, n=1, cutoff=_NEAR)):
             warnings.append(f"{name} has no effect. Did you mean {near[0]}?")
     return warnings

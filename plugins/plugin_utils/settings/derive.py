@@ -17,13 +17,13 @@ from .compose import compose
 from .consumers import connection, consumers
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .endpoints import endpoints, public_url
-from .env import derived_secrets, environments
+from .env import Endpoints, derived_secrets, environments
 from .features import features
 from .hosts import split
 from .images import images
 from .kubernetes import kubernetes
 from .module_options import health, provision
-from .plan import EnvValue, Placement, Secretly, Settings
+from .plan import EnvValue, Feature, Placement, Secretly, Settings
 from .problems import Problem
 from .rules import problems as broken_rules
 from .shared import from_dotenv, joined
@@ -84,7 +84,7 @@ def derive(
     return Derived(
         (),
         (*warnings, *sso.advice(settings)),
-        _plan(settings, placement, used, not stored),
+        _plan(settings, where, placement, used, not stored),
         {**secrets, **derived_secrets(settings, where)},
         generated,
     )
@@ -159,8 +159,10 @@ def _printable(value: EnvValue) -> str | dict[str, str]:
     return {"secret": value.secret} if isinstance(value, Secretly) else value
 
 
-def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new: bool) -> dict[str, Any]:
-    url, where, on = public_url(settings), endpoints(settings), features(settings)
+def _plan(
+    settings: Settings, where: Endpoints, placement: Placement, used: Mapping[str, Any], new: bool
+) -> dict[str, Any]:
+    url, on = public_url(settings), features(settings)
     kinds = ("events", "media", "exports") if on["batch_export"].on else ("events", "media")
     buckets = {kind: settings[f"langfuse_s3_{kind}_bucket"] for kind in kinds}
     return {
@@ -197,7 +199,7 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
                 for store in ("clickhouse", "postgres")
             },
         },
-        **_of_target(settings, where, buckets, used),
+        **_of_target(settings, on, where, buckets, used),
         "consumers": consumers(settings),
         "llm_connection": connection(settings),
         "health_report": settings["langfuse_health_report"],
@@ -208,11 +210,15 @@ def _plan(settings: Settings, placement: Placement, used: Mapping[str, Any], new
 
 
 def _of_target(
-    settings: Settings, where: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str], used: Mapping[str, Any]
+    settings: Settings,
+    on: Mapping[str, Feature],
+    where: Endpoints,
+    buckets: Mapping[str, str],
+    used: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The part of the Plan that only one target has, under the target's name."""
     if in_cluster(settings):
-        return {"kubernetes": kubernetes(settings, features(settings), where, buckets)}
+        return {"kubernetes": kubernetes(settings, on, where, buckets)}
     return {"compose": compose(settings, where, buckets, used)}
 
 

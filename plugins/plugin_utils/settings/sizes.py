@@ -47,11 +47,11 @@ def mebibytes(text: str) -> int | None:
 
 def memory(settings: Settings) -> dict[str, int]:
     """Memory limit of each service in MiB. Unreadable overrides fall back (a rule reports them)."""
-    limits = _LIMITS[settings["langfuse_size"]]
+    limits, services = _LIMITS[settings["langfuse_size"]], ("web", "worker", *bundled_services(settings))
     return {
         service: (mebibytes(str(settings[f"langfuse_{service}_memory"] or "")) or limit)
         for service, limit in limits.items()
-        if service in ("web", "worker", *bundled_services(settings))
+        if service in services
     }
 
 

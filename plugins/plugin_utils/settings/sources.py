@@ -97,6 +97,8 @@ def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str
 
 
 def former_places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Store → how an earlier version wrote its place down, where that differs in more than its form."""
+    """Existing store → how an earlier version wrote its place down, where that differs in more than its form."""
     postgres = endpoints["postgres"]
+    if postgres["source"] != EXISTING:
+        return {}
     return {"postgres": f"{netloc(postgres['host'], postgres['port'])}/{postgres['database']}"}

@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# Of a server's answer; the proxy has read it whole, and sends it on in one piece.
+_OWN_HEADERS = ("connection", "keep-alive", "content-length", "transfer-encoding", "server", "date")
+
 
 class Front(ThreadingHTTPServer):
     """`seen` are the bodies of the requests, in order, `asked` their methods and paths; `clear` forgets them.
@@ -54,6 +57,9 @@ class Front(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Header and body in one packet: without these every answer waits for a delayed ACK.
+    disable_nagle_algorithm = True
+    wbufsize = 65536
     server: Front
 
     def log_message(self, format: str, *args: object) -> None:
@@ -74,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in ("connection", "keep-alive", "content-length", "server", "date"):
+            if name.lower() not in _OWN_HEADERS:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    clickhouse,
+    existing_stores,
+    postgresql,
+    postgresql_database,
+    redis_client,
+)
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.modules import existing_stores as module
 
 STORES: dict[str, dict[str, Any]] = {
@@ -59,3 +66,33 @@ def test_no_store_is_waited_for_long(store: str) -> None:
 )
 def test_variables_are_named_in_place_of_options(store: str, more: dict[str, Any], said: str, told: str) -> None:
     assert existing_stores._words(said, built(store, **more)) == told
+
+
+def refused_logins(user: str) -> dict[str, Failure]:
+    """Store → what its module says of a refused login."""
+    where = redis_client.Where("redis", 6379, user=user)
+    refused = redis_client.ServerError(redis_client.PASSWORD, "WRONGPASS")
+    return {
+        "postgres": postgresql_database.explain(postgresql.Refused("password authentication failed"), "db:5432", user),
+        "clickhouse": clickhouse.explain(
+            clickhouse.QueryError(516, "no"), clickhouse.Server("http://ch:8123", user, "", None)
+        ),
+        "redis": redis_client.explain(refused, where),
+    }
+
+
+@pytest.mark.parametrize("user", ["langfuse", "the shop. its admin:"])
+@pytest.mark.parametrize("name", ["postgres", "clickhouse", "redis"])
+def test_a_refused_login_names_the_variable_of_its_password(name: str, user: str) -> None:
+    """Whoever it was, and of several each."""
+    first = refused_logins(user)[name]
+    both = joined([first, refused_logins("root")[name]])
+
+    def ensure(_options: Any, _check_mode: bool) -> dict[str, Any]:
+        raise both
+
+    users = {user: f"langfuse_{name}_password", "root": f"langfuse_{name}_admin_password", "other": "langfuse_other"}
+    with pytest.raises(Failure) as raised:
+        existing_stores._told(existing_stores.Store(name, ensure, built(name).options, users), True)
+    said = f"The password is langfuse_{name}_password. The password is langfuse_{name}_admin_password."
+    assert said in raised.value.cure and "langfuse_other" not in raised.value.cure

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP client against a server on loopback that counts what arrives."""
+"""The HTTP client against a server on loopback that counts what arrives, and what it makes of no answer."""
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,3 +79,25 @@ def test_an_answer_that_ends_early_is_no_answer(client: Any) -> None:
     with pytest.raises(http_client.Unreachable) as failed:
         client.request("GET", "/short")
     assert failed.value.kind == http_client.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (socket.gaierror(-2, "unknown"), "name"),
+        (TimeoutError(), "timeout"),
+        (ssl.SSLError("handshake"), "tls"),
+        (ConnectionRefusedError(), "refused"),
+        (ConnectionResetError(), "closed"),
+        (OSError(113, "no route"), "unreachable"),
+    ],
+)
+def test_kinds_of_no_answer(error: BaseException, kind: str) -> None:
+    assert http_client.kind_of(error) == kind
+
+
+def test_resolve_entries() -> None:
+    assert http_client.parse_resolve(["Host:443:10.0.0.5", "v6:80:[::1]"]) == {"host:443": "10.0.0.5", "v6:80": "::1"}
+    for wrong in ("host", "host:443", "host:x:1.2.3.4", ":443:1.2.3.4"):
+        with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):
+            http_client.parse_resolve([wrong])

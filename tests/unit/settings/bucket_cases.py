@@ -13,6 +13,7 @@ CASES = (
     Bad("upload_origins", {ORIGINS: ["https://langfuse.example.com/"]}, ORIGINS),
     Bad("upload_origins", {ORIGINS: ["langfuse.example.com"]}, ORIGINS),
     Bad("upload_origins", {**S3, ORIGINS: ["https://"]}, ORIGINS),
+    Bad("upload_origins", {ORIGINS: ["https://[fd00::1"]}, ORIGINS),
     Bad("expiry", {EVENTS: 30, "langfuse_seaweedfs_version": "4.07"}, "langfuse_seaweedfs_version"),
     Bad("expiry", {EXPORTS: -7}, EXPORTS),
     Bad("expiry", {**S3, EVENTS: -1}, EVENTS),

@@ -57,6 +57,8 @@ CASES = (
     Bad(
         "sso_addresses", {**ADMINISTERED, "langfuse_keycloak_admin_url": "keycloak:8080"}, "langfuse_keycloak_admin_url"
     ),
+    Bad("sso_scope", {**KEYCLOAK, "langfuse_sso_scope": "email profile"}, "langfuse_sso_scope"),
+    Bad("sso_scope", {**KEYCLOAK, "langfuse_sso_scope": "openid,email,profile"}, "langfuse_sso_scope"),
     Bad("sso_addresses", other("github_enterprise", base_url="git.example.com"), "langfuse_sso_base_url"),
     *(
         Bad("sso_domains", {**KEYCLOAK, "langfuse_sso_enforced_domains": [domain]}, "langfuse_sso_enforced_domains")

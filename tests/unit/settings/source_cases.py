@@ -93,6 +93,14 @@ CASES = (
     Bad("store_credentials", _without(POSTGRES, "langfuse_postgres_password"), "langfuse_postgres_password"),
     Bad("store_credentials", _without(CLICKHOUSE, "langfuse_clickhouse_password"), "langfuse_clickhouse_password"),
     Bad("store_credentials", {**REDIS, "langfuse_redis_admin_password": "x"}, "langfuse_redis_admin_user"),
+    *(
+        Bad(
+            "store_credentials",
+            {**store, f"langfuse_{name}_admin_user": "admin", f"langfuse_{name}_admin_password": ""},
+            f"langfuse_{name}_admin_password",
+        )
+        for name, store in (("postgres", POSTGRES), ("clickhouse", CLICKHOUSE), ("redis", REDIS))
+    ),
     Bad("store_credentials", {**POSTGRES, "langfuse_postgres_admin_database": "main"}, "langfuse_postgres_admin_user"),
     Bad("object_store", _without(S3, "langfuse_s3_secret_key"), "langfuse_s3_secret_key"),
     Bad("object_store", {**S3, "langfuse_s3_admin_access_key": "root"}, "langfuse_s3_admin_secret_key"),

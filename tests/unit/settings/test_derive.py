@@ -163,6 +163,14 @@ def test_a_variable_of_both_targets_has_an_effect_on_each(target: str) -> None:
             assert any(_outcome(one) != was for one, was in zip(changed, known, strict=True)), name
 
 
+@pytest.mark.parametrize("text", ["http://[fd00::1", "host:port"])
+def test_no_text_makes_it_break_instead_of_refuse(text: str) -> None:
+    base = {**GOOD, **POSTGRES, **CLICKHOUSE, **REDIS, **S3, **ADMINISTERED}
+    for name, option in contract().items():
+        if option["type"] == "str" or option.get("elements") == "str":
+            run({**base, name: [text] if option["type"] == "list" else text})
+
+
 def _outcome(given: dict[str, Any]) -> object:
     result = run(given)
     return result.plan, result.secrets, result.problems

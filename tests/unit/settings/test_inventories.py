@@ -26,10 +26,10 @@ SHIPPED: dict[str, tuple[set[str], list[str]]] = {
 _LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '\w+'\) \}\}")
 
 
-def run(inventory: str) -> Derived:
-    """Derive it on a host with the stack of the guide, and the environment variables that it reads."""
+def run(inventory: str, found: str = "canary-of-the-shop") -> Derived:
+    """Derive it on a host with the stack of the guide. ``found`` is what each environment variable holds that it reads."""
     text = (INVENTORIES / inventory / "group_vars" / "langfuse.yml").read_text("utf-8")
-    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub("canary-of-the-shop", text))
+    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub(found, text))
     assert "{{" not in str(given), "the inventory has a template that this test does not know"
     stack = STACK if given.get("langfuse_shared_project") == STACK["project"] else {}
     return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack))
@@ -60,3 +60,22 @@ def test_the_cluster_is_the_one_of_the_guide() -> None:
     off = {name for name, feature in plan["features"].items() if not feature["on"]}
     assert off == {"admin_api", "email", "enterprise", "password_login", "telemetry"}
     assert objects(plan, result.secrets)
+
+
+@pytest.mark.parametrize(
+    ("inventory", "missing"),
+    [
+        ("compose-shared", {"langfuse_postgres_admin_password", "langfuse_redis_admin_password"}),
+        (
+            "kubernetes",
+            {
+                *("dragonfly_langfuse_password", "langfuse_keycloak_client_secret"),
+                *("langfuse_s3_access_key", "langfuse_s3_secret_key"),
+            },
+        ),
+    ],
+)
+def test_environment_variables_that_are_not_set_are_missed_before_anything_is_looked_at(
+    inventory: str, missing: set[str]
+) -> None:
+    assert {problem.variable for problem in run(inventory, found="").problems} == missing

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from .. import versions
 from ..buckets import EXPIRING, expire_days, expires
+from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
@@ -21,7 +21,7 @@ _OWN_TOOLS = {"azure": "Azure", "gcs": "Google"}
 
 def upload_origins(settings: Settings) -> Iterator[Problem]:
     for origin in settings["langfuse_s3_cors_origins"] or ():
-        parts = urlsplit(origin)
+        parts = split(origin)
         whole = parts.scheme in ("http", "https") and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"
         if origin != "*" and not whole:
             yield Problem(

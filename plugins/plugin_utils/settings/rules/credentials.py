@@ -13,6 +13,7 @@ from ..plan import Settings
 from ..problems import Problem
 from ..sources import drawn, is_bundled
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _DRAW = "Remove the variable to have one generated"
 
 
@@ -93,7 +94,7 @@ def object_store_keys(settings: Settings) -> Iterator[Problem]:
 def control_characters(settings: Settings) -> Iterator[Problem]:
     """A line break in a secret ends a line of an env file, a configuration or a header."""
     for name, value in settings.secrets.items():
-        if any(ord(character) < 32 for character in value):
+        if _CONTROL.search(value):
             yield Problem(name, "holds a line break or another control character", "Write it on one line")
 
 

@@ -12,7 +12,7 @@ from ..cluster_secrets import is_there
 from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
-from ..sso import KEYCLOAK, PARTICULAR, PROVIDERS, secret_name, signs_in
+from ..sso import DEFAULT_SCOPE, KEYCLOAK, PARTICULAR, PROVIDERS, secret_name, signs_in
 from .urls import is_web
 
 
@@ -106,6 +106,17 @@ def sso_issuer(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def sso_scope(settings: Settings) -> Iterator[Problem]:
+    """Whom the provider sends back with a token that says nothing of a person is refused by web."""
+    scope = settings["langfuse_sso_scope"]
+    if settings["langfuse_sso_enabled"] and scope and "openid" not in scope.split():
+        yield Problem(
+            "langfuse_sso_scope",
+            "has no openid, without which no provider says who signs in",
+            f"Write it with spaces between the scopes, like {DEFAULT_SCOPE}",
+        )
+
+
 def sso_addresses(settings: Settings) -> Iterator[Problem]:
     for name, like in (
         ("langfuse_sso_base_url", "https://git.example.com"),
@@ -195,6 +206,7 @@ RULES = (
     sso_unused,
     sso_settings,
     sso_issuer,
+    sso_scope,
     sso_addresses,
     sso_domains,
     locked_out,

@@ -211,6 +211,12 @@ def store_credentials(settings: Settings) -> Iterator[Problem]:
                 f"is missing while langfuse_{store}_admin_password is set",
                 "Name the user that it belongs to",
             )
+        if settings[f"langfuse_{store}_admin_user"] and settings[f"langfuse_{store}_admin_password"] == "":
+            yield Problem(
+                f"langfuse_{store}_admin_password",
+                "is empty; where it is looked up in the environment or in a file, there is nothing",
+                f"Write it, or remove the variable where langfuse_{store}_admin_user needs none",
+            )
     if "langfuse_postgres_admin_database" in settings.given and not (
         is_bundled(settings, "postgres") or settings["langfuse_postgres_admin_user"]
     ):
