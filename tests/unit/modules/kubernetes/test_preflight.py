@@ -123,6 +123,8 @@ def test_what_stands_in_the_way(changes: dict[str, Any], code: str, what: str, c
         {"gateways": _gateway([{"name": "https"}])},
         {"gateways": _gateway([{"name": "https", "hostname": "langfuse.example.com"}])},
         {"classes": [FAST, DEFAULT]},
+        {"gateways": _gateway(None, condition("Programmed", "Unknown"), condition("Conflicted", "False"))},
+        {"gateways": {("network", "envoy-external"): {"spec": {"listeners": LISTENERS}}}},
         {"version": "1.27.0"},
         {"version": "v1.36.3+k3s1"},
         # What is there has its volumes, and its share of the quota, already.
@@ -140,8 +142,20 @@ def test_a_class_is_named_once_for_all_that_need_it() -> None:
         found["what"]
         == "The cluster has no storage class fast for Cluster langfuse-postgresql in ai-system; it has standard"
     )
+    assert findings(wanted, OWNER, GOOD._replace(classes=[FAST], gateways={})) == []
     (found,) = findings(wanted, OWNER, GOOD._replace(classes=[], gateways={}))
     assert found["what"].endswith("in ai-system nor any other")
+
+
+def test_a_route_without_names_and_a_gateway_of_its_own_namespace() -> None:
+    route = Wanted(made("HTTPRoute", "langfuse", "network", spec={"parentRefs": [{"name": "envoy-external"}]}), 7)
+    assert findings([route], OWNER, GOOD) == []
+    down = _gateway([], condition("Programmed", "False", reason="Invalid"))
+    (found,) = findings([route], OWNER, GOOD._replace(gateways=down))
+    assert found["code"] == "no_listener"
+    down = _gateway([{"name": "a"}], condition("Programmed", "False", reason="Invalid"))
+    (found,) = findings([route], OWNER, GOOD._replace(gateways=down))
+    assert found["what"] == "The Gateway envoy-external does not work: Invalid"
 
 
 def test_everything_is_told_at_once() -> None:
