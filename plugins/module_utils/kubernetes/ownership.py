@@ -20,7 +20,7 @@ from .objects import FIELD_MANAGER, HOME, INSTANCE, Identity, Object, Owner, mad
 # What tools of people call themselves when they change a field.
 HANDS = (
     *("kubectl", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate"),
-    "kubectl-set",
+    *("kubectl-set", "kubectl-rollout"),
     # Of an object without any memory of managers, as a restored one.
     "before-first-apply",
 )
