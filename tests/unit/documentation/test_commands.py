@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,26 @@ def test_settings_are_such_as_the_contract_takes(page: Path) -> None:
         assert set(given) <= set(contract())
         _values, problems = validate(contract(), given)
         assert problems == []
+
+
+def run_copy(directory: Path, docker: str) -> list[str]:
+    """Run the loop that copies volumes, with this for `docker`, and tell what it would copy."""
+    (block,) = re.findall(
+        r"^ *```sh\n(.*?)^ *```", (ROOT / "docs/guides/compose-host.md").read_text("utf-8"), re.M | re.S
+    )
+    for name, text in (("docker", docker), ("cp", 'echo "$@"'), ("mkdir", ":")):
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+        (directory / name).chmod(0o755)
+    environment = {"PATH": f"{directory}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", block], env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+def test_a_volume_that_is_not_there_is_not_the_root_of_the_host(tmp_path: Path) -> None:
+    copied = run_copy(tmp_path, 'echo "/volumes/$5"')
+    assert len(copied) == 4
+    assert copied[0] == "-a /volumes/langfuse_postgres/. /srv/data/langfuse/postgres/"
+    assert run_copy(tmp_path, "exit 1") == []
 
 
 def test_the_first_page_shows_every_hop() -> None:
