@@ -119,3 +119,11 @@ def test_a_volume_that_is_not_there_is_not_the_root_of_the_host(tmp_path: Path) 
 def test_the_first_page_shows_every_hop() -> None:
     (table,) = re.findall(r"^hop  .*?^total", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert [line.split()[0] for line in table.splitlines()[1:-1]] == [hop.name for hop in walk.HOPS]
+
+
+def test_the_first_page_ends_as_site_does() -> None:
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text("utf-8"))
+    told = [line.partition("{{")[0] for line in play["tasks"][-1]["ansible.builtin.debug"]["msg"]]
+    shown = (ROOT / "README.md").read_text("utf-8").splitlines()
+    first = next(number for number, line in enumerate(shown) if line.startswith(told[0]))
+    assert all(line.startswith(start) for line, start in zip(shown[first:], told, strict=False))
