@@ -95,7 +95,7 @@ code:
   description:
     - Stable name of what is wrong. One of V(bad_option), V(bad_file), V(file_missing), V(file_unreadable),
       V(directory_missing), V(file_unwritable), V(pipeline_missing), V(last_exporter),
-      V(library_missing).
+      V(missing_library).
   type: str
   returned: failure
 cure:
