@@ -55,6 +55,7 @@ class Account:
         from azure.storage.blob import BlobServiceClient  # pylint: disable=import-outside-toplevel
 
         self.label = f"Azure Blob at {endpoint}"
+        self.reach = "Correct langfuse_s3_endpoint; it must be reachable from this host and from the containers."
         self.skew = 0.0
         self._name = name
         options: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 10, "retry_total": 0, "retry_connect": 0}
@@ -135,7 +136,7 @@ def _errors() -> Iterator[None]:
         raise StoreError(code or str(status), str(error.message).partition("\n")[0], status) from None
     except exceptions.AzureError as error:
         said = str(_innermost(error.inner_exception or error))
-        raise StoreError(kind_of(said), said) from None
+        raise StoreError(kind_of(said), said.partition("): ")[2] or said) from None
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -11,11 +11,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
 from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import azure, google
 from ansible_collections.llmops.langfuse.plugins.module_utils.blobs.common import NO_OBJECT, Judgement, Service
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import wait_until_it_answers
-from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError, explain
+from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import NO_ANSWER, StoreError, explain
 
 Options = Mapping[str, Any]
 # Seconds by which a clock may be off: the services refuse signed addresses beyond; a refused login is told with less.
@@ -118,13 +119,22 @@ def _prove(service: Service, bucket: str, name: str) -> None:
 
 
 def _failure(service: Service, error: StoreError, bucket: str) -> Failure:
-    judged: Judgement | None = service.explain(error, bucket)
+    judged = _unanswered(service, error) or service.explain(error, bucket)
     if judged is None:
         return explain(error, service.label, bucket)
     if judged.code == "s3_wrong_keys" and abs(service.skew) > _SUSPECT:
         return _clock(service)
     said = f"{service.label} said {error.code} ({error.message.strip().rstrip('.')}) for bucket {bucket}."
     return Failure(judged.code, judged.message or said, judged.cure, store_code=error.code, bucket=bucket)
+
+
+def _unanswered(service: Service, error: StoreError) -> Judgement | None:
+    if error.code in NO_ANSWER:
+        return Judgement("s3_down", f"{service.label} does not answer: {error.message}.", service.reach)
+    if error.code == http_client.TLS:
+        cure = "Write the authority of its certificate in langfuse_ca_certificates, or correct langfuse_s3_endpoint."
+        return Judgement("s3_tls", f"TLS with {service.label} failed: {error.message}.", cure)
+    return None
 
 
 def _clock(service: Service) -> Failure:

@@ -27,10 +27,12 @@ class Judgement(NamedTuple):
 class Service(Protocol):
     """One account of a service. Every call raises StoreError only, with the service's code or a kind of ``http_client``.
 
-    ``label`` is what people call it. ``skew`` is by how many seconds this host's clock is ahead of the service's.
+    ``label`` is what people call it, ``reach`` what to do where it does not answer. ``skew`` is by how many seconds this
+    host's clock is ahead of the service's.
     """
 
     label: str
+    reach: str
     skew: float
 
     def look(self, bucket: str) -> bool | None:

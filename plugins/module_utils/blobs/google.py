@@ -35,6 +35,9 @@ class Account:
 
     def __init__(self, endpoint: str | None, key: str | None, ca_path: str | None) -> None:
         self.label = "Google Cloud Storage"
+        self.reach = (
+            "Let this host and the containers reach storage.googleapis.com and oauth2.googleapis.com (port 443)."
+        )
         self.skew = 0.0
         self._key = key
         self._ca_path = ca_path

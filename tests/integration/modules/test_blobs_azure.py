@@ -84,9 +84,8 @@ def test_a_check_reads_a_run_writes_and_the_next_one_does_not(
         ({"s3_secret_key": "canary/no=base64"}, "s3_wrong_keys", "the key of the account is not Base64"),
         ({"buckets": ["events", "none", "nor"]}, "s3_bucket_missing", "az storage container create --name none"),
         ({"buckets": ["Not_A_Name"]}, "s3_bad_request", "3 to 63 of a-z"),
-        ({"endpoint": "http://127.0.0.1:1/x"}, "s3_down", "does not answer"),
-        ({"endpoint": "http://nowhere.invalid"}, "s3_down", "does not answer"),
-        ({"endpoint": "nowhere"}, "s3_down", "does not answer"),
+        ({"endpoint": "http://127.0.0.1:1/x"}, "s3_down", "Connection refused. Correct langfuse_s3_endpoint"),
+        ({"endpoint": "https://nowhere.invalid"}, "s3_down", "Failed to resolve 'nowhere.invalid'"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_variable(
