@@ -57,7 +57,6 @@ class Account:
         self.label = f"Azure Blob at {endpoint}"
         self.reach = "Correct langfuse_s3_endpoint; it must be reachable from this host and from the containers."
         self.skew = 0.0
-        self._name = name
         options: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 10, "retry_total": 0, "retry_connect": 0}
         try:
             self._service = BlobServiceClient(
@@ -96,9 +95,12 @@ class Account:
         with _errors():
             self._service.get_blob_client(bucket, name).delete_blob()
 
+    def hints(self) -> list[str]:
+        return []
+
     def explain(self, error: StoreError, bucket: str) -> Judgement | None:
         if error.code in _MISSING:
-            cure = f"Create it: az storage container create --name {bucket} --account-name {self._name}."
+            cure = f"Create it in the account that {_ACCOUNT} names: az storage container create --name {bucket}."
             return Judgement("s3_bucket_missing", f"{self.label} has no container {bucket}.", cure)
         if error.code in _WRONG_KEY:
             cure = f"Correct {_ACCOUNT} (the account's name) and {_KEY} (one of its keys), or the account in langfuse_s3_endpoint."

@@ -65,7 +65,7 @@ def ensure(options: Options, write_to: list[str]) -> dict[str, Any]:
         raise joined(failures)
     missing = [bucket for bucket in buckets if bucket not in there]
     notices = [f"{service.label} has no container {bucket}; Langfuse makes it at its first use." for bucket in missing]
-    return {"changed": False, "notices": notices, "there": there}
+    return {"changed": False, "notices": [*notices, *service.hints()], "there": there}
 
 
 def _look(service: Service, bucket: str, creates: bool, writes: bool) -> bool:

@@ -47,6 +47,9 @@ class Service(Protocol):
     def delete(self, bucket: str, name: str) -> None:
         """Remove the object."""
 
+    def hints(self) -> list[str]:
+        """What will hurt later, as sentences. Writes nothing."""
+
     def explain(self, error: StoreError, bucket: str) -> Judgement | None:
         """The cause and the cure of an error of the service's own; None for one that is not known. Pure."""
 

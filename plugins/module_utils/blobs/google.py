@@ -24,7 +24,9 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import S
 
 ENDPOINT = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-_TOKEN = "/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105
+# Signs for an account that has no key of its own here; so do Google's libraries.
+SIGNER = "https://iamcredentials.googleapis.com"
+_MACHINE = "/computeMetadata/v1/instance/service-accounts/default"
 _FLAVOR = {"Metadata-Flavor": "Google"}
 _ROLE = "roles/storage.objectAdmin"
 _SECONDS = 10.0
@@ -63,6 +65,28 @@ class Account:
     def delete(self, bucket: str, name: str) -> None:
         self._ask("DELETE", _object(bucket, name))
 
+    def hints(self) -> list[str]:
+        """A machine has no key to sign addresses of media with: it must be allowed to have that done."""
+        if self._key:
+            return []
+        try:
+            account = _of_machine("/email").text()
+            path = f"/v1/projects/-/serviceAccounts/{quote(account, safe='@')}:signBlob"
+            body = json.dumps({"payload": "bGFuZ2Z1c2U="}).encode()
+            client = _client(SIGNER, self._ca_path)
+            sent = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            answer = _answer(client, "POST", path, body, sent)
+            client.close()
+        except StoreError as error:
+            return [f"Whether media can be uploaded was not seen, because nothing was signed: {error.message}."]
+        if answer.status < 300:
+            return []
+        return [
+            f"Media cannot be uploaded: {account} may not sign addresses ({_said(answer).rstrip('.')}). Give it "
+            "roles/iam.serviceAccountTokenCreator on itself and the machine the access scope cloud-platform, and enable "
+            "iamcredentials.googleapis.com in the project."
+        ]
+
     def explain(self, error: StoreError, bucket: str) -> Judgement | None:
         who = "the service account of langfuse_gcs_credentials" if self._key else "the machine's service account"
         if error.code == NO_IDENTITY:
@@ -91,18 +115,17 @@ class Account:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> http_client.Response:
         if not self._token:
-            self._token = self._of_key(self._key) if self._key else self._of_machine()
+            self._token = self._of_key(self._key) if self._key else _token_of_machine()
         sent = {**(headers or {}), "Authorization": f"Bearer {self._token}"}
         answer = _answer(self._http, method, path, body, sent)
         self.skew = skew(answer.headers.get("date"))
         if answer.status < 300:
             return answer
-        about = (answer.json() or {}).get("error") if isinstance(answer.json(), dict) else None
-        said = about.get("message") if isinstance(about, dict) else answer.text(160)
+        said = _said(answer)
         # An object's name is the last part of a path that lists nothing.
-        if answer.status == 404 and "/o/" in path and "bucket does not exist" not in str(said):
+        if answer.status == 404 and "/o/" in path and "bucket does not exist" not in said:
             raise StoreError(NO_OBJECT, "no such object", answer.status)
-        raise StoreError(str(answer.status), str(said), answer.status)
+        raise StoreError(str(answer.status), said, answer.status)
 
     def _of_key(self, key: str) -> str:
         """A token for the key, from the address that the key names."""
@@ -137,26 +160,41 @@ class Account:
         self.skew = skew(answer.headers.get("date"))
         return _Answered(answer)
 
-    def _of_machine(self) -> str:
-        """As Google's library in the containers asks: without a name to look up, so that it is soon known where there is none."""
-        where = os.environ.get("GCE_METADATA_HOST") or "169.254.169.254"
-        try:
-            client = http_client.Client(f"http://{where}", timeout=3.0)
-            answer = client.request("GET", _TOKEN, headers=_FLAVOR)
-            client.close()
-        except (http_client.Unreachable, ValueError):
-            raise StoreError(NO_IDENTITY, f"no metadata server answers at {where}") from None
-        token = (answer.json() or {}).get("access_token") if isinstance(answer.json(), dict) else None
-        if answer.status != 200 or not token:
-            raise StoreError(NO_IDENTITY, f"the metadata server at {where} answers {answer.status} {answer.text(120)}")
-        return str(token)
-
 
 class _Answered:
     """An answer in the form that google-auth reads."""
 
     def __init__(self, answer: http_client.Response) -> None:
         self.status, self.headers, self.data = answer.status, answer.headers, answer.body
+
+
+def _of_machine(path: str) -> http_client.Response:
+    """As Google's library in the containers asks: without a name to look up, so that it is soon known where there is none."""
+    where = os.environ.get("GCE_METADATA_HOST") or "169.254.169.254"
+    try:
+        client = http_client.Client(f"http://{where}", timeout=3.0)
+        answer = client.request("GET", _MACHINE + path, headers=_FLAVOR)
+        client.close()
+    except (http_client.Unreachable, ValueError):
+        raise StoreError(NO_IDENTITY, f"no metadata server answers at {where}") from None
+    if answer.status != 200:
+        raise StoreError(NO_IDENTITY, f"the metadata server at {where} answers {answer.status} {answer.text(120)}")
+    return answer
+
+
+def _token_of_machine() -> str:
+    answer = _of_machine("/token").json()
+    token = answer.get("access_token") if isinstance(answer, dict) else None
+    if not token:
+        raise StoreError(NO_IDENTITY, "the metadata server gives no token")
+    return str(token)
+
+
+def _said(answer: http_client.Response) -> str:
+    """The message of an error of Google's APIs."""
+    content = answer.json()
+    about = content.get("error") if isinstance(content, dict) else None
+    return str(about.get("message")) if isinstance(about, dict) else answer.text(160)
 
 
 def _object(bucket: str, name: str) -> str:

@@ -45,7 +45,10 @@ def make_key(token_uri: str) -> tuple[str, rsa.RSAPublicKey]:
 
 
 class Front(ThreadingHTTPServer):
-    """``refuses`` are methods that answer 403, ``seen`` the methods of what went to the emulator, ``ahead`` its clock."""
+    """``refuses`` are methods that answer 403, ``seen`` the methods of what went to the emulator, ``ahead`` its clock.
+
+    ``signs`` is whether the machine's account may have addresses signed.
+    """
 
     daemon_threads = True
 
@@ -56,6 +59,7 @@ class Front(ThreadingHTTPServer):
         self.refuses: set[str] = set()
         self.seen: list[str] = []
         self.ahead = 0.0
+        self.signs = True
         scheme = "http"
         if certificates:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -109,12 +113,19 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path == "/token":
             return self._token(body)
-        if path.startswith("/computeMetadata/") and self.headers.get("Metadata-Flavor") == "Google":
+        machine = path.startswith("/computeMetadata/") and self.headers.get("Metadata-Flavor") == "Google"
+        if machine and path.endswith("/email"):
+            return self._answer(200, EMAIL.encode(), "text/plain")
+        if machine:
             return self._answer(200, json.dumps({"access_token": "canary-token", "expires_in": 3599}).encode())
         if self.headers.get("Authorization") != "Bearer canary-token":
             return self._refuse(401, "Invalid Credentials")
         if self.command in self.server.refuses:
             return self._refuse(403, f"{EMAIL} does not have access to the Google Cloud Storage object.")
+        if path == f"/v1/projects/-/serviceAccounts/{EMAIL}:signBlob":
+            if self.server.signs:
+                return self._answer(200, b"{}")
+            return self._refuse(403, "Permission 'iam.serviceAccounts.signBlob' denied on resource.")
         self.server.seen.append(self.command)
         status, answer, kind = forwarded(self.server.emulator, self.command, self.path, body)
         return self._answer(status, answer, kind)

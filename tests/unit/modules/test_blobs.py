@@ -27,7 +27,7 @@ MACHINE = google.Account(None, None, None)
     ("service", "code", "status", "wanted", "said"),
     [
         (AZURE, "AuthenticationFailed", 403, "s3_wrong_keys", "langfuse_s3_access_key (the account's name)"),
-        (AZURE, "ContainerNotFound", 404, "s3_bucket_missing", "create --name events --account-name account."),
+        (AZURE, "ContainerNotFound", 404, "s3_bucket_missing", "az storage container create --name events."),
         (AZURE, "AuthorizationFailure", 403, "s3_denied", "firewall of the account"),
         (AZURE, "KeyBasedAuthenticationNotPermitted", 403, "s3_denied", "allowSharedKeyAccess"),
         (AZURE, "AccountIsDisabled", 403, "s3_denied", "Enable the storage account"),

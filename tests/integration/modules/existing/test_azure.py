@@ -124,3 +124,15 @@ def test_data_of_another_instance_is_seen(run: Any, given: Result, account: azur
     account.put("used", "one")
     refused = run("existing_stores", check=True, unclaimed=["s3"], **given)
     assert (refused.get("code"), "has objects in used" in refused["msg"]) == ("store_in_use", True), refused
+
+
+def test_it_is_told_together_with_the_other_stores(
+    run: Any, given: Result, closed_port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(existing_stores, "_WAIT", 0)
+    host, port = closed_port.split(":")
+    closed = {"host": host, "port": int(port), "prefix": "langfuse:"}
+    given["s3"]["buckets"] = ["none"]
+    refused = run("existing_stores", redis=closed, redis_password="canary-redis-1", **given)
+    for part in (f"Redis at {closed_port} does not answer", "has no container none", "langfuse_redis_host"):
+        assert part in refused["msg"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import google as blobs
 
 from tests.integration import certificates
 from tests.integration.modules import google, s3_servers
@@ -61,6 +62,7 @@ def as_machine(given: Result, front: google.Front, monkeypatch: pytest.MonkeyPat
     """Without a key, where a metadata server answers."""
     server = google.Front(front.emulator, None)
     monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(blobs, "SIGNER", front.url)
     yield {name: value for name, value in given.items() if name != "gcs_credentials"}
     server.shutdown()
     server.server_close()
@@ -83,9 +85,14 @@ def test_a_check_reads_a_run_writes_and_the_next_one_does_not(
 def test_by_the_identity_of_the_machine(
     run: Any, as_machine: Result, front: google.Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = run("existing_stores", **as_machine)
-    assert taken.get("changed") is False, taken.get("msg")
+    for front.signs in (True, False):
+        taken = run("existing_stores", **as_machine)
+        assert taken.get("changed") is False, taken.get("msg")
+        told = f"{google.EMAIL} may not sign addresses (Permission 'iam.serviceAccounts.signBlob' denied"
+        assert (told in " ".join(taken["notices"])) is not front.signs
     assert "POST" in front.seen
+    monkeypatch.setattr(blobs, "SIGNER", "http://127.0.0.1:1")
+    assert "was not seen" in " ".join(run("existing_stores", **as_machine)["notices"])
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
     refused = run("existing_stores", **as_machine)
     assert (refused.get("code"), "write langfuse_gcs_credentials" in refused["msg"]) == ("s3_no_keys", True), refused
