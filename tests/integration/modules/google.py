@@ -67,7 +67,7 @@ class Front(ThreadingHTTPServer):
             self.socket = context.wrap_socket(self.socket, server_side=True)
             scheme = "https"
         self.url = f"{scheme}://{NAME}:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that refuse the certificate hang up."""

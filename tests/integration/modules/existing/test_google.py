@@ -75,7 +75,7 @@ def test_a_check_reads_a_run_writes_and_the_next_one_does_not(
     for check, writes in ((True, []), (False, ["POST", "DELETE"] * 2), (False, [])):
         front.seen.clear()
         result = run("existing_stores", check=check, **kept)
-        assert result.get("changed") is False, result.get("msg")
+        assert (result.get("changed"), result["notices"]) == (False, []), result.get("msg")
         assert [method for method in front.seen if method != "GET"] == writes
         assert front.seen.count("GET") >= 4
     assert "PRIVATE" not in (tmp_path / ".proofs.json").read_text()
@@ -144,10 +144,9 @@ def test_a_missing_right_is_named(
 
 def test_a_wrong_clock(run: Any, given: Result, as_machine: Result, front: google.Front) -> None:
     """Google refuses what a wrong clock signs. Where nothing is signed, as on a machine of its own, the answers tell."""
-    front.ahead = 7200
-    for asked in (given, as_machine):
+    for asked, front.ahead, said in ((given, -600.0, "seconds ahead of"), (as_machine, 7200.0, "seconds behind")):
         refused = run("existing_stores", **asked)
-        assert (refused.get("code"), "seconds behind" in refused["msg"]) == ("s3_clock_skew", True), refused
+        assert (refused.get("code"), said in refused["msg"]) == ("s3_clock_skew", True), refused
 
 
 def test_data_of_another_instance_is_seen(run: Any, given: Result, emulator: int) -> None:
