@@ -21,7 +21,7 @@ from .endpoints import bind_address, endpoints, host_url, public_url
 from .env import Endpoints, derived_secrets, environments
 from .features import features
 from .hosts import split
-from .module_options import health, preparation, provision
+from .module_options import health, preparation, provision, requirements
 from .mounts import parse
 from .plan import EnvValue, Placement, Secretly, Settings
 from .problems import Problem
@@ -202,6 +202,7 @@ def _plan(
         },
         "compose": {
             "directory": project_directory(settings),
+            "requirements": requirements(settings),
             "bind_address": bind_address(settings),
             "host_url": host_url(settings),
             "web_port": settings["langfuse_web_port"],

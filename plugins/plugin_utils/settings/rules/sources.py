@@ -261,6 +261,9 @@ def object_store(settings: Settings) -> Iterator[Problem]:
 
 
 def _google(settings: Settings) -> Iterator[Problem]:
+    for name in ("langfuse_s3_endpoint", "langfuse_s3_public_endpoint"):
+        if settings[name]:
+            yield Problem(name, "is set, and the application knows one address of Google Cloud Storage", "Remove it")
     credentials = settings["langfuse_gcs_credentials"]
     if bool(credentials) == bool(settings["langfuse_s3_use_role"]):
         yield Problem(
