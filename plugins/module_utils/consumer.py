@@ -25,6 +25,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     trace,
     yaml_file,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import DIRECTORY, PROJECT
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
@@ -121,9 +122,30 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     identifiers = output.split()
     if not identifiers:
         return None
-    _status, output, _errors = compose.docker("inspect", identifiers[0])
-    found = json.loads(output or "[]")
-    return found[0] if found else None
+    _status, output, _errors = compose.docker("inspect", *identifiers)
+    return own(json.loads(output or "[]"), directory, service)
+
+
+def own(found: Sequence[dict[str, Any]], directory: str, service: str) -> dict[str, Any] | None:
+    """The container that was made from this directory. Raises Failure where another project has the same name.
+
+    Compose finds containers by the project's name, which is that of its directory where nothing else is said.
+    """
+    elsewhere = ""
+    for details in found:
+        labels = details["Config"].get("Labels") or {}
+        made_in = labels.get(DIRECTORY) or directory
+        if os.path.realpath(made_in) == os.path.realpath(directory):
+            return details
+        elsewhere = f"The Compose project {labels.get(PROJECT)} of {directory} has its {service} from {made_in}"
+    if elsewhere:
+        raise Failure(
+            "project_elsewhere",
+            f"{elsewhere}, and Compose takes both for one.",
+            "Correct project_directory of this entry in langfuse_consumers; where both are meant, give one of them a name of "
+            "its own (name in its compose.yaml). Where it was moved, `docker compose up -d` in its directory makes it anew.",
+        )
+    return None
 
 
 def _ended(details: Mapping[str, Any] | None) -> str:

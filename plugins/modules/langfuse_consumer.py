@@ -121,7 +121,7 @@ timings:
   returned: with O(prove)
 code:
   description:
-    - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(url_is_itself),
+    - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(project_elsewhere), V(url_is_itself),
       V(not_on_network), V(not_running), V(environment_old), V(environment_kept), V(collector_lost),
       V(file_unreadable), V(docker_missing), V(network_missing), and
       those of M(llmops.langfuse.langfuse_trace).
