@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     compose,
     dotenv,
     edited_file,
+    gateway,
     http_client,
     otlp,
     trace,
@@ -76,6 +77,11 @@ def older(details: Mapping[str, Any], modified: float) -> bool:
 
 def networks(details: Mapping[str, Any]) -> list[str]:
     return list(details["NetworkSettings"]["Networks"] or {})
+
+
+def joinable(details: Mapping[str, Any]) -> list[str]:
+    """Those on which containers have names."""
+    return [name for name in networks(details) if name not in ("host", "none")]
 
 
 def unreachable(url: str, service: str, details: Mapping[str, Any], names: Mapping[str, str]) -> Failure | None:
@@ -156,6 +162,8 @@ def _ended(details: Mapping[str, Any] | None) -> str:
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the service has what its files say now. Raises Failure for what cannot become right."""
     result: dict[str, Any] = {"changed": False, "running": False, "stale": []}
+    if params["proof_url"] and params["state"] == "present":
+        gateway.answers(params["config_path"], params["proof_model"])
     if not params["service"]:
         return result
     details = container(params["project_directory"], params["service"])
@@ -164,7 +172,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         return result
     result["running"] = bool(details["State"]["Running"])
     if params["state"] == "present":
-        names = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        names = compose.names_on(joinable(details))
         if failure := unreachable(params["url"], params["service"], details, names):
             raise failure
         values = dotenv.parse(edited_file.read(params["env_path"]) or "")
@@ -206,7 +214,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
                 f"The service {params['service']} has no running container; {_ended(details)}.",
                 "Mend what it logs, and run connect again.",
             )
-        on = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        on = compose.names_on(joinable(details))
         if failure := unreachable(url, params["service"], details, on):
             raise failure
         table = {**table, **on}
@@ -221,7 +229,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
         outcome = _send(client, authorization, params["timeout"])
-        client_said = _client(params, details, client, authorization)
+        client_said = _client(params, details, values, client, authorization)
     if outcome.differences:
         fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
         raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
@@ -251,25 +259,75 @@ def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:
 
 
 def _client(
+    params: Mapping[str, Any],
+    details: Mapping[str, Any] | None,
+    values: Mapping[str, str],
+    client: http_client.Client,
+    authorization: str,
+) -> str:
+    """Whether a trace also went through the consumer itself, as a Collector and a LiteLLM proxy let it. Raises Failure."""
+    direct = "sent with its keys to its address, not by its own client"
+    if not params["config_path"]:
+        return direct
+    try:
+        if params["pipelines"]:
+            return f"another one went through the Collector at {_through_collector(params, details, client, authorization)}"
+        patience = gateway.STARTS_WITHIN if details else collector.STARTS_WITHIN
+        through_gateway(params, params["proof_key"] or "", details, values, params, client, authorization, patience)
+    except collector.NotSent as reason:
+        return f"{direct}: {reason}"
+    return f"another one went through LiteLLM at {params['proof_url']}, by its own client"
+
+
+def _through_collector(
     params: Mapping[str, Any], details: Mapping[str, Any] | None, client: http_client.Client, authorization: str
 ) -> str:
-    """Whether a trace also went through the consumer itself, which is tried with a Collector only. Raises Failure."""
-    direct = "sent with its keys to its address, not by its own client"
-    if not params["pipelines"] or not params["config_path"]:
-        return direct
+    """The address that took it. Raises NotSent, Failure."""
     if details is None:
-        return f"{direct}: without a service it is not known where the Collector listens"
+        raise collector.NotSent("without a service it is not known where the Collector listens")
     _text, document, _same = yaml_file.edited(
         edited_file.read(params["config_path"]) or "", params["config_path"], lambda _document: None
     )
     inside = "host" in networks(details)
-    try:
-        port = collector.port(document, params["pipelines"], inside)
-        url = f"http://{'127.0.0.1' if inside else _address(details)}:{port}"
-        collector.cross(url, client, authorization, _trace(), params["timeout"])
-    except collector.NotSent as reason:
-        return f"{direct}: {reason}"
-    return f"another one went through the Collector at {url}"
+    port = collector.port(document, params["pipelines"], inside)
+    url = f"http://{'127.0.0.1' if inside else _address(details)}:{port}"
+    collector.cross(url, client, authorization, _trace(), params["timeout"])
+    return url
+
+
+def through_gateway(
+    one: Mapping[str, Any],
+    key: str,
+    details: Mapping[str, Any] | None,
+    values: Mapping[str, str],
+    options: Mapping[str, Any],
+    client: http_client.Client,
+    authorization: str,
+    starts_within: float,
+) -> None:
+    """Let LiteLLM send a trace. ``options``: ``timeout`` and those of a client. Raises NotSent, Failure."""
+    if not one["proof_url"]:
+        raise collector.NotSent("its entry has no proof_url and proof_model")
+    if values.get("LANGFUSE_SAMPLE_RATE", "1") not in ("1", "1.0"):
+        raise collector.NotSent("its sample_rate may leave it out")
+    names = compose.names_on(joinable(details)) if details is not None else {}
+    through = gateway.Gateway(one["proof_url"], one["proof_model"], key, one["config_path"], _log(details))
+    reach = {name: options[name] for name in ("ca_path", "validate_certs")}
+    reach["resolve"] = resolve(one["proof_url"], names)
+    gateway.cross(through, reach, client, authorization, options["timeout"], starts_within)
+
+
+def _log(details: Mapping[str, Any] | None) -> Callable[[float], str]:
+    """Reads its last lines since a moment; without a container nobody can."""
+
+    def read_log(since: float) -> str:
+        if details is None:
+            return ""
+        words = ("logs", "--tail", "2000", "--since", f"{since:.3f}", str(details["Id"]))
+        _status, output, errors = compose.docker(*words)
+        return output + errors
+
+    return read_log
 
 
 def _address(details: Mapping[str, Any]) -> str:

@@ -434,6 +434,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...], list[str]]] = [
             ("container", "consumer_container"),
             ("down", "consumer_down"),
             ("other", "consumer_unreachable"),
+            *((code, code) for code in ("gateway_callback", "gateway_sdk", "gateway_refused", "gateway_address")),
         )
     ),
     (

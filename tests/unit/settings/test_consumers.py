@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
-from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
+from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, PROOF, SERVICE
 from .support import CANDIDATES, run
 
 NO_SERVICE = {"service": "", "project_directory": ""}
@@ -52,6 +52,9 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         "pipelines": [],
         "project_directory": "/srv/shop",
         "service": "ai-service",
+        "proof_url": None,
+        "proof_model": None,
+        "proof_secret": None,
     }
     assert CANDIDATES["langfuse_init_project_secret_key"] not in json.dumps(one)
 
@@ -83,6 +86,18 @@ def test_a_gateway_and_a_collector() -> None:
         ["LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC"],
         ["traces/all"],
     )
+
+
+def test_the_key_of_a_gateway_is_a_secret() -> None:
+    """It is no variable of its own: it leaves the entry for the Secrets, and the Plan has its name."""
+    other = {**GATEWAY, "path": "/srv/other.yaml", "env_path": "/srv/other.env"}
+    given = {**GOOD, NAME: [SERVICE, {**GATEWAY, **PROOF, "proof_url": "http://localhost:4000/v1/"}, other]}
+    result = run(given)
+    _service, one, without = result.plan["consumers"]
+    assert (one["proof_url"], one["proof_model"]) == ("http://localhost:4000", "proof")
+    assert result.secrets[one["proof_secret"]] == PROOF["proof_key"]
+    assert (without["proof_url"], without["proof_secret"]) == (None, None)
+    assert PROOF["proof_key"] not in json.dumps(result.plan)
 
 
 @pytest.mark.parametrize("entry", [SERVICE, GATEWAY, COLLECTOR], ids=lambda one: one["kind"])
