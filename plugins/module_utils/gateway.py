@@ -56,9 +56,10 @@ class Sign(NamedTuple):
 
 _CURES = {
     SDK: f"Write callback: langfuse_otel {_ENTRY}, which needs no SDK, and run connect; or install the version that it wants.",
-    REFUSED: "Run connect. Where it is refused again, `environment` of that service, or LANGFUSE_OTEL_HOST, sets other "
-    "keys or another address.",
-    ADDRESS: f"Correct url {_ENTRY}: from its container it must lead to Langfuse. LANGFUSE_OTEL_HOST, where it is set, wins.",
+    REFUSED: f"Take LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY out of environment_variables in the file at path {_ENTRY}; where "
+    "they are not there, restart LiteLLM, which reads its env file at its start.",
+    ADDRESS: f"Take LANGFUSE_HOST and LANGFUSE_OTEL_HOST out of environment_variables in the file at path {_ENTRY}; where they are "
+    "not there, correct its url, which must lead to Langfuse from where LiteLLM runs, and run connect.",
 }
 _SIGNS = tuple(
     Sign(re.compile(pattern), code, message, _CURES[code])
