@@ -30,7 +30,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.containers import 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
-_OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE")
+_OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE", "LANGFUSE_OTEL_HOST")
 # What to do where a trace with the file's values fails, by its code.
 _ADDRESS = "Correct url of this entry in langfuse_consumers, or start what stands in front of Langfuse; then run connect again."
 _CURES = {
@@ -205,7 +205,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     values = read(params["env_path"])
     url = values["LANGFUSE_BASE_URL"]
     table = dict(compose.names_on(params["networks"]))
-    result: dict[str, Any] = {"changed": False, "url": url, "container": None}
+    result: dict[str, Any] = {"changed": False, "url": url, "container": None, "unsaid": []}
     details = container(params["project_directory"], params["service"]) if params["service"] else None
     if params["service"]:
         if details is None or not details["State"]["Running"]:
@@ -225,6 +225,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
                 "Name the file in env_file of that service, and let nothing in environment repeat these names.",
             )
         result["container"] = str(details["Name"]).lstrip("/")
+        result["unsaid"] = [name for name in kept(details) if name not in values]
     authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
@@ -253,6 +254,8 @@ def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:
     said = f"a trace came back through {result['url']} after {result['timings']['readable']} ms"
     if result["container"]:
         said += f", and {result['container']} has these keys"
+        if result["unsaid"]:
+            said += f" (and {', '.join(result['unsaid'])}, which its file does not say)"
     elif by_name:
         said += ", a name that only containers know"
     return f"{said}; {client_said}"

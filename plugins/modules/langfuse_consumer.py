@@ -134,6 +134,11 @@ container:
   description: Container whose environment was compared, or null without O(service).
   type: str
   returned: with O(prove)
+unsaid:
+  description: Names of Langfuse that the container has and the file does not say, such as a sample rate of its C(environment).
+  type: list
+  elements: str
+  returned: with O(prove)
 trace_id:
   description: The trace that was sent and read back.
   type: str

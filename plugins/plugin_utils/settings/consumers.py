@@ -43,8 +43,17 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 }
 PROVIDER = "litellm"
 SECRET_KEY, BASIC, SAMPLE_RATE = "LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE"
-# Every name that may be written into an env file, and is taken out of it where no entry says it any more.
-NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL", SAMPLE_RATE, SECRET_KEY, BASIC)
+# Every name that may be written into an env file, and is taken out of it where no entry says it any more. The last one is never
+# written: `langfuse_otel` of LiteLLM takes it for LANGFUSE_HOST.
+NAMES = (
+    "LANGFUSE_PUBLIC_KEY",
+    "LANGFUSE_HOST",
+    "LANGFUSE_BASE_URL",
+    SAMPLE_RATE,
+    SECRET_KEY,
+    BASIC,
+    "LANGFUSE_OTEL_HOST",
+)
 
 
 def url_of(settings: Settings, consumer: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from tests.integration.senders.test_litellm import MASTER_KEY, PROOF, QUIET, REQ
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 URL = "http://langfuse-web:3000"
+HEALTHY = "python3 -c 'import urllib.request as r; r.urlopen(\"http://127.0.0.1:4000/health/liveliness\")'"
 Prove = Callable[..., dict[str, Any]]
 
 
@@ -36,6 +37,7 @@ class Proxy:
             "command": [str(place / "bin" / "litellm"), "--config", "/srv/gateway.yaml", "--port", "4000"],
             "env_file": ["gateway.env"],
             "environment": {**QUIET, "LITELLM_MASTER_KEY": MASTER_KEY, "HOME": "/tmp", "PYTHONPATH": "/srv/packages"},
+            "healthcheck": {"test": ["CMD-SHELL", HEALTHY], "interval": "1s", "timeout": "5s", "retries": 120},
             "volumes": [f"{one}:{one}:ro" for one in ("/usr", sys.base_prefix, place)] + [f"{directory}:/srv:ro"],
             "stop_grace_period": "1s",
         }
@@ -43,13 +45,10 @@ class Proxy:
         document = {"name": f"{PREFIX}-gateway", "services": {"litellm": service}, "networks": {"default": network}}
         (directory / "compose.yaml").write_text(json.dumps(document))
 
-    def write(self, callback: str | None, variables: Mapping[str, str]) -> None:
+    def write(self, variables: Mapping[str, str]) -> None:
+        """The guide's file without a callback."""
         document = guide.configuration("the tests start this file")
-        document["litellm_settings"] = {
-            None: {},
-            "langfuse": {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]},
-            "langfuse_otel": {"callbacks": ["langfuse_otel"], "turn_off_message_logging": True},
-        }[callback]
+        document["litellm_settings"] = {}
         document["environment_variables"] = dict(variables)
         self.config.write_text(yaml.safe_dump(document))
 
@@ -66,13 +65,15 @@ def proxy(langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def prove(run: Callable[..., Any], proxy: Proxy) -> Prove:
-    def call(callback: str | None, says: str = "", start: bool = True, **variables: str) -> dict[str, Any]:
-        """Start it with this callback and environment; ``says`` is what its file says of the callback afterwards."""
+    def call(callback: str, start: bool = True, early: bool = False, **variables: str) -> dict[str, Any]:
+        """Start it with this callback and environment. ``early``: the callback comes into its file when it runs already."""
         if start:
-            proxy.write(callback, variables)
+            proxy.write(variables)
+        if early:
+            proxy.compose("up", "-d", "--force-recreate", "--wait")
+        run("sender_config", path=str(proxy.config), kind="litellm", callback=callback, log_messages=False)
+        if start and not early:
             proxy.compose("up", "-d", "--force-recreate")
-        if says:
-            proxy.write(says, variables)
         result: dict[str, Any] = run(
             "langfuse_consumer",
             env_path=str(proxy.env),
@@ -99,7 +100,7 @@ def test_a_trace_of_its_own_client_arrives(prove: Prove, callback: str) -> None:
 
 def test_one_that_was_not_restarted(prove: Prove) -> None:
     """Its file has the callback, and the process does not."""
-    failed = prove(None, says="langfuse_otel")
+    failed = prove("langfuse_otel", early=True)
     assert failed["code"] == "gateway_callback", failed
     assert "Restart it" in failed["cure"]
 

@@ -77,8 +77,13 @@ def test_the_library_with_the_otel_callback(langfuse: Langfuse, library: str) ->
 
 
 @pytest.fixture(scope="module", params=["langfuse", "langfuse_otel"])
-def gateway(request: pytest.FixtureRequest, langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    yield from start_gateway(langfuse, tmp_path_factory.mktemp("gateway"), request.param)
+def gateway(
+    request: pytest.FixtureRequest,
+    run: Callable[..., Any],
+    langfuse: Langfuse,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    yield from start_gateway(run, langfuse, tmp_path_factory.mktemp("gateway"), request.param)
 
 
 class Gateway(NamedTuple):
@@ -87,15 +92,11 @@ class Gateway(NamedTuple):
     config: Path
 
 
-def start_gateway(langfuse: Langfuse, folder: Path, callback: str) -> Iterator[Gateway]:
+def start_gateway(run: Callable[..., Any], langfuse: Langfuse, folder: Path, callback: str) -> Iterator[Gateway]:
     """The guide's configuration, with answers instead of a model."""
     document = guide.configuration("the tests start this file")
-    settings = document["litellm_settings"]
-    assert settings == {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
-    if callback == "langfuse_otel":
-        # As `connect` writes it.
-        settings.clear()
-        settings["callbacks"] = [callback]
+    callbacks = {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
+    assert document["litellm_settings"] == callbacks
     model, proof = document["model_list"]
     assert proof["model_name"] == PROOF
     model["litellm_params"].update(api_key="none", mock_response="hello")
@@ -103,6 +104,8 @@ def start_gateway(langfuse: Langfuse, folder: Path, callback: str) -> Iterator[G
     document["model_list"].append({"model_name": "broken", "litellm_params": broken})
     path, port = folder / "gateway.yaml", free_port()
     path.write_text(yaml.safe_dump(document))
+    run("sender_config", path=str(path), kind="litellm", callback=callback)
+    assert (yaml.safe_load(path.read_text())["litellm_settings"] == callbacks) == (callback == "langfuse")
     program = str(environments.python(REQUIREMENTS).parent / "litellm")
     command = [program, "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     url = f"http://127.0.0.1:{port}"

@@ -33,7 +33,8 @@ def test_an_empty_name_is_not_kept(lines: list[str] | None, names: list[str]) ->
     ],
 )
 def test_the_proof_says_what_it_is_not(container: str | None, by_name: bool, said: str, unsaid: str) -> None:
-    result: dict[str, Any] = {"url": "http://web:3000", "container": container, "timings": {"readable": 12.5}}
+    timings = {"readable": 12.5}
+    result: dict[str, Any] = {"url": "http://web:3000", "container": container, "unsaid": [], "timings": timings}
     text = consumer.proved(result, by_name, "not by its own client")
     assert said in text and unsaid not in text and "not by its own client" in text
 
@@ -57,3 +58,9 @@ def test_a_container_of_another_directory_of_the_same_name() -> None:
 def test_a_directory_by_another_way(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert consumer.own([made_in(str(tmp_path))], str(tmp_path / "link"), "ai")
+
+
+def test_what_its_container_has_beside_the_file() -> None:
+    """A rate of 0 in `environment` of the service would let no trace through."""
+    result = {"url": "http://a", "container": "ai-1", "unsaid": ["LANGFUSE_SAMPLE_RATE"], "timings": {"readable": 1.0}}
+    assert "(and LANGFUSE_SAMPLE_RATE, which its file does not say)" in consumer.proved(result, False, "")

@@ -15,7 +15,7 @@ from .support import CANDIDATES, run
 NO_SERVICE = {"service": "", "project_directory": ""}
 ALL_NAMES = {
     *("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL"),
-    *("LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"),
+    *("LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC", "LANGFUSE_OTEL_HOST"),
 }
 
 
@@ -45,7 +45,7 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
             "LANGFUSE_BASE_URL": "http://localhost:3030",
         },
         "secret_names": ["LANGFUSE_SECRET_KEY"],
-        "absent_names": ["LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"],
+        "absent_names": ["LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC", "LANGFUSE_OTEL_HOST"],
         "callback": "langfuse_otel",
         "log_messages": None,
         "tags": [],
@@ -119,7 +119,7 @@ def test_an_absent_one_leaves_no_name_behind(entry: dict[str, Any]) -> None:
 )
 def test_a_name_that_no_entry_says_any_more_goes(entries: list[dict[str, Any]], absent: set[str]) -> None:
     given = [{"url": "http://a:1", **one} for one in entries]
-    assert set(_consumers(*given)[0]["absent_names"]) == absent
+    assert set(_consumers(*given)[0]["absent_names"]) == absent | {"LANGFUSE_OTEL_HOST"}
 
 
 def test_the_connection_to_litellm() -> None:
