@@ -311,7 +311,8 @@ def through_gateway(
     """Let LiteLLM send a trace. ``options``: ``timeout`` and those of a client. Raises NotSent, Failure."""
     if not one["proof_url"]:
         raise collector.NotSent("its entry has no proof_url and proof_model")
-    if values.get("LANGFUSE_SAMPLE_RATE", "1") not in ("1", "1.0"):
+    has = {**values, **environment(details)} if details is not None else values
+    if has.get("LANGFUSE_SAMPLE_RATE", "1") not in ("1", "1.0"):
         raise collector.NotSent("its sample_rate may leave it out")
     names = compose.names_on(joinable(details)) if details is not None else {}
     through = gateway.Gateway(one["proof_url"], one["proof_model"], key, one["config_path"], _log(details))

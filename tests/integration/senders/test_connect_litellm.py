@@ -92,10 +92,51 @@ def prove(run: Callable[..., Any], proxy: Proxy) -> Prove:
     return call
 
 
+@pytest.fixture
+def diagnose(run: Callable[..., Any], langfuse: Langfuse, proxy: Proxy) -> Callable[[str], list[str]]:
+    """Codes of the causes that `diagnose` finds at the proxy as it runs."""
+
+    def call(callback: str) -> list[str]:
+        names = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
+        keys = {name.removeprefix("LANGFUSE_").lower(): langfuse.environment[name] for name in langfuse.environment}
+        entry = {
+            "kind": "litellm",
+            "env_path": str(proxy.env),
+            "config_path": str(proxy.config),
+            "url": URL,
+            "values": {**dict.fromkeys(names, URL), names[0]: keys["public_key"]},
+            "callback": callback,
+            "log_messages": False,
+            "project_directory": str(proxy.directory),
+            "service": "litellm",
+            "proof_url": "http://litellm:4000",
+            "proof_model": PROOF,
+            "proof_secret": "its key",
+        }
+        result = run(
+            "langfuse_health",
+            level="diagnose",
+            fail=False,
+            url=langfuse.url,
+            public_key=keys["public_key"],
+            secret_key=keys["secret_key"],
+            consumers=[entry],
+            consumer_keys={"its key": MASTER_KEY},
+        )
+        assert MASTER_KEY not in json.dumps(result)
+        (hop,) = (one for one in result["hops"] if one["name"] == "consumers")
+        found = [cause["code"] for cause in result["causes"] if cause["hop"] == "consumers"]
+        assert (hop["status"] == "ok") == (not found), hop
+        return found
+
+    return call
+
+
 @pytest.mark.parametrize("callback", ["langfuse_otel", "langfuse"])
-def test_a_trace_of_its_own_client_arrives(prove: Prove, callback: str) -> None:
+def test_a_trace_of_its_own_client_arrives(prove: Prove, diagnose: Callable[[str], list[str]], callback: str) -> None:
     done = prove(callback)
     assert "another one went through LiteLLM at http://litellm:4000" in done.get("proved", ""), done
+    assert diagnose(callback) == []
 
 
 def test_one_that_was_not_restarted(prove: Prove) -> None:
@@ -128,8 +169,11 @@ def test_an_sdk_that_is_too_new(prove: Prove, proxy: Proxy) -> None:
     ],
     ids=["key", "address"],
 )
-def test_what_its_configuration_sets_instead(prove: Prove, callback: str, variables: dict[str, str], code: str) -> None:
+def test_what_its_configuration_sets_instead(
+    prove: Prove, diagnose: Callable[[str], list[str]], callback: str, variables: dict[str, str], code: str
+) -> None:
     """`environment_variables` of LiteLLM's own file wins over the container's, whose keys and address work."""
     failed = prove(callback, **variables)
     assert failed["code"] == code, failed
     assert "environment_variables" in failed["cure"]
+    assert diagnose(callback) == [code]
