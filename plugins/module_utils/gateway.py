@@ -90,7 +90,7 @@ _SIGNS = tuple(
             ADDRESS,
             "What LiteLLM sends its traces to is no Langfuse ({status})",
         ),
-        ("Failed to export \\S+ batch code: None", ADDRESS, "LiteLLM does not reach Langfuse"),
+        (r"Failed to export \S+ batch code: None", ADDRESS, "LiteLLM does not reach Langfuse"),
         (r"Langfuse export to (?P<url>\S+) (?:raised|failed)", ADDRESS, "LiteLLM does not reach Langfuse at {url}"),
         (r"encountered while exporting \S+ batch", ADDRESS, "LiteLLM does not reach Langfuse"),
         (r"Failed to export \S+ batch due to timeout", ADDRESS, "LiteLLM does not reach Langfuse"),
@@ -130,7 +130,7 @@ def cross(
     expected = answers(gateway.config, gateway.model)
     session = f"langfuse-connect-{secrets.token_hex(8)}"
     began = time.time()
-    with contextlib.closing(args.client({**options}, gateway.url)) as client:
+    with contextlib.closing(args.client(dict(options), gateway.url)) as client:
         _accepted(gateway, _asked(client, gateway, session, timeout, starts_within), expected)
 
         def refused() -> bool:
@@ -201,7 +201,7 @@ def _accepted(gateway: Gateway, answer: http_client.Response, expected: Sequence
         raise Failure(
             "gateway_refused_request",
             f"{where} answered {answer.status} to a request for {gateway.model}.",
-            f"Restart it, if it was started with another file than {gateway.config}, and read its log.",
+            f"Restart it where it was started with another file than {gateway.config}, or correct proof_url {_ENTRY}; its log says more.",
         )
     if _content(answer.json()) not in expected:
         raise Failure(
