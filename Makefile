@@ -61,4 +61,4 @@ lock: setup ## Lock the Python requirements again
 	    tests/integration/senders/requirements/litellm tests/integration/senders/requirements/python-sdk-5; do \
 	  name=$$(basename $$path); (cd $$(dirname $$path) && \
 	  uv pip compile -q --universal --python-version 3.12 --no-header --no-annotate --no-emit-index-url $$name.in -o $$name.txt && \
-	  sed -i "1i # Locked by \`make lock\` from $$name.in." $$name.txt); done
+	  sed -i "1i # Locked by \`make lock\` from $$name.in." $$name.txt) || exit 1; done

@@ -44,11 +44,16 @@ def beside_those_of_host(text: str | None) -> Iterator[str | None]:
 
 
 def read(path: str | None) -> str | None:
-    """Text of the file of one's own authorities. Raises Failure bad_option."""
+    """Text of the file of one's own authorities, which site writes. Raises Failure bad_option."""
     if not path:
         return None
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure("bad_option", f"ca_path {path}: {error}.", "Name a readable PEM file.") from None
+        cure = "Name a readable PEM file in ca_path; that of langfuse_ca_certificates is written by site, so run that."
+        raise Failure(
+            "bad_option",
+            f"The authorities in {path} cannot be read: {getattr(error, 'strerror', 'it is no text')}.",
+            cure,
+        ) from None

@@ -140,7 +140,7 @@ def explain(error: QueryError | http_client.Unreachable, server: Server) -> Fail
         cure = "Start ClickHouse, or correct login_url; it must be reachable from where this runs."
         return Failure("clickhouse_down", f"ClickHouse at {server.url} does not answer: {error.detail}.", cure)
     said = error.text.split(" (version")[0].rstrip(".")
-    details = {"clickhouse_code": error.code}
+    details: dict[str, Any] = {"clickhouse_code": error.code}
     if error.code in REFUSES_LOGIN:
         cure = f"Correct the password of {server.user}, or let it log in from this address (its HOST clause)."
         told = f"ClickHouse at {server.url} refuses {server.user}."

@@ -223,7 +223,7 @@ def foreign(wanted: Wanted, account: Account) -> list[Failure]:
         Failure(
             "clickhouse_foreign_user",
             f"User {wanted.user} of ClickHouse has another password, and rights on {', '.join(places)}: it is somebody else's.",
-            "Choose another name, or give the password that it has.",
+            "Name another one in the option user, or give the password that it has.",
         )
     ]
 

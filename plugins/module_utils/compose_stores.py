@@ -15,6 +15,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     bundled_postgresql,
     compose,
     document_files,
+    libraries,
     migration,
     records,
     resolver,
@@ -158,11 +159,7 @@ def make_buckets(given: Mapping[str, Any], check_mode: bool, made: Made) -> None
     try:
         s3_buckets.ensure(options, check_mode, note)
     except ImportError:
-        raise Failure(
-            "botocore_missing",
-            "The Python library botocore is missing on this host.",
-            "Run the role llmops.langfuse.host.",
-        ) from None
+        raise libraries.missing("botocore") from None
 
 
 def migrate(given: Mapping[str, Any], found: Sequence[compose.Container], check_mode: bool) -> dict[str, Any]:

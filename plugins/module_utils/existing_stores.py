@@ -21,7 +21,9 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     redis_servers,
     resolver,
     store_claims,
+    store_proofs,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import check as blobs
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
 
@@ -77,6 +79,7 @@ class Store(NamedTuple):
     # User → the variable of its password.
     users: Mapping[str, str] = {}
     claim: store_claims.Claim | None = None
+    proofs: store_proofs.Proofs | None = None
 
 
 # What libpq, Python and botocore say of a certificate for another name.
@@ -116,6 +119,9 @@ def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[st
                 results[store.name] = _told(store, False)
         if params["directory"]:
             store_claims.remember(claims, params["directory"])
+        for store in stores:
+            if store.proofs:
+                store.proofs.keep()
     return _result(results)
 
 
@@ -297,6 +303,8 @@ def _redis(params: Options, ca_path: str | None, _writes: bool) -> Store:
 
 def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
     given = params["s3"]
+    if given["service"] != "s3":
+        return _blobs(params, ca_path, writes)
     options = {
         "endpoint_url": given["endpoint"],
         "region": given["region"],
@@ -310,6 +318,8 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
     }
     own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
     variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
+    place = ["s3", given["endpoint"], given["region"], params["s3_access_key"]]
+    proofs = store_proofs.Proofs(params["directory"], place, params["s3_secret_key"])
 
     def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
         """The administrator makes, and what counts is what the application's own key may do: that is tried first."""
@@ -317,13 +327,38 @@ def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
             result = s3_buckets.ensure(asked, check_mode)
         missing = [row["name"] for row in result["buckets"] if check_mode and "create" in row["changes"]]
         there = [name for name in asked["buckets"] if name not in missing]
+        # What may be written is proved by writing, once, and again after a change; a run does it before another store is changed.
+        unproved = there if not check_mode else proofs.wanting(there) if writes else []
         with _with_key("langfuse_s3_access_key"):
-            s3_buckets.accept(own, missing)
-            # What may be written is proved by writing; a run does it before another store is changed.
-            (s3_buckets.prove if writes else s3_buckets.accept)(own, there)
+            s3_buckets.accept(own, [name for name in asked["buckets"] if name not in unproved])
+            s3_buckets.prove(own, unproved)
+        proofs.proved(there)
         return result
 
-    return Store("s3", ensure, options, claim=store_claims.s3(options))
+    return Store("s3", ensure, options, claim=store_claims.s3(options), proofs=proofs)
+
+
+def _blobs(params: Options, ca_path: str | None, writes: bool) -> Store:
+    """Azure or Google: looked at, and tried with the one credential that there is."""
+    given = params["s3"]
+    options = {
+        **{name: given[name] for name in ("service", "endpoint", "buckets", "creates")},
+        "access_key": params["s3_access_key"],
+        "secret_key": params["s3_secret_key"],
+        "credentials": params["gcs_credentials"],
+        "ca_path": ca_path,
+        "wait": _WAIT,
+    }
+    place = [given["service"], given["endpoint"], params["s3_access_key"]]
+    proofs = store_proofs.Proofs(params["directory"], place, params["gcs_credentials"] or params["s3_secret_key"])
+
+    def ensure(asked: Options, _check_mode: bool) -> dict[str, Any]:
+        result = blobs.ensure(asked, proofs.wanting(asked["buckets"]) if writes else [])
+        proofs.proved(result["there"])
+        return result
+
+    claim = store_claims.objects(given["buckets"], lambda: blobs.opened(options))
+    return Store("s3", ensure, options, claim=claim, proofs=proofs)
 
 
 @contextlib.contextmanager

@@ -78,8 +78,8 @@ def findings(wanted: Joined, found: Found) -> list[dict[str, str]]:
         finding(
             "name_taken",
             f"On the network {network} the name {name} is the container {container} of somebody else, and which of two answers is chance",
-            "Connect the stores that both use to a network of this instance's own (docker network connect) and name that one in "
-            "langfuse_compose_networks, without langfuse_shared_project"
+            "Give the stores that both use a network of this instance's own (external, in their Compose file) and name that one in "
+            "langfuse_compose_networks and them in langfuse_<store>_host, without langfuse_shared_project"
             if name in wanted.application
             else "Rename it there, or use it: the store's langfuse_*_source: existing",
         )

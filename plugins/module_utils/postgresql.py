@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import authorities
+from ansible_collections.llmops.langfuse.plugins.module_utils import authorities, libraries
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 UNREACHABLE, PASSWORD, MISSING, DISK, FULL, OTHER = "unreachable", "password", "missing", "disk", "full", "other"
@@ -66,15 +66,11 @@ def error_kind(text: str) -> str:
 
 
 def open_connection(**options: Any) -> Any:
-    """A psycopg connection. Raises Refused, and Failure psycopg_missing."""
+    """A psycopg connection. Raises Refused, and Failure missing_library."""
     try:
         import psycopg  # pylint: disable=import-outside-toplevel
     except ImportError:
-        raise Failure(
-            "psycopg_missing",
-            "The Python library psycopg is missing on this host.",
-            "Run the role llmops.langfuse.host, or install psycopg[binary] for the Python that runs the modules.",
-        ) from None
+        raise libraries.missing("psycopg[binary]") from None
     try:
         return psycopg.connect(connect_timeout=10, **options)
     except (psycopg.Error, OSError) as error:
@@ -93,7 +89,7 @@ def connect(
 ) -> Any:
     """A connection of the application; ``name`` is what people call the host.
 
-    Raises Failure: psycopg_missing, database_password, database_unreachable.
+    Raises Failure: missing_library, database_password, database_unreachable.
     """
     options = {"host": host, "port": port, "user": user, "password": password, "dbname": database}
     try:

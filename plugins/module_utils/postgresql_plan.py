@@ -203,7 +203,7 @@ def _role(plan: Plan, wanted: Wanted, server: Server, role: Role | None) -> None
         plan.fail(
             "database_foreign_role",
             f"Role {wanted.role} has another password, and things of it are in {', '.join(role.elsewhere)}: it is somebody else's.",
-            "Choose another name, or give the password that it has.",
+            "Name another one in the option role, or give the password that it has.",
         )
     if role.superuser and wanted.role != server.admin:
         plan.notices.append(f"Role {wanted.role} is a superuser. Langfuse needs no more than its own database.")
@@ -226,7 +226,7 @@ def _encoding(plan: Plan, wanted: Wanted, database: Database) -> None:
         plan.fail(
             "database_encoding",
             f"Database {wanted.database} has the encoding {database.encoding}, Langfuse needs UTF8.",
-            "Choose another name, or dump it, drop it and restore it into one made with ENCODING 'UTF8'.",
+            "Name another one in the option database, or dump it, drop it and restore it into one made with ENCODING 'UTF8'.",
         )
 
 
@@ -294,7 +294,7 @@ def _foreign_owner(plan: Plan, wanted: Wanted, database: Database) -> None:
     plan.fail(
         "database_foreign_owner",
         f"Database {wanted.database} belongs to {database.owner}, not to {wanted.role}, and is left alone.",
-        "Choose another name, or set force: true if it is Langfuse's.",
+        "Name another one in the option database, or set force: true if it is Langfuse's.",
         owner=database.owner,
     )
 
@@ -302,10 +302,13 @@ def _foreign_owner(plan: Plan, wanted: Wanted, database: Database) -> None:
 def _connections(plan: Plan, wanted: Wanted, server: Server, role: Role | None, of_database: int = -1) -> None:
     needed = wanted.needed_connections
     limit = wanted.connection_limit if wanted.connection_limit is not None else role.connection_limit if role else -1
+    raise_role = "Raise it: ALTER ROLE ... CONNECTION LIMIT."
+    if wanted.connection_limit is not None:
+        raise_role = "Raise connection_limit."
     room = server.max_connections - server.reserved
     for what, most, cure in (
         ("The server has", room, "Raise max_connections, or put a pooler in front."),
-        (f"Role {wanted.role} has", limit, "Raise connection_limit."),
+        (f"Role {wanted.role} has", limit, raise_role),
         (f"Database {wanted.database} has", of_database, "Raise it: ALTER DATABASE ... CONNECTION LIMIT."),
     ):
         if 0 <= most < needed:

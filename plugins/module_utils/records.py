@@ -16,6 +16,8 @@ MIGRATION = ".migration.json"
 STORES = ".stores.sha256"
 # What the stores of others called themselves when they were last prepared.
 IDENTITIES = ".identities.json"
+# On which buckets the instance's key was proved by writing, as digests.
+PROOFS = ".proofs.json"
 # What the Python environment was made of; written after the libraries were installed.
 PYTHON = os.path.join(".python", "requirements.txt")
 
@@ -41,6 +43,15 @@ def identities(directory: str) -> dict[str, list[str]]:
     except ValueError:
         return {}
     return {name: list(words) for name, words in content.items()} if isinstance(content, dict) else {}
+
+
+def proofs(directory: str) -> tuple[str, ...]:
+    """Digests of what was proved, sorted; none where that was not kept."""
+    try:
+        content = json.loads(read(directory, PROOFS))
+    except ValueError:
+        return ()
+    return tuple(sorted(map(str, content))) if isinstance(content, list) else ()
 
 
 def digest(directory: str) -> str:

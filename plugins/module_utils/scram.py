@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 
-from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils import libraries
 
 ITERATIONS = 4096
 _SCHEME = "SCRAM-SHA-256$"
@@ -27,11 +27,7 @@ def prepared(password: str) -> bytes:
     try:
         from passlib.utils import saslprep  # pylint: disable=import-outside-toplevel
     except ImportError:
-        raise Failure(
-            "missing_library",
-            "A password that is not ASCII needs the Python library libpass.",
-            "Install libpass for the Python that runs the modules (the role llmops.langfuse.host does).",
-        ) from None
+        raise libraries.missing("libpass", "a password that is not ASCII") from None
     try:
         return saslprep(password).encode() or password.encode()
     except (ValueError, AssertionError):

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     http_client,
@@ -51,6 +51,17 @@ class Claim(NamedTuple):
     variable: str
     identities: Callable[[], Sequence[str]]
     holds: Callable[[], str]
+
+
+class Objects(Protocol):
+    """An object store of any kind. ``look`` tells whether a bucket holds objects."""
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+
+    def look(self, bucket: str) -> bool | None:
+        """None: no such bucket."""
 
 
 def unclaimed(claims: Mapping[str, Claim], names: Sequence[str]) -> list[Failure]:
@@ -207,15 +218,20 @@ def redis(
 
 
 def s3(options: Options) -> Claim:
-    """``options`` are those of `s3_bucket`. A bucket is what its address is."""
+    """``options`` are those of `s3_bucket`."""
     names = ("endpoint_url", "region", "path_style", "access_key", "secret_key", "ca_path")
+    return objects(options["buckets"], lambda: Buckets(Where(*(options[name] for name in names))))
+
+
+def objects(buckets: Sequence[str], opened: Callable[[], Objects]) -> Claim:
+    """A bucket is what its address is."""
 
     def holds() -> str:
-        store = Buckets(Where(*(options[name] for name in names)))
+        store = opened()
         full = []
-        for bucket in options["buckets"]:
+        for bucket in buckets:
             with contextlib.suppress(StoreError):
                 full += [bucket] if store.look(bucket) else []
-        return f"{store.where.label} has objects in {', '.join(full)}" if full else ""
+        return f"{store.label} has objects in {', '.join(full)}" if full else ""
 
     return Claim("langfuse_s3_events_bucket (and media, exports)", list, holds)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ansible_collections.llmops.langfuse.plugins.module_utils import libraries
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 try:
@@ -30,11 +31,7 @@ _AFTER_VALUE, _AFTER_ITEM = 2, 0
 def edited(text: str, path: str, edit: Callable[[Any], None]) -> tuple[str, Any, Any]:
     """New text, and the plain data before and after. The text is the old one where the data stays. Raises Failure."""
     if not HAS_RUAMEL:
-        raise Failure(
-            "library_missing",
-            "The Python library ruamel.yaml is not in the environment of the modules.",
-            "Run site once more: it installs what the modules need.",
-        )
+        raise libraries.missing("ruamel.yaml")
     document = _load(text, path)
     before = plain(document)
     nodes, leaves = list(_nodes(document)), list(_leaves(document))

@@ -68,10 +68,15 @@ options:
   redis_admin_password: {description: Password of the administrator., type: str}
   redis_sentinel_password: {description: Password at the sentinels., type: str}
   s3:
-    description: Object store that speaks S3.
+    description: Object store. At Azure and Google it is only checked.
     type: dict
     suboptions:
-      endpoint: {description: 'Address. Without it, AWS.', type: str}
+      service:
+        description: What it speaks.
+        type: str
+        choices: [s3, azure, gcs]
+        default: s3
+      endpoint: {description: 'Address. Without it, AWS or Google.', type: str}
       region: {description: Region., type: str, default: us-east-1}
       path_style: {description: Whether the bucket's name stands in the path., type: bool, default: true}
       buckets: {description: Names of the buckets., type: list, elements: str, required: true}
@@ -82,8 +87,17 @@ options:
         default: []
       media_bucket: {description: 'The bucket that holds media, which must not expire.', type: str}
       media_prefix: {description: Where in it media are., type: str, default: ''}
-  s3_access_key: {description: 'Access key of the instance. Without it, what the machine may do.', type: str}
-  s3_secret_key: {description: Its secret key., type: str}
+      creates:
+        description: Whether the application makes a container of Azure that is not there.
+        type: bool
+        default: false
+  s3_access_key:
+    description: Access key of the instance, or the name of an account at Azure. Without it, what the machine may do.
+    type: str
+  s3_secret_key: {description: 'Its secret key, or a key of the account.', type: str}
+  gcs_credentials:
+    description: JSON of the key of a service account of Google. Without it, what the machine may do.
+    type: str
   s3_admin_access_key: {description: Access key that may create buckets., type: str}
   s3_admin_secret_key: {description: Its secret key., type: str}
   keycloak:
@@ -140,7 +154,9 @@ options:
     elements: str
     default: []
 requirements:
-  - botocore
+  - azure-storage-blob, for O(s3.service=azure)
+  - botocore, for O(s3.service=s3)
+  - google-auth, for O(gcs_credentials)
   - libpass
   - psycopg
   - redis
@@ -149,7 +165,8 @@ attributes:
     support: full
     description:
       - Checks all stores, and says what would be made.
-      - Whether the instance's own key may write objects is proved by writing, so only a run tells.
+      - Whether the instance's own key may write objects is proved by writing, so only a run tells. What was proved is kept in
+        O(directory), and the next run only reads.
   diff_mode:
     support: full
     description: Shows the difference of each store that changes.
@@ -231,6 +248,7 @@ def argument_spec() -> dict[str, Any]:
         "redis_admin_password": secret,
         "redis_sentinel_password": secret,
         "s3": group(
+            service={"type": "str", "choices": ["s3", "azure", "gcs"], "default": "s3"},
             endpoint=text,
             region={"type": "str", "default": "us-east-1"},
             path_style={"type": "bool", "default": True},
@@ -238,9 +256,11 @@ def argument_spec() -> dict[str, Any]:
             settings={"type": "list", "elements": "dict", "default": []},
             media_bucket=text,
             media_prefix={"type": "str", "default": ""},
+            creates={"type": "bool", "default": False},
         ),
         "s3_access_key": secret,
         "s3_secret_key": secret,
+        "gcs_credentials": secret,
         "s3_admin_access_key": secret,
         "s3_admin_secret_key": secret,
         "keycloak": group(
@@ -272,6 +292,11 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
+def _package(name: str) -> str:
+    """What is installed for a module that could not be imported."""
+    return {"azure": "azure-storage-blob", "google": "google-auth"}.get(name.split(".")[0], name or "a library")
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
@@ -279,7 +304,7 @@ def main() -> None:
             result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:
         module.fail_json(
-            msg=missing_required_lib(error.name or "a library"),
+            msg=missing_required_lib(_package(error.name or "")),
             code="missing_library",
             cure="Run the role llmops.langfuse.host.",
         )

@@ -155,7 +155,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     authorization = http_client.basic(params["public_key"], params["secret_key"])
     with contextlib.closing(args.client(params, params["url"])) as client:
         outcome = trace.send_and_wait(client, authorization, built, params["timeout"])
-        result = {
+        result: dict[str, Any] = {
             "changed": False,
             "trace_id": outcome.trace_id,
             "timings": outcome.timings,

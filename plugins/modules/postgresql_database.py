@@ -165,7 +165,7 @@ notices:
   returned: success
 code:
   description:
-    - Stable name of what is wrong. One of V(psycopg_missing), V(missing_library), V(bad_option), V(database_unreachable), V(database_full),
+    - Stable name of what is wrong. One of V(missing_library), V(bad_option), V(database_unreachable), V(database_full),
       V(database_password), V(database_denied), V(database_tls), V(database_missing), V(database_version), V(database_standby),
       V(database_read_only), V(database_rights), V(database_foreign_owner), V(database_foreign_role), V(database_foreign_objects), V(database_encoding),
       V(database_closed), V(database_invalid), V(database_connections), V(database_not_empty), V(database_in_use), V(database_disk), V(database_refused),

@@ -240,8 +240,8 @@ cure:
   returned: failure
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.llmops.langfuse.plugins.module_utils import redis_acl, redis_user
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils import libraries, redis_acl, redis_user
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 
@@ -279,11 +279,7 @@ def main() -> None:
             module.warn(warning)
         module.exit_json(**result)
     except ImportError:
-        module.fail_json(
-            msg=missing_required_lib("redis"),
-            code="missing_library",
-            cure="Install redis for the Python that runs the modules (ansible_python_interpreter).",
-        )
+        module.fail_json(**libraries.missing("redis").as_result())
     except Failure as failure:
         module.fail_json(**failure.as_result())
 

@@ -149,7 +149,8 @@ store_code:
   returned: when the store refused
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils import libraries
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import users
 
@@ -177,11 +178,7 @@ def main() -> None:
     try:
         module.exit_json(**users.ensure(module.params, module.check_mode))
     except ImportError:
-        module.fail_json(
-            msg=missing_required_lib("botocore"),
-            code="missing_library",
-            cure="Install botocore for the Python that runs the modules (ansible_python_interpreter).",
-        )
+        module.fail_json(**libraries.missing("botocore").as_result())
     except Failure as failure:
         module.fail_json(**failure.as_result())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError, kind_of, passing
 
@@ -58,6 +58,7 @@ class Client:
         except TypeError:  # botocore before 1.36 adds no checksums of its own
             config = botocore.config.Config(**options)
         self.where = where
+        self.label = where.label
         verify: Any = (where.ca_path or True) if where.validate_certs else False
         try:
             self._client: Any = botocore.session.get_session().create_client(
@@ -149,8 +150,15 @@ class Store(Client):
                 self.call("delete_object", Bucket=bucket, Key=row["Key"], **version)
 
 
+class Looks(Protocol):
+    """Whatever can be asked for a bucket, and raises StoreError."""
+
+    def look(self, bucket: str) -> bool | None:
+        """None: no such bucket. True: it holds objects. False: it is empty."""
+
+
 def wait_until_it_answers(
-    store: Store, bucket: str, seconds: float, sleep: Callable[[float], None] = time.sleep
+    store: Looks, bucket: str, seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Return when the store answers anything but "not yet", or raise the last StoreError after ``seconds``."""
     deadline = time.monotonic() + seconds

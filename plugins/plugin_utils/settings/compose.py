@@ -14,7 +14,7 @@ from . import sizes
 from .buckets import expires
 from .data import data_directory, folders, project_directory, users
 from .endpoints import bind_address, host_url
-from .module_options import preparation
+from .module_options import preparation, requirements
 from .mounts import parse
 from .plan import Settings
 from .sources import bundled_services, former_places, is_bundled, places
@@ -29,6 +29,7 @@ def compose(
     """The part of the Plan that the Compose project and its roles read: `stack` is what is used of a joined one. No secrets."""
     return {
         "directory": project_directory(settings),
+        "requirements": requirements(settings),
         "bind_address": bind_address(settings),
         "host_url": host_url(settings),
         "web_port": settings["langfuse_web_port"],

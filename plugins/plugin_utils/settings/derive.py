@@ -14,7 +14,7 @@ from . import secrets as kept
 from . import sso
 from .cluster import KUBERNETES, in_cluster, on_platform
 from .compose import compose
-from .consumers import connection, consumers
+from .consumers import connection, consumers, proof_keys
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .endpoints import endpoints, public_url
 from .env import Endpoints, derived_secrets, environments
@@ -85,7 +85,7 @@ def derive(
         (),
         (*warnings, *sso.advice(settings)),
         _plan(settings, where, placement, used, not stored),
-        {**secrets, **derived_secrets(settings, where)},
+        {**secrets, **derived_secrets(settings, where), **proof_keys(settings)},
         generated,
     )
 

@@ -13,6 +13,7 @@ from .buckets import bucket_options
 from .cluster import in_cluster
 from .data import project_directory
 from .endpoints import clickhouse_url
+from .env import APPLICATION, extra_environment
 from .plan import Settings
 from .sources import is_bundled
 
@@ -115,7 +116,21 @@ def _redis(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _s3(settings: Settings, endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
-    """Containers at Azure and buckets at Google are made by their own tools."""
-    if endpoint["service"] != "s3":
+    """Containers at Azure and buckets at Google are made and set by their own tools."""
+    if endpoint["service"] == "s3":
+        return {**_some(endpoint, "service", "endpoint", "region", "path_style"), **bucket_options(settings, buckets)}
+    extra = [extra_environment(settings, service) for service in APPLICATION]
+    if any("GOOGLE_CLOUD_UNIVERSE_DOMAIN" in environment for environment in extra):
         return {}
-    return {**_some(endpoint, "endpoint", "region", "path_style"), **bucket_options(settings, buckets)}
+    return {
+        **_some(endpoint, "service", "endpoint"),
+        "buckets": list(dict.fromkeys(buckets.values())),
+        # The application asks only where it is told to (facts 9).
+        "creates": all(environment.get("LANGFUSE_AZURE_SKIP_CONTAINER_CHECK") == "false" for environment in extra),
+    }
+
+
+def requirements(settings: Settings) -> list[str]:
+    """Files of the role `host` with the libraries of the modules: those of all, and what the object store needs on top."""
+    service = "s3" if is_bundled(settings, "s3") else settings["langfuse_s3_service"]
+    return ["requirements.txt", *([f"requirements-{service}.txt"] if service != "s3" else [])]

@@ -62,6 +62,20 @@ def test_with_its_engine_running_the_host_is_ready(trixie: Machine) -> None:
     assert trixie.play(SITE, variables=WITHOUT_CONTAINERS).changed_tasks == []
 
 
+def test_who_has_an_object_store_at_azure_gets_its_library(trixie: Machine) -> None:
+    """And is told before anything else that it does not answer."""
+    azure = {
+        "langfuse_s3_source": "existing",
+        "langfuse_s3_service": "azure",
+        "langfuse_s3_endpoint": "https://canary.blob.invalid",
+        "langfuse_s3_access_key": "canaryaccount",
+        "langfuse_s3_secret_key": "Y2FuYXJ5LWF6dXJlLWtleS0x",
+    }
+    refused = trixie.play("llmops.langfuse.provision", variables={**WITHOUT_CONTAINERS, **azure}, fails=True)
+    refused.mentions("Azure Blob at https://", "does not answer", "Correct langfuse_s3_endpoint")
+    trixie.run("/opt/langfuse/langfuse/.python/bin/python", "-c", "import azure.storage.blob, botocore")
+
+
 def test_debian_12_is_refused_in_one_sentence(bookworm: Machine) -> None:
     refused = bookworm.play(SITE, variables=INSTALL, fails=True)
     refused.mentions(

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from tests.integration.modules.conftest import wait_for_port
 from tests.integration.modules.stack import free_port
 
@@ -29,10 +31,19 @@ VERSION = "2025-05-05"
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse") / "azurite"
 
 
+SCRIPT = CACHE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def cached() -> bool:
+    """Whether it is installed already."""
+    return (CACHE / ".complete").exists() and bool(shutil.which("node"))
+
+
 def install() -> Path:
     """Its start script, from the package of npm, once."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("no node on this machine")
     source = Path(__file__).parent / "azurite" / "package.json"
-    script = CACHE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     if not (CACHE / ".complete").exists():
         shutil.rmtree(CACHE, ignore_errors=True)
         CACHE.mkdir(parents=True)
@@ -48,7 +59,7 @@ def install() -> Path:
         ]
         subprocess.run(command, cwd=CACHE, check=True, capture_output=True, timeout=600)
         (CACHE / ".complete").touch()
-    return script
+    return SCRIPT
 
 
 def _signed(*lines: str) -> str:
@@ -84,21 +95,30 @@ class Azurite:
             [*command, "--silent", "--disableTelemetry"], env=environment, cwd=folder, stdout=subprocess.DEVNULL
         )
         wait_for_port(f"127.0.0.1:{self.port}", 60)
+        self.url = f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        self.create(CONTAINER)
+
+    def create(self, container: str) -> None:
         parts = {"sp": "c", "ss": "b", "srt": "c", "se": _expiry(), "sv": VERSION}
         signature = _signed(ACCOUNT, "c", "b", "c", "", parts["se"], "", "", VERSION, "", "")
-        status = self._call("PUT", f"/{ACCOUNT}/{CONTAINER}?restype=container&{_query(**parts, sig=signature)}")
+        status = self._call("PUT", f"/{ACCOUNT}/{container}?restype=container&{_query(**parts, sig=signature)}")
         assert status == 201, status
 
-    def _call(self, method: str, target: str) -> int:
+    def put(self, container: str, name: str) -> None:
+        """An object with nothing in it."""
+        status = self._call("PUT", self.address(name, "w", container=container), {"x-ms-blob-type": "BlockBlob"})
+        assert status == 201, status
+
+    def _call(self, method: str, target: str, headers: dict[str, str] | None = None) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method, target, headers={"Content-Length": "0"})
+        connection.request(method, target, headers={"Content-Length": "0", **(headers or {})})
         status = connection.getresponse().status
         connection.close()
         return status
 
-    def address(self, path: str, rights: str, content_type: str = "") -> str:
+    def address(self, path: str, rights: str, content_type: str = "", container: str = CONTAINER) -> str:
         """What `generateSasUrl` of a block blob makes."""
-        place, until = f"/{ACCOUNT}/{CONTAINER}/{path}", _expiry()
+        place, until = f"/{ACCOUNT}/{container}/{path}", _expiry()
         lines = (rights, "", until, f"/blob{place}", "", "", "", VERSION, "b", "", "", "", "", "", "", content_type)
         parts = {"sv": VERSION, "se": until, "sr": "b", "sp": rights}
         parts |= {"rsct": content_type} if content_type else {}

@@ -40,11 +40,18 @@ class Server:
     users: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
+def place(module: tuple[str, str]) -> Path:
+    """Where the program of a Go module is kept."""
+    package, version = module
+    name = package.rsplit("/", 1)[-1]
+    return CACHE / "tools" / f"{name}-{version}" / name
+
+
 def built(module: tuple[str, str]) -> Path:
     """The program of a Go module, from the cache or built into it."""
     package, version = module
-    name = package.rsplit("/", 1)[-1]
-    program = CACHE / "tools" / f"{name}-{version}" / name
+    program = place(module)
+    name = program.name
     program.parent.mkdir(parents=True, exist_ok=True)
     with (program.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

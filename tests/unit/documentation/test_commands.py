@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,34 @@ def test_settings_are_such_as_the_contract_takes(page: Path) -> None:
         assert problems == []
 
 
+def run_copy(directory: Path, docker: str) -> list[str]:
+    """Run the loop that copies volumes, with this for `docker`, and tell what it would copy."""
+    (block,) = re.findall(
+        r"^ *```sh\n(.*?)^ *```", (ROOT / "docs/guides/compose-host.md").read_text("utf-8"), re.M | re.S
+    )
+    for name, text in (("docker", docker), ("cp", 'echo "$@"'), ("mkdir", ":")):
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+        (directory / name).chmod(0o755)
+    environment = {"PATH": f"{directory}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", block], env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+def test_a_volume_that_is_not_there_is_not_the_root_of_the_host(tmp_path: Path) -> None:
+    copied = run_copy(tmp_path, 'echo "/volumes/$5"')
+    assert len(copied) == 4
+    assert copied[0] == "-a /volumes/langfuse_postgres/. /srv/data/langfuse/postgres/"
+    assert run_copy(tmp_path, "exit 1") == []
+
+
 def test_the_first_page_shows_every_hop() -> None:
     (table,) = re.findall(r"^hop  .*?^total", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert [line.split()[0] for line in table.splitlines()[1:-1]] == [hop.name for hop in walk.HOPS]
+
+
+def test_the_first_page_ends_as_site_does() -> None:
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text("utf-8"))
+    told = [line.partition("{{")[0] for line in play["tasks"][-1]["ansible.builtin.debug"]["msg"]]
+    shown = (ROOT / "README.md").read_text("utf-8").splitlines()
+    first = next(number for number, line in enumerate(shown) if line.startswith(told[0]))
+    assert all(line.startswith(start) for line, start in zip(shown[first:], told, strict=False))

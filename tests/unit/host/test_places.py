@@ -171,6 +171,16 @@ def test_places_of_stores_are_read_back_as_they_were_written(tmp_path: Path) -> 
     assert places.look(str(tmp_path), Places()).identified == ("postgres",)
 
 
+def test_the_bundled_postgresql_is_not_the_one_of_a_stack_that_is_called_so(tmp_path: Path) -> None:
+    joined = run({**GOOD, **POSTGRES, "langfuse_postgres_host": "postgres"})
+    (tmp_path / records.PROJECT).write_text(project(joined.plan, joined.secrets)[0].content())
+    (tmp_path / records.MIGRATION).write_text("{}")
+    bundled = run(GOOD).plan["compose"]
+    wanted = Places(store_places=bundled["store_places"], former=bundled["former_places"])
+    found = places.findings(wanted, places.look(str(tmp_path), wanted), "langfuse", ())
+    assert [one["code"] for one in found] == ["store_moved"]
+
+
 @pytest.mark.parametrize(
     ("store", "before", "now", "same"),
     [

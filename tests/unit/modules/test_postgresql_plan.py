@@ -128,6 +128,13 @@ def test_what_is_in_the_way(seen: dict[str, Any], code: str) -> None:
     assert failure.cure
 
 
+def test_a_limit_is_raised_where_it_is_set() -> None:
+    (of_option,) = present(needed_connections=10, connection_limit=9).failures
+    assert of_option.cure == "Raise connection_limit."
+    (of_role,) = present(needed_connections=10, role=replace(ROLE, connection_limit=9)).failures
+    assert of_role.cure == "Raise it: ALTER ROLE ... CONNECTION LIMIT."
+
+
 def test_a_role_may_change_its_own_password_but_no_more() -> None:
     alone = replace(MANAGED, admin="lf", createrole=False, createdb=False)
     other = replace(MADE, manageable=False, password=state.OTHER)

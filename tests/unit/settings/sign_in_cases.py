@@ -88,6 +88,7 @@ CASES = (
         "langfuse_keycloak_admin_password",
     ),
     Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_url": "http://k"}, "langfuse_keycloak_admin_user"),
+    Bad("sso_administrator", {**KEYCLOAK, "langfuse_keycloak_admin_realm": "it"}, "langfuse_keycloak_admin_user"),
     Bad("sso_unused", {"langfuse_sso_issuer": "https://id.example.com"}, "langfuse_sso_issuer"),
     Bad("sso_unused", _without(KEYCLOAK, "langfuse_sso_enabled"), "langfuse_keycloak_client_secret"),
     Bad("sso_unused", {**other("github"), "langfuse_keycloak_admin_user": "admin"}, "langfuse_keycloak_admin_user"),

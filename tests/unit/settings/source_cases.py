@@ -110,6 +110,8 @@ CASES = (
     Bad("object_store", {**GCS, "langfuse_gcs_credentials": "/etc/key.json"}, "langfuse_gcs_credentials"),
     Bad("object_store", {**AZURE, "langfuse_s3_region": "eu-west-1"}, "langfuse_s3_region"),
     Bad("object_store", {**GCS, "langfuse_s3_admin_access_key": "root"}, "langfuse_s3_admin_access_key"),
+    Bad("object_store", {**GCS, "langfuse_s3_endpoint": "https://gcs.example.com"}, "langfuse_s3_endpoint"),
+    Bad("object_store", {**GCS, "langfuse_s3_public_endpoint": "https://a.example.com"}, "langfuse_s3_public_endpoint"),
     Bad(
         "shared_services",
         {"langfuse_shared_project": "shop", "langfuse_shared_s3_service": "minio"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ ONE_OF_EACH = ({}, POSTGRES), ({}, CLICKHOUSE), ({}, REDIS, NODES, SENTINEL), ({
 COMBINATIONS = [
     dict(itertools.chain.from_iterable(map(dict.items, parts))) for parts in itertools.product(*ONE_OF_EACH)
 ]
+FILES = Path(__file__).resolve().parents[3] / "roles" / "host" / "files"
 OF_ONES_OWN = {"postgres": POSTGRES, "clickhouse": CLICKHOUSE, "redis": REDIS, "s3": S3}
 
 
@@ -48,7 +50,7 @@ def test_only_what_is_bundled_runs_beside_the_application(given: dict[str, Any])
     assert set(plan["images"]) == {"web", "worker", *bundled}
     assert set(plan["compose"]["memory"]) == {"web", "worker", *bundled}
     made = {store for store, service in services.items() if service not in bundled}
-    assert set(plan["provision"]) == made - ({"s3"} if "langfuse_s3_service" in given else set())
+    assert set(plan["provision"]) == made
     assert [port["variable"] for port in plan["compose"]["ports"]] == [
         "langfuse_web_port",
         *(["langfuse_s3_port"] if "seaweedfs" in bundled else []),
@@ -324,3 +326,38 @@ def test_a_pooler_has_no_data_and_a_master_behind_sentinels_has_a_name() -> None
 def test_an_instance_without_kept_secrets_is_new() -> None:
     assert run(GOOD).plan["new"]
     assert not run(GOOD, {"langfuse_salt": "of-an-earlier-run"}).plan["new"]
+
+
+SKIPS = "LANGFUSE_AZURE_SKIP_CONTAINER_CHECK"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (S3, {"service": "s3", "endpoint": "https://minio.example.com:9000", "region": "us-east-1"}),
+        (AZURE, {"service": "azure", "endpoint": "https://account.blob.core.windows.net", "creates": False}),
+        ({**AZURE, "langfuse_extra_env": {SKIPS: "false"}}, {"creates": True}),
+        ({**AZURE, "langfuse_web_extra_env": {SKIPS: "false"}}, {"creates": False}),
+        (
+            GCS,
+            {"service": "gcs", "endpoint": None, "buckets": ["langfuse-events", "langfuse-media", "langfuse-exports"]},
+        ),
+    ],
+)
+def test_every_object_store_is_looked_at(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    told = run({**GOOD, **given}).plan["provision"]["s3"]
+    assert {name: told[name] for name in wanted} == wanted
+
+
+def test_another_universe_of_google_is_not_looked_at() -> None:
+    other = {**GCS, "langfuse_extra_env": {"GOOGLE_CLOUD_UNIVERSE_DOMAIN": "example.com"}}
+    assert "s3" not in run({**GOOD, **other}).plan["provision"]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [({}, ""), (S3, ""), (AZURE, "requirements-azure.txt"), (GCS, "requirements-gcs.txt")]
+)
+def test_only_who_uses_a_service_installs_its_library(given: dict[str, Any], name: str) -> None:
+    told = run({**GOOD, **given}).plan["compose"]["requirements"]
+    assert told == ["requirements.txt", *([name] if name else [])]
+    assert all((FILES / file).is_file() for file in told)

@@ -176,12 +176,16 @@ def sso_administrator(settings: Settings) -> Iterator[Problem]:
             "is missing while langfuse_keycloak_admin_client_id is set",
             "Write it",
         )
-    if settings["langfuse_keycloak_admin_url"] and not (user or client or secret):
-        yield Problem(
-            "langfuse_keycloak_admin_user",
-            "is missing while langfuse_keycloak_admin_url is set",
-            "Name the administrator who makes the client, or remove the address",
-        )
+    if user or client or secret:
+        return
+    for name in ("langfuse_keycloak_admin_url", "langfuse_keycloak_admin_realm"):
+        # The realm that holds anyway says nothing.
+        if name in settings.given and settings[name] not in (None, "", "master"):
+            yield Problem(
+                "langfuse_keycloak_admin_user",
+                f"is missing while {name} is set",
+                f"Name the administrator, or remove {name}",
+            )
 
 
 def allowed_hosts(settings: Settings) -> Iterator[Problem]:

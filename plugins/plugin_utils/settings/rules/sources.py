@@ -273,6 +273,9 @@ def object_store(settings: Settings) -> Iterator[Problem]:
 
 
 def _google(settings: Settings) -> Iterator[Problem]:
+    for name in ("langfuse_s3_endpoint", "langfuse_s3_public_endpoint"):
+        if settings[name]:
+            yield Problem(name, "is set, and the application knows one address of Google Cloud Storage", "Remove it")
     credentials = settings["langfuse_gcs_credentials"]
     if is_there(settings, "langfuse_gcs_credentials") == bool(settings["langfuse_s3_use_role"]):
         yield Problem(
