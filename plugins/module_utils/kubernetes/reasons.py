@@ -190,7 +190,7 @@ def _quota(name: str, text: str) -> Reason:
     return Reason(
         10,
         "quota",
-        f"Pods of the {name} are over a quota of the namespace: {_short(_after(text, 'exceeded quota'))}",
+        f"Pods of the {name} do not fit a quota of the namespace: {_short(re.sub('.*?(?=(exceeded|failed) quota)', '', text))}",
         "Have the quota raised, or write less (langfuse_size, langfuse_kubernetes_resources)",
     )
 
@@ -242,8 +242,8 @@ def _other(name: str, text: str) -> Reason:
 
 # (reasons of events, what their text has, what it means)
 _EVENTS: Sequence[tuple[tuple[str, ...], str, Callable[[str, str], Reason]]] = (
-    (("FailedCreate",), "exceeded quota", _quota),
-    (("FailedCreate",), "violates PodSecurity|admission webhook|denied the request", _admission),
+    (("FailedCreate",), "(exceeded|failed) quota", _quota),
+    (("FailedCreate",), "violates PodSecurity|denied (the )?request", _admission),
     (("FailedCreate",), "serviceaccount", _account),
     (("FailedCreate",), "", _other),
     (("ProvisioningFailed",), "", _provisioning),
@@ -252,10 +252,6 @@ _EVENTS: Sequence[tuple[tuple[str, ...], str, Callable[[str, str], Reason]]] = (
     (("FailedScheduling",), "", lambda name, text: _unschedulable(name.replace("Pod ", "", 1), text)),
     (("Unhealthy",), "", _probe),
 )
-
-
-def _after(text: str, words: str) -> str:
-    return text[text.index(words) :] if words in text else text
 
 
 def _short(text: str | None) -> str:

@@ -62,8 +62,34 @@ PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "langf
             [],
             [_event("FailedCreate", QUOTA, involvedObject=SET)],
             "quota",
-            "over a quota of the namespace: exceeded quota: small",
+            "do not fit a quota of the namespace: exceeded quota: small",
             "quota raised",
+        ),
+        (
+            [],
+            [
+                _event(
+                    "FailedCreate",
+                    'pods "x" is forbidden: failed quota: small: must specify limits.cpu for: web',
+                    involvedObject=SET,
+                )
+            ],
+            "quota",
+            "do not fit a quota of the namespace: failed quota: small: must specify limits.cpu for: web",
+            "langfuse_kubernetes_resources",
+        ),
+        (
+            [],
+            [
+                _event(
+                    "FailedCreate",
+                    "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team",
+                    involvedObject=SET,
+                )
+            ],
+            "admission",
+            "denied request: no team",
+            "forbid",
         ),
         (
             [],
