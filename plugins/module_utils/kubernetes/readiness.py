@@ -87,18 +87,29 @@ def _job(live: Object) -> State:
     return State(False, "its pod to end") if why is None else State(False, f"nothing: it failed, {why}", hopeless=True)
 
 
+# CloudNativePG's own words for what it does not get out of by itself.
+_STUCK = (
+    "Cluster is unrecoverable and needs manual intervention",
+    "Invalid cluster definition",
+    "Waiting for user action",
+    "Cluster cannot proceed to reconciliation due to an unknown plugin being required",
+)
+_HEALTHY = "Cluster in healthy state"
+
+
 def _cluster(live: Object) -> State:
-    """CloudNativePG tells a phase in words, and how many servers answer."""
+    """CloudNativePG tells a phase in words, and how many servers answer. Just changed, it may not have said so yet: it does
+    not tell which generation its status is about, so whoever waits looks again after a moment."""
     status = _status(live)
     if (live["metadata"].get("annotations") or {}).get("cnpg.io/hibernation") == "on":
         asleep = _condition(live, "cnpg.io/hibernation").get("status") == "True"
         return _READY if asleep else State(False, "its servers to go to sleep")
-    ready, wanted = status.get("readyInstances", 0), live["spec"].get("instances", 1)
+    ready, wanted, phase = status.get("readyInstances", 0), live["spec"].get("instances", 1), status.get("phase")
+    why = ": ".join(filter(None, (phase, status.get("phaseReason")))) or "nobody has begun"
     if ready < wanted:
-        phase = status.get("phaseReason") or status.get("phase") or "nobody has begun"
-        return State(False, f"{wanted - ready} of {wanted} servers to be ready ({phase})")
-    if _condition(live, "Ready").get("status") == "False":
-        return State(False, f"the operator ({status.get('phase') or 'it is not ready'})")
+        return State(False, f"{wanted - ready} of {wanted} servers to be ready ({why})", phase in _STUCK)
+    if phase != _HEALTHY:
+        return State(False, f"the operator ({why})", phase in _STUCK)
     return _READY
 
 
@@ -110,7 +121,13 @@ def _database(live: Object) -> State:
 
 
 def _pooler(live: Object) -> State:
-    missing = live["spec"].get("instances", 1) - _status(live).get("instances", 0)
+    """Operators before 1.30 tell only how many pods there are to be."""
+    status = _status(live)
+    phase = status.get("phase")
+    if phase in ("inactive", "failed"):
+        why = status.get("phaseReason") or phase
+        return State(False, f"the operator ({why})", phase == "failed")
+    missing = live["spec"].get("instances", 1) - status.get("instances", 0)
     return State(False, f"{missing} of its pods") if missing > 0 else _READY
 
 

@@ -34,11 +34,16 @@ def _cluster(annotations: dict[str, str] | None = None, **status: Any) -> dict[s
     return made("Cluster", "langfuse-postgresql", metadata=metadata, spec={"instances": 2}, status=status)
 
 
+def _pooler(**status: Any) -> dict[str, Any]:
+    return made("Pooler", "p", spec={"instances": 2}, status=status)
+
+
 def _route(*conditions: dict[str, str]) -> dict[str, Any]:
     parents = [{"parentRef": {"name": "envoy-external"}, "conditions": list(conditions)}] if conditions else []
     return made("HTTPRoute", "langfuse", status={"parents": parents})
 
 
+HOPELESS = ("gave up", "nothing: ", "(failed)")
 LATE = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="ReplicaSet has timed out")
 ASLEEP = {"cnpg.io/hibernation": "on"}
 
@@ -64,14 +69,17 @@ ASLEEP = {"cnpg.io/hibernation": "on"}
         (_cluster(readyInstances=2, phase="Cluster in healthy state"), ""),
         (_cluster(readyInstances=1, phase="Creating a new replica"), "1 of 2 servers to be ready (Creating a new replica)"),
         (_cluster(), "2 of 2 servers to be ready (nobody has begun)"),
-        (_cluster(readyInstances=2, phase="Upgrading", conditions=[condition("Ready", "False")]), "the operator (Upgrading)"),
+        (_cluster(readyInstances=2, phase="Upgrading cluster"), "the operator (Upgrading cluster)"),
         (_cluster(ASLEEP), "its servers to go to sleep"),
         (_cluster(ASLEEP, conditions=[condition("cnpg.io/hibernation")]), ""),
         (made("Database", "d", status={"applied": True}), ""),
         (made("Database", "d", metadata={"generation": 2}, status={"applied": True, "observedGeneration": 1}), "the operator to make it (not tried yet)"),
         (made("Database", "d", status={"applied": False, "message": "role does not exist"}), "the operator to make it (role does not exist)"),
-        (made("Pooler", "p", spec={"instances": 2}, status={"instances": 1}), "1 of its pods"),
-        (made("Pooler", "p", spec={"instances": 2}, status={"instances": 2}), ""),
+        (_pooler(instances=1), "1 of its pods"),
+        (_pooler(instances=2), ""),
+        (_pooler(instances=2, phase="inactive", phaseReason="no such cluster"), "the operator (no such cluster)"),
+        (_pooler(instances=2, phase="failed"), "the operator (failed)"),
+        (_pooler(instances=2, phase="active"), ""),
         (_route(), "a gateway to take it"),
         (_route(condition("Accepted"), condition("ResolvedRefs")), ""),
         (_route(condition("Accepted", "False", message="no listener")), "the gateway envoy-external (no listener)"),
@@ -83,8 +91,9 @@ ASLEEP = {"cnpg.io/hibernation": "on"}
         (made("ScaledObject", "s", status={"conditions": [condition("Paused", "False"), condition("Ready")]}), ""),
         (made("ScaledObject", "s", status={"conditions": [condition("Active"), condition("Ready", "False", message="no such queue")]}), "KEDA (no such queue)"),
         (made("PersistentVolumeClaim", "c"), "a volume (not asked for yet)"),
-        (_cluster(readyInstances=2, conditions=[condition("Ready", "False")]), "the operator (it is not ready)"),
-        (_cluster(phase="Setting up primary", phaseReason="no room"), "2 of 2 servers to be ready (no room)"),
+        (_cluster(readyInstances=2), "the operator (nobody has begun)"),
+        (_cluster(readyInstances=2, phase="Upgrading cluster", phaseReason="no image"), "the operator (Upgrading cluster: no image)"),
+        (_cluster(phase="Setting up primary", phaseReason="no room"), "2 of 2 servers to be ready (Setting up primary: no room)"),
         (made("Namespace", "ai-system", status={"phase": "Terminating"}), "nothing: it is being removed"),
         (made("Namespace", "ai-system", status={"phase": "Active"}), ""),
         (made("ConfigMap", "langfuse"), ""),
@@ -94,4 +103,19 @@ ASLEEP = {"cnpg.io/hibernation": "on"}
 def test_what_it_waits_for(live: dict[str, Any], waits_for: str) -> None:
     state = state_of(live)
     assert (state.waits_for, state.ready) == (waits_for, not waits_for)
-    assert state.hopeless is any(words in waits_for for words in ("gave up", "nothing: "))
+    assert state.hopeless is any(words in waits_for for words in HOPELESS)
+
+
+@pytest.mark.parametrize("servers", [0, 2])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "Cluster is unrecoverable and needs manual intervention",
+        "Invalid cluster definition",
+        "Waiting for user action",
+        "Cluster cannot proceed to reconciliation due to an unknown plugin being required",
+    ],
+)
+def test_what_postgresql_does_not_get_out_of_by_itself(phase: str, servers: int) -> None:
+    state = state_of(_cluster(readyInstances=servers, phase=phase, phaseReason="x"))
+    assert not state.ready and state.hopeless and f"{phase}: x" in state.waits_for
