@@ -10,6 +10,7 @@ from typing import Any
 from ...settings.hosts import netloc
 from .manifest import APPLICATION, Manifest, Plan, Wave, name_of, resource, selector
 from .secrets import reference
+from .workload import authorities
 
 # Queues that senders fill; what waits in them is work for more workers.
 _QUEUES = ("otel-ingestion-queue", "ingestion-queue")
@@ -76,14 +77,14 @@ def _behaviour() -> dict[str, Any]:
 def _by_queues(plan: Plan, component: str) -> list[Manifest]:
     kubernetes, redis = plan["kubernetes"], plan["endpoints"]["redis"]
     scaling, name = kubernetes["autoscaling"], name_of(plan, component)
-    with_password = any(value == {"secret": "langfuse_redis_password"} for value in plan["env"]["worker"].values())
+    access = _access(plan)
     common = {
         "address": netloc(redis["host"], redis["port"]),
         "listLength": str(scaling["queue_depth"]),
         **({"usernameFromEnv": "REDIS_USERNAME"} if redis["username"] else {}),
         **({"enableTLS": "true"} if redis["tls"] else {}),
     }
-    authentication = {"authenticationRef": {"name": name}} if with_password else {}
+    authentication = {"authenticationRef": {"name": name}} if access else {}
     triggers = [
         # Lists of BullMQ: its own word in front, unless the application puts one there.
         {
@@ -103,9 +104,7 @@ def _by_queues(plan: Plan, component: str) -> list[Manifest]:
         "triggers": triggers,
     }
     found = [Manifest(Wave.AROUND, resource(plan, "keda.sh/v1alpha1", "ScaledObject", name, component, spec=spec))]
-    if with_password:
-        where = reference(plan, "langfuse_redis_password")
-        access = {"secretTargetRef": [{"parameter": "password", **where}]}
+    if access:
         found.insert(
             0,
             Manifest(
@@ -113,4 +112,15 @@ def _by_queues(plan: Plan, component: str) -> list[Manifest]:
                 resource(plan, "keda.sh/v1alpha1", "TriggerAuthentication", name, component, spec=access),
             ),
         )
+    return found
+
+
+def _access(plan: Plan) -> dict[str, Any]:
+    """What KEDA needs to log in to Redis and to trust it; empty where there is nothing."""
+    found: dict[str, Any] = {}
+    if any(value == {"secret": "langfuse_redis_password"} for value in plan["env"]["worker"].values()):
+        where = reference(plan, "langfuse_redis_password")
+        found["secretTargetRef"] = [{"parameter": "password", **where}]
+    if plan["endpoints"]["redis"]["tls"] and plan["ca_certificates"]:
+        found["configMapTargetRef"] = [{"parameter": "ca", **authorities(plan)}]
     return found

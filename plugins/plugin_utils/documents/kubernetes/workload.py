@@ -46,8 +46,14 @@ def _service_account(plan: Plan) -> Manifest:
 def _authorities(plan: Plan) -> list[Manifest]:
     if not plan["ca_certificates"]:
         return []
-    data = {CA_FILE.rpartition("/")[2]: to_pem(plan["ca_certificates"])}
-    return [config_map(plan, name_of(plan, _AUTHORITIES), _AUTHORITIES, APPLICATION, data)]
+    where = authorities(plan)
+    data = {where["key"]: to_pem(plan["ca_certificates"])}
+    return [config_map(plan, where["name"], _AUTHORITIES, APPLICATION, data)]
+
+
+def authorities(plan: Plan) -> dict[str, str]:
+    """Name and key of the ConfigMap with the authorities of one's own."""
+    return {"name": name_of(plan, _AUTHORITIES), "key": CA_FILE.rpartition("/")[2]}
 
 
 def _services(plan: Plan) -> list[Manifest]:

@@ -10,7 +10,8 @@ import pytest
 
 from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, KEYS, SHARED
-from .support import BIG, CLOUD, by_identity, derived, environment, pod_specs
+from ...settings.source_cases import REDIS
+from .support import BIG, CLOUD, by_identity, derived, environment, pod_specs, unfit
 
 OWN_S3: dict[str, Any] = {**BACKUP, "langfuse_s3_endpoint": "https://minio.example.com:9000"}
 
@@ -225,3 +226,23 @@ def test_queues_are_looked_at_where_they_are(host: str) -> None:
     }
     (trigger, _other) = by_identity(given)["ScaledObject", "langfuse-worker"]["spec"]["triggers"]
     assert trigger["metadata"]["address"] == ("[fd00::7]:6379" if ":" in host else f"{host}:6379")
+
+
+@pytest.mark.parametrize(
+    ("given", "parameters"),
+    [
+        ({"langfuse_redis_tls": True}, {"password": "secretTargetRef", "ca": "configMapTargetRef"}),
+        ({"langfuse_redis_tls": False}, {"password": "secretTargetRef"}),
+    ],
+)
+def test_who_looks_at_queues_trusts_the_authorities_of_the_instance(
+    given: dict[str, Any], parameters: dict[str, str]
+) -> None:
+    redis = {**REDIS, "langfuse_redis_password": "canary-of-redis", "langfuse_ca_certificates": CERTIFICATE}
+    found = by_identity({**CLUSTER, **redis, **given, "langfuse_autoscaling": "keda"})
+    access = found["TriggerAuthentication", "langfuse-worker"]
+    assert {one["parameter"]: kind for kind, all_ in access["spec"].items() for one in all_} == parameters
+    assert unfit(access) == []
+    for one in access["spec"].get("configMapTargetRef", []):
+        assert one["key"] in found["ConfigMap", one["name"]]["data"]
+    assert found["ScaledObject", "langfuse-worker"]["spec"]["triggers"][0]["authenticationRef"]
