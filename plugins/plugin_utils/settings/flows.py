@@ -14,6 +14,7 @@ from . import sso
 from .cluster import dns_name, ingests_apart
 from .endpoints import REDIS_PORT
 from .plan import Feature, Settings
+from .sources import EXISTING, source
 
 Endpoint = Mapping[str, Any]
 Endpoints = Mapping[str, Endpoint]
@@ -24,6 +25,14 @@ _WEB_PORTS = {"http": 80, "https": 443}
 _MAIL_PORTS = {"smtp": 587, "smtps": 465, "ses": 443}
 # Hosts of the clouds' own object stores, which have an address for each bucket.
 _CLOUDS = {"s3": "*.amazonaws.com", "azure": "*.blob.core.windows.net", "gcs": "*.googleapis.com"}
+
+
+# Who tells pods their rights: AWS's token service and its agent on the node; Google's metadata server, by its own address and by
+# the one that it has behind a network with policies. From the clouds' documentation, not seen.
+_RIGHTS = {
+    "s3": (("*.amazonaws.com", 443), ("169.254.170.23", 80)),
+    "gcs": (("169.254.169.254", 80), ("169.254.169.252", 988)),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Flow:
 
 def flows(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> list[Flow]:
     """Every way out of the application, without DNS."""
-    found = [*_stores(endpoints), *_platform(settings, features), *_further(settings)]
+    found = [*_stores(settings, endpoints), *_platform(settings, features), *_further(settings)]
     # A name that only the pods know is of no use to a policy.
     known = settings["langfuse_extra_hosts"]
     found = [replace(flow, host=str(known.get(flow.host, flow.host))) for flow in found]
@@ -51,7 +60,7 @@ def _with_ingestion(flow: Flow) -> Flow:
     return replace(flow, senders=(*flow.senders, "ingestion")) if "worker" in flow.senders else flow
 
 
-def _stores(endpoints: Endpoints) -> Iterator[Flow]:
+def _stores(settings: Settings, endpoints: Endpoints) -> Iterator[Flow]:
     postgres, clickhouse, redis = endpoints["postgres"], endpoints["clickhouse"], endpoints["redis"]
     yield Flow("postgres", postgres["host"], postgres["port"], store="pooler" if postgres["pooler"] else "postgres")
     yield Flow("postgres", postgres["direct_host"], postgres["direct_port"], ("migrate",), store="postgres")
@@ -62,14 +71,18 @@ def _stores(endpoints: Endpoints) -> Iterator[Flow]:
         if redis["mode"] == "sentinel":
             # The servers are where the sentinels say, as a rule beside them.
             yield Flow("redis", host, REDIS_PORT, store="redis")
-    yield object_store(endpoints["s3"])
+    yield from object_store(settings, endpoints["s3"])
 
 
-def object_store(s3: Endpoint) -> Flow:
-    """The way to the object store, which backups take too."""
+def object_store(settings: Settings, s3: Endpoint) -> Iterator[Flow]:
+    """The way to the object store, and to who says which rights a pod has there. Backups take both too."""
     if s3["endpoint"]:
-        return Flow("s3", *_address(s3["endpoint"], _WEB_PORTS), store="s3")
-    return Flow("s3", _CLOUDS[s3["service"]], 443, store="s3")
+        yield Flow("s3", *_address(s3["endpoint"], _WEB_PORTS), store="s3")
+    else:
+        yield Flow("s3", _CLOUDS[s3["service"]], 443, store="s3")
+    if source(settings, "s3") == EXISTING and settings["langfuse_s3_use_role"]:
+        for host, port in _RIGHTS[s3["service"]]:
+            yield Flow("rights", host, port)
 
 
 def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[Flow]:

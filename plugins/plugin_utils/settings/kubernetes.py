@@ -122,7 +122,7 @@ def _backup(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
         "region": s3["region"],
         # None: the pods' own rights.
         "keys": _backup_keys(settings) if s3["keys"] else None,
-        "flow": asdict(object_store(s3)),
+        "flows": [asdict(flow) for flow in object_store(settings, s3)],
     }
 
 

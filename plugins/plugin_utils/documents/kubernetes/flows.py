@@ -142,4 +142,5 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
         pooler.allow("egress", DNS, 53)
         pooler.allow("egress", API_SERVER, *_API_PORTS)
     if backup := kubernetes["backup"]:
-        database.allow("egress", destination(plan, backup["flow"]["host"]), backup["flow"]["port"])
+        for flow in backup["flows"]:
+            database.allow("egress", destination(plan, flow["host"]), flow["port"])

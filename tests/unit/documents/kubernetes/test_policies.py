@@ -11,7 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernet
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
 from ...settings.sign_in_cases import other
-from ...settings.source_cases import SENTINEL
+from ...settings.source_cases import AWS, GCS, SENTINEL
 from .support import BIG, CLOUD, QUIET, by_identity, derived, environment
 
 ON: dict[str, Any] = {"network_policies_enabled": True}
@@ -28,6 +28,8 @@ LITELLM = {
     "langfuse_litellm_models": ["small"],
 }
 PROXY = {"langfuse_https_proxy": "http://u:p@10.1.2.3:3128"}
+GOOGLE = {"langfuse_s3_source": "existing", "langfuse_s3_service": "gcs", "langfuse_s3_use_role": True}
+AWS_BACKUP = {**AWS, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
 # Names that the pods know by hostAliases, and no name server does.
 OF_ONE_ADDRESS = {
     **MAIL,
@@ -84,6 +86,8 @@ def test_flows_are_those_of_the_environment(given: dict[str, Any], component: st
     opened = {(flow["host"], flow["port"]) for flow in flows if component in flow["senders"]}
     # A gateway of models is asked by the addresses of the application's own database, not of its environment.
     opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "litellm"}
+    # Nor are those who tell a pod its rights at a cloud: the libraries know them.
+    opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "rights"} - {("*.amazonaws.com", 443)}
     if component != "migrate" and not plan["endpoints"]["s3"]["endpoint"]:
         opened.remove(("*.amazonaws.com", 443))
     assert opened == _reached(given, component)
@@ -138,6 +142,10 @@ def test_every_pod_has_a_policy() -> None:
         (EVERYTHING, "langfuse-clickhouse", "ingress", {"namespace": "monitoring"}, [9363]),
         (CLUSTER, "langfuse-seaweedfs", "ingress", {"namespace": "network"}, [8333]),
         ({**CLUSTER, "langfuse_autoscaling": "keda"}, "langfuse-valkey", "ingress", {"namespace": "keda"}, [6379]),
+        ({**CLUSTER, **AWS}, "langfuse-worker", "egress", {"address": "169.254.170.23"}, [80]),
+        ({**CLUSTER, **AWS, "langfuse_s3_endpoint": "https://s3.example.com"}, "langfuse", "egress", {"host": "*.amazonaws.com"}, [443]),
+        ({**CLUSTER, **GOOGLE}, "langfuse", "egress", {"address": "169.254.169.252"}, [988]),
+        ({**CLUSTER, **AWS_BACKUP}, "langfuse-postgres", "egress", {"address": "169.254.170.23"}, [80]),
         ({**SHARED, **OF_ONE_ADDRESS}, "langfuse", "egress", {"address": "10.0.0.7"}, [443, 465]),
         ({**SHARED, **other("github")}, "langfuse", "egress", {"host": "api.github.com"}, [443]),
         ({**SHARED, **other("gitlab")}, "langfuse", "egress", {"host": "gitlab.com"}, [443]),
@@ -162,6 +170,11 @@ def test_a_gitlab_of_ones_own_is_not_also_elsewhere() -> None:
 def test_only_web_reaches_who_signs_people_in() -> None:
     found = _policies({**SHARED, **other("github")})
     assert "github.com" not in {peer.host for peer in found["langfuse-worker"].egress}
+
+
+@pytest.mark.parametrize("given", [SHARED, CLUSTER, {**CLUSTER, **GCS}])
+def test_with_keys_nobody_is_asked_for_rights(given: dict[str, Any]) -> None:
+    assert "169.254" not in str([vars(peer) for policy in _policies(given).values() for peer in policy.egress])
 
 
 def test_only_the_pooler_and_the_migration_reach_a_pooled_database() -> None:
