@@ -74,4 +74,17 @@ options:
       service:
         description: Service whose container reads the files.
         type: str
+      proof_url:
+        description: A LiteLLM proxy as this host reaches it. It is asked where a trace came back, and its own trace must come too.
+        type: str
+      proof_model:
+        description: A model of it that has a C(mock_response), with O(consumers[].proof_url).
+        type: str
+      proof_secret:
+        description: Name of its key in O(consumer_keys).
+        type: str
+  consumer_keys:
+    description: Keys of LiteLLM proxies by the names in O(consumers[].proof_secret).
+    type: dict
+    default: {}
 """

@@ -52,6 +52,9 @@ CONSUMER_SPEC: dict[str, Any] = {
     "pipelines": {"type": "list", "elements": "str", "default": ["traces"]},
     "project_directory": {"type": "path"},
     "service": {"type": "str"},
+    "proof_url": {"type": "str"},
+    "proof_model": {"type": "str"},
+    "proof_secret": {"type": "str", "no_log": False},
 }
 
 

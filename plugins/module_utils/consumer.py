@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,15 +20,17 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     compose,
     dotenv,
     edited_file,
+    gateway,
     http_client,
     otlp,
     trace,
     yaml_file,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import DIRECTORY, PROJECT
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
-_OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE")
+_OTHERS = ("LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE", "LANGFUSE_OTEL_HOST")
 # What to do where a trace with the file's values fails, by its code.
 _ADDRESS = "Correct url of this entry in langfuse_consumers, or start what stands in front of Langfuse; then run connect again."
 _CURES = {
@@ -77,6 +79,11 @@ def networks(details: Mapping[str, Any]) -> list[str]:
     return list(details["NetworkSettings"]["Networks"] or {})
 
 
+def joinable(details: Mapping[str, Any]) -> list[str]:
+    """Those on which containers have names."""
+    return [name for name in networks(details) if name not in ("host", "none")]
+
+
 def unreachable(url: str, service: str, details: Mapping[str, Any], names: Mapping[str, str]) -> Failure | None:
     """Why the container cannot mean the instance by this URL; ``names`` are those on its networks."""
     host = urlsplit(url).hostname or ""
@@ -121,9 +128,30 @@ def container(directory: str, service: str) -> dict[str, Any] | None:
     identifiers = output.split()
     if not identifiers:
         return None
-    _status, output, _errors = compose.docker("inspect", identifiers[0])
-    found = json.loads(output or "[]")
-    return found[0] if found else None
+    _status, output, _errors = compose.docker("inspect", *identifiers)
+    return own(json.loads(output or "[]"), directory, service)
+
+
+def own(found: Sequence[dict[str, Any]], directory: str, service: str) -> dict[str, Any] | None:
+    """The container that was made from this directory. Raises Failure where another project has the same name.
+
+    Compose finds containers by the project's name, which is that of its directory where nothing else is said.
+    """
+    elsewhere = ""
+    for details in found:
+        labels = details["Config"].get("Labels") or {}
+        made_in = labels.get(DIRECTORY) or directory
+        if os.path.realpath(made_in) == os.path.realpath(directory):
+            return details
+        elsewhere = f"The Compose project {labels.get(PROJECT)} of {directory} has its {service} from {made_in}"
+    if elsewhere:
+        raise Failure(
+            "project_elsewhere",
+            f"{elsewhere}, and Compose takes both for one.",
+            "Correct project_directory of this entry in langfuse_consumers; where both are meant, give one of them a name of "
+            "its own (name in its compose.yaml). Where it was moved, `docker compose up -d` in its directory makes it anew.",
+        )
+    return None
 
 
 def _ended(details: Mapping[str, Any] | None) -> str:
@@ -134,6 +162,8 @@ def _ended(details: Mapping[str, Any] | None) -> str:
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the service has what its files say now. Raises Failure for what cannot become right."""
     result: dict[str, Any] = {"changed": False, "running": False, "stale": []}
+    if params["proof_url"] and params["state"] == "present":
+        gateway.answers(params["config_path"], params["proof_model"])
     if not params["service"]:
         return result
     details = container(params["project_directory"], params["service"])
@@ -142,7 +172,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         return result
     result["running"] = bool(details["State"]["Running"])
     if params["state"] == "present":
-        names = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        names = compose.names_on(joinable(details))
         if failure := unreachable(params["url"], params["service"], details, names):
             raise failure
         values = dotenv.parse(edited_file.read(params["env_path"]) or "")
@@ -175,7 +205,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     values = read(params["env_path"])
     url = values["LANGFUSE_BASE_URL"]
     table = dict(compose.names_on(params["networks"]))
-    result: dict[str, Any] = {"changed": False, "url": url, "container": None}
+    result: dict[str, Any] = {"changed": False, "url": url, "container": None, "unsaid": []}
     details = container(params["project_directory"], params["service"]) if params["service"] else None
     if params["service"]:
         if details is None or not details["State"]["Running"]:
@@ -184,7 +214,7 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
                 f"The service {params['service']} has no running container; {_ended(details)}.",
                 "Mend what it logs, and run connect again.",
             )
-        on = compose.names_on([one for one in networks(details) if one not in ("host", "none")])
+        on = compose.names_on(joinable(details))
         if failure := unreachable(url, params["service"], details, on):
             raise failure
         table = {**table, **on}
@@ -195,11 +225,12 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
                 "Name the file in env_file of that service, and let nothing in environment repeat these names.",
             )
         result["container"] = str(details["Name"]).lstrip("/")
+        result["unsaid"] = [name for name in kept(details) if name not in values]
     authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
         outcome = _send(client, authorization, params["timeout"])
-        client_said = _client(params, details, client, authorization)
+        client_said = _client(params, details, values, client, authorization)
     if outcome.differences:
         fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
         raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
@@ -223,31 +254,84 @@ def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:
     said = f"a trace came back through {result['url']} after {result['timings']['readable']} ms"
     if result["container"]:
         said += f", and {result['container']} has these keys"
+        if result["unsaid"]:
+            said += f" (and {', '.join(result['unsaid'])}, which its file does not say)"
     elif by_name:
         said += ", a name that only containers know"
     return f"{said}; {client_said}"
 
 
 def _client(
+    params: Mapping[str, Any],
+    details: Mapping[str, Any] | None,
+    values: Mapping[str, str],
+    client: http_client.Client,
+    authorization: str,
+) -> str:
+    """Whether a trace also went through the consumer itself, as a Collector and a LiteLLM proxy let it. Raises Failure."""
+    direct = "sent with its keys to its address, not by its own client"
+    if not params["config_path"]:
+        return direct
+    try:
+        if params["pipelines"]:
+            return f"another one went through the Collector at {_through_collector(params, details, client, authorization)}"
+        patience = gateway.STARTS_WITHIN if details else collector.STARTS_WITHIN
+        through_gateway(params, params["proof_key"] or "", details, values, params, client, authorization, patience)
+    except collector.NotSent as reason:
+        return f"{direct}: {reason}"
+    return f"another one went through LiteLLM at {params['proof_url']}, by its own client"
+
+
+def _through_collector(
     params: Mapping[str, Any], details: Mapping[str, Any] | None, client: http_client.Client, authorization: str
 ) -> str:
-    """Whether a trace also went through the consumer itself, which is tried with a Collector only. Raises Failure."""
-    direct = "sent with its keys to its address, not by its own client"
-    if not params["pipelines"] or not params["config_path"]:
-        return direct
+    """The address that took it. Raises NotSent, Failure."""
     if details is None:
-        return f"{direct}: without a service it is not known where the Collector listens"
+        raise collector.NotSent("without a service it is not known where the Collector listens")
     _text, document, _same = yaml_file.edited(
         edited_file.read(params["config_path"]) or "", params["config_path"], lambda _document: None
     )
     inside = "host" in networks(details)
-    try:
-        port = collector.port(document, params["pipelines"], inside)
-        url = f"http://{'127.0.0.1' if inside else _address(details)}:{port}"
-        collector.cross(url, client, authorization, _trace(), params["timeout"])
-    except collector.NotSent as reason:
-        return f"{direct}: {reason}"
-    return f"another one went through the Collector at {url}"
+    port = collector.port(document, params["pipelines"], inside)
+    url = f"http://{'127.0.0.1' if inside else _address(details)}:{port}"
+    collector.cross(url, client, authorization, _trace(), params["timeout"])
+    return url
+
+
+def through_gateway(
+    one: Mapping[str, Any],
+    key: str,
+    details: Mapping[str, Any] | None,
+    values: Mapping[str, str],
+    options: Mapping[str, Any],
+    client: http_client.Client,
+    authorization: str,
+    starts_within: float,
+) -> None:
+    """Let LiteLLM send a trace. ``options``: ``timeout`` and those of a client. Raises NotSent, Failure."""
+    if not one["proof_url"]:
+        raise collector.NotSent("its entry has no proof_url and proof_model")
+    has = {**values, **environment(details)} if details is not None else values
+    if has.get("LANGFUSE_SAMPLE_RATE", "1") not in ("1", "1.0"):
+        raise collector.NotSent("its sample_rate may leave it out")
+    names = compose.names_on(joinable(details)) if details is not None else {}
+    through = gateway.Gateway(one["proof_url"], one["proof_model"], key, one["config_path"], _log(details))
+    reach = {name: options[name] for name in ("ca_path", "validate_certs")}
+    reach["resolve"] = resolve(one["proof_url"], names)
+    gateway.cross(through, reach, client, authorization, options["timeout"], starts_within)
+
+
+def _log(details: Mapping[str, Any] | None) -> Callable[[float], str]:
+    """Reads its last lines since a moment; without a container nobody can."""
+
+    def read_log(since: float) -> str:
+        if details is None:
+            return ""
+        words = ("logs", "--tail", "2000", "--since", f"{since:.3f}", str(details["Id"]))
+        _status, output, errors = compose.docker(*words)
+        return output + errors
+
+    return read_log
 
 
 def _address(details: Mapping[str, Any]) -> str:

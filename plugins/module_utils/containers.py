@@ -21,6 +21,7 @@ from typing import Any
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ONEOFF = "com.docker.compose.oneoff"
+DIRECTORY = "com.docker.compose.project.working_dir"
 # Values of these say something about the wiring and are no secrets. Credentials inside of URLs are masked.
 SHOWN = re.compile(
     r"^(HOSTNAME|PORT|TZ|NODE_OPTIONS|NEXTAUTH_URL|REDIS_(HOST|PORT|KEY_PREFIX|USERNAME|TLS_ENABLED)"

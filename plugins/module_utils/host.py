@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose, images, networks, places, records
-from ansible_collections.llmops.langfuse.plugins.module_utils.containers import PROJECT
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import DIRECTORY, PROJECT
 from ansible_collections.llmops.langfuse.plugins.module_utils.places import Places, Seen
 
 
@@ -140,7 +140,7 @@ def _observe_docker(host: Host, project: str, directory: str) -> list[compose.Co
     if records.stores_started(directory):
         host.healthy = tuple(sorted({container.service for container in mine if container.health == "healthy"}))
     for container in mine:
-        elsewhere = container.details["Config"]["Labels"].get("com.docker.compose.project.working_dir", "")
+        elsewhere = container.details["Config"]["Labels"].get(DIRECTORY, "")
         if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(directory):
             host.other_directory = elsewhere
     return mine

@@ -10,7 +10,7 @@ lists; ``module_utils/yaml_file.py`` keeps comments and order around them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
@@ -46,24 +46,13 @@ def litellm(document: Document, options: Mapping[str, Any]) -> None:
 
 
 def otel_collector(document: Document, options: Mapping[str, Any]) -> None:
-    """An exporter, and its name in each pipeline. Settings that it has beside ours stay. Raises Failure."""
+    """An exporter, and its name in the given pipelines only. Settings that it has beside ours stay. Raises Failure."""
     service = document.get("service")
     pipelines = service.get("pipelines") if isinstance(service, Mapping) else None
     if not isinstance(pipelines, Mapping) or not all(isinstance(one, MutableMapping) for one in pipelines.values()):
         raise _odd("service.pipelines", "a mapping of pipelines")
     if options["state"] == "absent":
-        for name, pipeline in pipelines.items():
-            listed = pipeline.get("exporters")
-            if not isinstance(listed, list) or EXPORTER not in listed:
-                continue
-            if all(item == EXPORTER for item in listed):
-                raise Failure(
-                    "last_exporter",
-                    f"The pipeline {name} exports to Langfuse only, and without an exporter the Collector does not start.",
-                    f"Give {name} another exporter, or remove the pipeline, and run it again.",
-                )
-            while EXPORTER in listed:
-                listed.remove(EXPORTER)
+        _take_out(pipelines, ())
         exporters = document.get("exporters")
         if isinstance(exporters, MutableMapping):
             exporters.pop(EXPORTER, None)
@@ -84,6 +73,23 @@ def otel_collector(document: Document, options: Mapping[str, Any]) -> None:
         _put(headers, header, value)
     for name in options["pipelines"]:
         _only(pipelines[name], "exporters", EXPORTER)
+    _take_out(pipelines, options["pipelines"])
+
+
+def _take_out(pipelines: Mapping[str, Any], kept: Sequence[str]) -> None:
+    """Take the exporter out of all other pipelines than these. Raises Failure where one would be left without any."""
+    for name, pipeline in pipelines.items():
+        listed = pipeline.get("exporters")
+        if name in kept or not isinstance(listed, list) or EXPORTER not in listed:
+            continue
+        if all(item == EXPORTER for item in listed):
+            raise Failure(
+                "last_exporter",
+                f"The pipeline {name} exports to Langfuse only, and without an exporter the Collector does not start.",
+                f"Give {name} another exporter, or remove the pipeline, and run it again.",
+            )
+        while EXPORTER in listed:
+            listed.remove(EXPORTER)
 
 
 EDITS = {"litellm": litellm, "otel_collector": otel_collector}

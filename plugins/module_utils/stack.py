@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.compose import Container
-from ansible_collections.llmops.langfuse.plugins.module_utils.containers import role_of
+from ansible_collections.llmops.langfuse.plugins.module_utils.containers import DIRECTORY, role_of
 
 # Store → the role that its container has, and the port that it listens on.
 STORES: Mapping[str, tuple[str, int]] = {
@@ -50,6 +50,16 @@ def missing(project: str, found: Sequence[Container], chosen: Mapping[str, str])
             }
         ]
     services = sorted({container.service for container in found})
+    twice = [service for service in services if len(_directories(found, service)) > 1]
+    if twice:
+        return [
+            {
+                "variable": "langfuse_shared_project",
+                "wrong": f"{project} is the name of two Compose projects, with {twice[0]} in "
+                f"{' and in '.join(_directories(found, twice[0]))}, and which of them is meant is not known",
+                "cure": "Give one of them a name of its own (name in its compose.yaml), and remove its old containers",
+            }
+        ]
     return [
         {
             "variable": f"langfuse_shared_{store}_service",
@@ -59,6 +69,12 @@ def missing(project: str, found: Sequence[Container], chosen: Mapping[str, str])
         for store, service in chosen.items()
         if service and service not in services
     ]
+
+
+def _directories(found: Sequence[Container], service: str) -> list[str]:
+    """Where the containers of the service were made from."""
+    labels = [one.details["Config"].get("Labels") or {} for one in found if one.service == service]
+    return sorted({one[DIRECTORY] for one in labels if DIRECTORY in one})
 
 
 def describe(project: str, found: Sequence[Container], chosen: Mapping[str, str]) -> dict[str, Any]:

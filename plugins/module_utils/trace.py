@@ -78,19 +78,19 @@ def send_and_wait(
         attempts += 1
         left = deadline - clock()
         limit = min(HANG, max(2.0, left))
-        rows = _read(client, headers, trace.trace_id, since, "core", limit) if left > 0 else None
-        if rows is not None and not otlp.missing(trace.expected, rows):
+        found = _read(client, headers, trace.trace_id, since, "core", limit) if left > 0 else None
+        if found is not None and not otlp.missing(trace.expected, found):
             break
         in_vain = False
         if clock() - asked_at > _ASK_AFTER:
             in_vain, asked_at = hopeless(), clock()
         if in_vain or clock() >= deadline:
-            absent = otlp.missing(trace.expected, rows or [])
+            absent = otlp.missing(trace.expected, found or [])
             raise _not_readable(trace, absent, clock() - began, attempts, accepted.ms)
         sleep(min(pause(clock() - sent_at), max(0.0, deadline - clock())))
     readable_at = clock()
-    rows = _read(client, headers, trace.trace_id, since, FIELDS, min(HANG, max(1.0, deadline - clock())))
-    differences = otlp.compare(trace.expected, rows)
+    found = _read(client, headers, trace.trace_id, since, FIELDS, min(HANG, max(1.0, deadline - clock())))
+    differences = otlp.compare(trace.expected, found)
     timings = {
         "accepted": round(accepted.ms, 1),
         "readable": round((readable_at - sent_at) * 1000, 1),
@@ -123,8 +123,15 @@ def _send(
 def _read(
     client: http_client.Client, headers: Mapping[str, str], trace_id: str, since: str, fields: str, timeout: float
 ) -> list[dict[str, Any]]:
-    query = urlencode({"traceId": trace_id, "fromStartTime": since, "limit": 10, "fields": fields})
-    answer = _request(client, "GET", f"{READ}?{query}", headers, None, timeout)
+    query = {"traceId": trace_id, "fromStartTime": since, "limit": 10, "fields": fields}
+    return rows(client, headers, query, timeout)
+
+
+def rows(
+    client: http_client.Client, headers: Mapping[str, str], query: Mapping[str, Any], timeout: float
+) -> list[dict[str, Any]]:
+    """Observations as the API shows them. ``query`` names ``fromStartTime``. Raises Failure."""
+    answer = _request(client, "GET", f"{READ}?{urlencode(query)}", headers, None, timeout)
     body = answer.json()
     if answer.status != 200 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
         raise refusal(answer, READ)

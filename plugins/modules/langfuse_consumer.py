@@ -16,6 +16,7 @@ description:
   - Reads the C(.env) file of something that sends to Langfuse, and compares it with the container that uses it.
   - With O(prove=true) the keys and the address of the file send a trace and read it back, and the container must have them.
     That proves keys and address, not the client that the consumer sends with.
+  - With O(proof_url) too, a LiteLLM proxy is asked, and its own client sends another trace that is read in Langfuse.
   - With O(pipelines) too, another trace is sent to the OTLP receiver of the Collector in the container, and read in Langfuse. Where
     that cannot be done (TLS, a login, a sampler, a receiver on localhost) RV(proved) says so.
   - It changes nothing.
@@ -47,6 +48,19 @@ options:
     type: list
     elements: str
     default: []
+  proof_url:
+    description:
+      - A LiteLLM proxy as this host reaches it, whose configuration is O(config_path). Names of containers on networks of O(service) are known.
+      - It is asked once for O(proof_model), and the trace that its own client sends is read in Langfuse.
+    type: str
+  proof_model:
+    description:
+      - A model of the proxy that has a C(mock_response) in its C(litellm_params), so that LiteLLM answers itself and no model is called.
+      - One that has none is refused before anything is asked.
+    type: str
+  proof_key:
+    description: Key of the proxy that may ask for O(proof_model). Not needed where the proxy wants none.
+    type: str
   prove:
     description: Sends a trace. Not done in check mode.
     type: bool
@@ -87,6 +101,15 @@ EXAMPLES = r"""
     service: ai-service
     networks: [shop_default]
     prove: true
+
+- name: Prove that the gateway sends, by its own client
+  llmops.langfuse.langfuse_consumer:
+    env_path: /srv/gateway/.env
+    config_path: /srv/gateway/config.yaml
+    proof_url: http://127.0.0.1:4000
+    proof_model: langfuse-proof
+    proof_key: "{{ gateway_key }}"
+    prove: true
 """
 
 RETURN = r"""
@@ -111,6 +134,11 @@ container:
   description: Container whose environment was compared, or null without O(service).
   type: str
   returned: with O(prove)
+unsaid:
+  description: Names of Langfuse that the container has and the file does not say, such as a sample rate of its C(environment).
+  type: list
+  elements: str
+  returned: with O(prove)
 trace_id:
   description: The trace that was sent and read back.
   type: str
@@ -121,8 +149,10 @@ timings:
   returned: with O(prove)
 code:
   description:
-    - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(url_is_itself),
+    - Stable name of what is wrong. One of V(names_missing), V(project_refused), V(service_missing), V(project_elsewhere), V(url_is_itself),
       V(not_on_network), V(not_running), V(environment_old), V(environment_kept), V(collector_lost),
+      V(gateway_model), V(gateway_silent), V(gateway_key), V(gateway_refused_request),
+      V(gateway_other_file), V(gateway_callback), V(gateway_sdk), V(gateway_refused), V(gateway_address), V(gateway_lost),
       V(file_unreadable), V(docker_missing), V(network_missing), and
       those of M(llmops.langfuse.langfuse_trace).
   type: str
@@ -148,13 +178,17 @@ def main() -> None:
             "project_directory": {"type": "path"},
             "service": {"type": "str"},
             "pipelines": {"type": "list", "elements": "str", "default": []},
+            "proof_url": {"type": "str"},
+            "proof_model": {"type": "str"},
+            "proof_key": {"type": "str", "no_log": True},
             "prove": {"type": "bool", "default": False},
             "networks": {"type": "list", "elements": "str", "default": []},
             "ca_path": {"type": "path"},
             "validate_certs": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 60.0},
         },
-        required_together=[("project_directory", "service")],
+        required_together=[("project_directory", "service"), ("proof_url", "proof_model")],
+        required_by={"proof_url": ("config_path",)},
         supports_check_mode=True,
     )
     proving = module.params["prove"] and not module.check_mode

@@ -484,6 +484,7 @@ def argument_spec() -> dict[str, Any]:
             "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
         },
         "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
+        "consumer_keys": {"type": "dict", "default": {}, "no_log": True},
         "runtime": group(
             kind={"type": "str", "choices": ["compose"], "default": "compose"},
             project=needed,

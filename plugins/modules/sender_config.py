@@ -29,8 +29,8 @@ options:
     required: true
   state:
     description:
-      - V(absent) takes the callbacks, or the exporter, out again. It fails where that would leave a pipeline without an
-        exporter, with which the Collector does not start.
+      - V(absent) takes the callbacks, or the exporter, out again.
+      - Taking out fails where that would leave a pipeline without an exporter, with which the Collector does not start.
     type: str
     choices: [present, absent]
     default: present
@@ -53,7 +53,9 @@ options:
     elements: str
     default: []
   pipelines:
-    description: Pipelines of the Collector that export to Langfuse. They must exist and be for traces.
+    description:
+      - Pipelines of the Collector that export to Langfuse. They must exist and be for traces.
+      - The exporter is taken out of all others.
     type: list
     elements: str
     default: [traces]

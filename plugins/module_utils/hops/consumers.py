@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
+    collector,
     compose,
     consumer,
     dotenv,
     edited_file,
+    gateway,
     http_client,
     sender_config,
     yaml_file,
@@ -27,6 +30,10 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.web import HE
 Consumer = Mapping[str, Any]
 # What a row of the evidence is about; the rules have a cause for each.
 KEYS, CONFIG, CONTAINER, DOWN, OTHER = "keys", "config", "container", "down", "other"
+# And of what LiteLLM itself says.
+GATEWAY = (gateway.CALLBACK, gateway.SDK, gateway.REFUSED, gateway.ADDRESS)
+# LiteLLM sends after 1 s with one callback and after 5 s with the other one.
+_ARRIVES_WITHIN, _STARTS_WITHIN = 20.0, 2.0
 
 
 def consumers(ctx: Context) -> Finding:
@@ -61,6 +68,7 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
         rows.append(_row(KEYS, f"{', '.join(wrong)} in {one['env_path']}"))
     rows += _configuration(one)
     on: dict[str, str] = {}
+    details = None
     if one["service"]:
         details = consumer.container(one["project_directory"], one["service"])
         if details is None or not details["State"]["Running"]:
@@ -68,7 +76,7 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
                 f"{details['State']['Status']}, exit code {details['State']['ExitCode']}" if details else "no container"
             )
             return [*rows, _row(DOWN, f"{one['service']} in {one['project_directory']} ({state})")]
-        on = compose.names_on([name for name in consumer.networks(details) if name not in ("host", "none")])
+        on = compose.names_on(consumer.joinable(details))
         if failure := consumer.unreachable(one["url"], one["service"], details, on):
             return [*rows, _row(OTHER, failure.message, failure.cure)]
         old = consumer.differing({name: says[name] for name in consumer.NAMES if name in says}, details)
@@ -78,7 +86,26 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
             rows.append(_row(CONTAINER, f"{', '.join(old)} of {one['service']} in {one['project_directory']}"))
     if said := _unanswered(ctx, one["url"], on):
         rows.append(_row(OTHER, said, "Correct url of this entry in langfuse_consumers, and run connect."))
-    return rows
+    return rows or _crossed(ctx, one, says, details)
+
+
+def _crossed(
+    ctx: Context, one: Consumer, says: Mapping[str, str], details: Mapping[str, Any] | None
+) -> list[dict[str, str]]:
+    """What is wrong where LiteLLM itself sends, asked where a trace of the walk came back: then it is not Langfuse."""
+    if not (one["proof_url"] and ctx.writes and ctx.evidence.get("trace", {}).get("timings")):
+        return []
+    key = (ctx.params["consumer_keys"] or {}).get(one["proof_secret"], "")
+    options = {**ctx.params, "timeout": min(_ARRIVES_WITHIN, ctx.left)}
+    try:
+        with contextlib.closing(ctx.new_web()) as client:
+            authorization = ctx.authorization["Authorization"]
+            consumer.through_gateway(one, key, details, says, options, client, authorization, _STARTS_WITHIN)
+    except collector.NotSent:
+        return []
+    except Failure as failure:
+        return [_row(failure.code if failure.code in GATEWAY else OTHER, failure.message, failure.cure)]
+    return []
 
 
 def _configuration(one: Consumer) -> list[dict[str, str]]:

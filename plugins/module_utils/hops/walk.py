@@ -102,7 +102,7 @@ HOPS = (
     Hop("refusals", web.refusals, ("web",)),
     Hop("ports", web.ports),
     Hop("containers", runtime.containers),
-    Hop("consumers", consumers.consumers),
+    Hop("consumers", consumers.consumers, after=("trace",)),
 )
 
 

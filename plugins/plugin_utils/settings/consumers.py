@@ -35,13 +35,25 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "sample_rate": (int, float),
         "log_messages": bool,
         "tags": list,
+        "proof_url": str,
+        "proof_model": str,
+        "proof_key": str,
     },
     COLLECTOR: {**_COMMON, "env_path": str, "pipelines": list},
 }
 PROVIDER = "litellm"
 SECRET_KEY, BASIC, SAMPLE_RATE = "LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE"
-# Every name that may be written into an env file, and is taken out of it where no entry says it any more.
-NAMES = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL", SAMPLE_RATE, SECRET_KEY, BASIC)
+# Every name that may be written into an env file, and is taken out of it where no entry says it any more. The last one is never
+# written: `langfuse_otel` of LiteLLM takes it for LANGFUSE_HOST.
+NAMES = (
+    "LANGFUSE_PUBLIC_KEY",
+    "LANGFUSE_HOST",
+    "LANGFUSE_BASE_URL",
+    SAMPLE_RATE,
+    SECRET_KEY,
+    BASIC,
+    "LANGFUSE_OTEL_HOST",
+)
 
 
 def url_of(settings: Settings, consumer: Mapping[str, Any]) -> str:
@@ -66,7 +78,7 @@ def consumers(settings: Settings) -> list[dict[str, Any]]:
 
     Two entries of one file, such as a gateway and a service, do not take out what the other one writes.
     """
-    found = [_consumer(settings, one) for one in settings["langfuse_consumers"]]
+    found = [_consumer(settings, one, number) for number, one in enumerate(settings["langfuse_consumers"], 1)]
     written = [(one["env_path"], {*one["values"], *one["secret_names"]}) for one in found]
     for one in found:
         wanted = {name for path, names in written if path == one["env_path"] for name in names}
@@ -74,7 +86,18 @@ def consumers(settings: Settings) -> list[dict[str, Any]]:
     return found
 
 
-def _consumer(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
+def _proof_secret(number: int) -> str:
+    """Name of the key of one entry among the Secrets, where the first one is 1."""
+    return f"langfuse_consumers, proof_key of entry {number}"
+
+
+def proof_keys(settings: Settings) -> dict[str, str]:
+    """Keys of the gateways that `connect` asks: name → value."""
+    entries = enumerate(settings["langfuse_consumers"], 1)
+    return {_proof_secret(number): one["proof_key"] for number, one in entries if one.get("proof_key")}
+
+
+def _consumer(settings: Settings, given: Mapping[str, Any], number: int) -> dict[str, Any]:
     url, state = url_of(settings, given), given.get("state", STATES[0])
     values: dict[str, str] = {}
     secret_names: list[str] = []
@@ -102,6 +125,10 @@ def _consumer(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
         "pipelines": list(given.get("pipelines", ["traces"])) if given["kind"] == COLLECTOR else [],
         "project_directory": given.get("project_directory"),
         "service": given.get("service"),
+        # Clients are told the address with /v1, which is not LiteLLM's root.
+        "proof_url": given["proof_url"].rstrip("/").removesuffix("/v1") if given.get("proof_url") else None,
+        "proof_model": given.get("proof_model"),
+        "proof_secret": _proof_secret(number) if given.get("proof_key") else None,
     }
 
 

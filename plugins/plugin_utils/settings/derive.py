@@ -14,7 +14,7 @@ from typing import Any
 from . import secrets as kept
 from . import sizes, sso
 from .buckets import expires
-from .consumers import connection, consumers
+from .consumers import connection, consumers, proof_keys
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .data import data_directory, folders, project_directory, users
 from .endpoints import bind_address, endpoints, host_url, public_url
@@ -81,7 +81,7 @@ def derive(
         (),
         (*warnings, *sso.advice(settings)),
         _plan(settings, where, placement, used, not stored),
-        {**secrets, **derived_secrets(settings, where)},
+        {**secrets, **derived_secrets(settings, where), **proof_keys(settings)},
         generated,
     )
 

@@ -45,8 +45,10 @@ class Collector:
         (directory / "compose.yaml").write_text(json.dumps(document))
 
     def write(self, endpoint: str) -> None:
+        """The guide's file, which exports nothing."""
         document = guide.configuration("the tests start a collector")
         document["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = endpoint
+        del document["exporters"], document["service"]["pipelines"]["traces"]["exporters"]
         self.config.write_text(yaml.safe_dump(document))
 
     def compose(self, *words: str) -> None:
@@ -70,6 +72,7 @@ def collector(langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> I
 def prove(run: Callable[..., Any], langfuse: Langfuse, collector: Collector) -> Callable[..., dict[str, Any]]:
     def call(endpoint: str = "0.0.0.0:4318", **changes: Any) -> dict[str, Any]:
         collector.write(endpoint)
+        run("sender_config", path=str(collector.config), kind="otel_collector")
         secret = langfuse.environment["LANGFUSE_SECRET_KEY"]
         values = {**langfuse.environment, "LANGFUSE_BASE_URL": URL, "LANGFUSE_HOST": URL}
         values.pop("LANGFUSE_SECRET_KEY")

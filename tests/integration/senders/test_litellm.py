@@ -6,9 +6,9 @@ import json
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -28,6 +28,8 @@ CALLS = {
     "langfuse_otel": ("litellm_request", 2, "gpt-4o-mini"),
 }
 FAILED_COUNT = {"langfuse": 1, "langfuse_otel": 1}
+PROOF = "langfuse-proof"
+MASTER_KEY = "sk-canary-master"
 COST = 10 * 0.15e-6 + 20 * 0.6e-6
 
 
@@ -75,31 +77,41 @@ def test_the_library_with_the_otel_callback(langfuse: Langfuse, library: str) ->
 
 
 @pytest.fixture(scope="module", params=["langfuse", "langfuse_otel"])
-def gateway(request: pytest.FixtureRequest, langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    yield from start_gateway(langfuse, tmp_path_factory.mktemp("gateway"), request.param)
+def gateway(
+    request: pytest.FixtureRequest,
+    run: Callable[..., Any],
+    langfuse: Langfuse,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    yield from start_gateway(run, langfuse, tmp_path_factory.mktemp("gateway"), request.param)
 
 
-def start_gateway(langfuse: Langfuse, folder: Path, callback: str) -> Iterator[tuple[str, str]]:
+class Gateway(NamedTuple):
+    url: str
+    callback: str
+    config: Path
+
+
+def start_gateway(run: Callable[..., Any], langfuse: Langfuse, folder: Path, callback: str) -> Iterator[Gateway]:
     """The guide's configuration, with answers instead of a model."""
     document = guide.configuration("the tests start this file")
-    settings = document["litellm_settings"]
-    assert settings == {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
-    if callback == "langfuse_otel":
-        # As `connect` writes it.
-        settings.clear()
-        settings["callbacks"] = [callback]
-    (model,) = document["model_list"]
+    callbacks = {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
+    assert document["litellm_settings"] == callbacks
+    model, proof = document["model_list"]
+    assert proof["model_name"] == PROOF
     model["litellm_params"].update(api_key="none", mock_response="hello")
     broken = {**model["litellm_params"], "mock_response": "litellm.RateLimitError"}
     document["model_list"].append({"model_name": "broken", "litellm_params": broken})
     path, port = folder / "gateway.yaml", free_port()
     path.write_text(yaml.safe_dump(document))
+    run("sender_config", path=str(path), kind="litellm", callback=callback)
+    assert (yaml.safe_load(path.read_text())["litellm_settings"] == callbacks) == (callback == "langfuse")
     program = str(environments.python(REQUIREMENTS).parent / "litellm")
     command = [program, "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     url = f"http://127.0.0.1:{port}"
-    keys = {"LITELLM_MASTER_KEY": "sk-canary-master"}
+    keys = {"LITELLM_MASTER_KEY": MASTER_KEY}
     with serving(command, folder / "log", f"{url}/health/liveliness", 120, **keys, **QUIET, **langfuse.environment):
-        yield url, callback
+        yield Gateway(url, callback, path)
 
 
 def ask(url: str, model: str, tag: str) -> int:
@@ -112,9 +124,11 @@ def ask(url: str, model: str, tag: str) -> int:
         "trace_metadata": {"vehicle_id": "v-42"},
     }
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "metadata": metadata, "num_retries": 0}
+    # The proxy drops it: what the configuration says comes.
+    body["mock_response"] = "of the request"
     request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode())
     request.add_header("Content-Type", "application/json")
-    request.add_header("Authorization", "Bearer sk-canary-master")
+    request.add_header("Authorization", f"Bearer {MASTER_KEY}")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
@@ -122,8 +136,8 @@ def ask(url: str, model: str, tag: str) -> int:
         return error.code
 
 
-def test_the_gateway(langfuse: Langfuse, gateway: tuple[str, str]) -> None:
-    url, callback = gateway
+def test_the_gateway(langfuse: Langfuse, gateway: Gateway) -> None:
+    url, callback, _config = gateway
     tag = f"gateway-{uuid.uuid4().hex[:8]}"
     assert (ask(url, "gpt-4o-mini", tag), ask(url, "broken", f"{tag}-failed")) == (200, 429)
     name, count, model = CALLS[callback]
@@ -131,3 +145,27 @@ def test_the_gateway(langfuse: Langfuse, gateway: tuple[str, str]) -> None:
     found = langfuse.named(f"{tag}-failed", FAILED_COUNT[callback])
     context(found[name], f"{tag}-failed")
     assert found[name]["level"] == "ERROR"
+
+
+def test_the_proof_of_connect(run: Callable[..., Any], langfuse: Langfuse, gateway: Gateway) -> None:
+    """With a file only, as for a process of the host; with a container: `test_connect_litellm.py`."""
+    env = gateway.config.with_name(".env")
+    env.write_text("".join(f"{name}={value}\n" for name, value in langfuse.environment.items()))
+
+    def prove(model: str = PROOF, key: str = MASTER_KEY) -> dict[str, Any]:
+        files = {"env_path": str(env), "config_path": str(gateway.config)}
+        proof = {"proof_url": gateway.url, "proof_model": model, "proof_key": key}
+        result: dict[str, Any] = run("langfuse_consumer", **files, **proof, prove=True, timeout=30)
+        assert key not in json.dumps(result)
+        return result
+
+    done = prove()
+    assert f"another one went through LiteLLM at {gateway.url}, by its own client" in done.get("proved", ""), done
+    assert prove(key="sk-canary-wrong")["code"] == "gateway_key"
+    text = gateway.config.read_text()
+    gateway.config.write_text(text.replace("It does.", "Written after its start."))
+    assert prove()["code"] == "gateway_other_file"
+    gateway.config.write_text(text.replace(PROOF, "new-model"))
+    assert prove("new-model")["code"] == "gateway_refused_request"
+    gateway.config.write_text(text)
+    assert prove("nobody")["code"] == "gateway_model"

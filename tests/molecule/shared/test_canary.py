@@ -95,3 +95,21 @@ def test_connecting_a_service_shows_none(shared: Instance) -> None:
     assert secret in path.read_text() and secret not in done.output
     os.unlink(path)
     playbook.run(shared, "llmops.langfuse.connect", variables={"langfuse_consumers": []})
+
+
+def test_asking_a_gateway_shows_none(shared: Instance) -> None:
+    """Its key stands in an entry of a list, and goes to a module."""
+    env, config = (shop.HOME / "ai-service" / name for name in ("gateway.env", "gateway.yaml"))
+    answers = {"model": "openai/proof", "mock_response": "yes"}
+    config.write_text(yaml.safe_dump({"model_list": [{"model_name": "proof", "litellm_params": answers}]}))
+    proof = {"proof_url": "http://nobody.invalid:4000", "proof_model": "proof", "proof_key": "sk-Canary30gateway"}
+    entry = {"kind": "litellm", "path": str(config), "env_path": str(env), **proof}
+    variables = {"langfuse_consumers": [entry]}
+    with canary.watched_processes() as processes:
+        failed = playbook.run(shared, "llmops.langfuse.connect", *playbook.LOUD, variables=variables, fails=True)
+        looked = playbook.run(shared, "llmops.langfuse.diagnose", *playbook.LOUD, variables=variables, fails=True)
+    for done in (failed, looked):
+        done.mentions("Nothing answers at nobody.invalid:4000", "proof_url of this entry")
+    canary.assert_hidden(shared, failed.output + looked.output, processes)
+    os.unlink(env)
+    os.unlink(config)

@@ -56,3 +56,14 @@ def test_a_service_that_is_not_there_is_named_with_its_variable() -> None:
     (problem,) = stack.missing("shop", SHOP, {"clickhouse": "ch"})
     assert problem["variable"] == "langfuse_shared_clickhouse_service"
     assert "no service ch" in problem["wrong"] and "events" in problem["cure"]
+
+
+def test_one_name_in_two_directories_is_told() -> None:
+    """Several containers of one service are no matter; two projects of one name are."""
+    found = [container("db", "postgres:17") for _ in range(3)]
+    for one, directory in zip(found, ("/srv/a/shop", "/srv/a/shop", "/srv/b/shop"), strict=True):
+        one.details["Config"]["Labels"]["com.docker.compose.project.working_dir"] = directory
+    assert stack.missing("shop", found[:2], {}) == []
+    (problem,) = stack.missing("shop", found, {})
+    assert problem["variable"] == "langfuse_shared_project"
+    assert "with db in /srv/a/shop and in /srv/b/shop" in problem["wrong"] and problem["cure"]

@@ -22,6 +22,7 @@ CASES: Cases = [
             ("container", "consumer_container"),
             ("down", "consumer_down"),
             ("other", "consumer_unreachable"),
+            *((code, code) for code in ("gateway_callback", "gateway_sdk", "gateway_refused", "gateway_address")),
         )
     ),
     (

@@ -102,7 +102,6 @@ service:
         metrics:
             receivers:
             - otlp
-# end
 """
 EXPORTER = """\
     otlphttp/langfuse:
@@ -114,6 +113,11 @@ EXPORTER = """\
 CONNECTED = COLLECTOR.replace("tempo:4317\n", f"tempo:4317\n{EXPORTER}").replace(
     "[otlp/tempo]", "[otlp/tempo, otlphttp/langfuse]"
 )
+SECOND = """\
+        traces/2:
+            receivers: [otlp]
+            exporters: [otlp/tempo, otlphttp/langfuse]
+"""
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,9 @@ CONNECTED = COLLECTOR.replace("tempo:4317\n", f"tempo:4317\n{EXPORTER}").replace
             {},
             CONNECTED.replace("        headers:\n", "        timeout: 3s\n        headers:\n"),
         ),
+        # A pipeline that is not named any more.
+        (CONNECTED + SECOND, {}, CONNECTED + SECOND.replace(", otlphttp/langfuse", "")),
+        (CONNECTED + SECOND, {"pipelines": ["traces/2", "traces"]}, CONNECTED + SECOND),
     ],
 )
 def test_collector(before: str, options: dict[str, Any], after: str) -> None:
@@ -147,6 +154,7 @@ def test_collector(before: str, options: dict[str, Any], after: str) -> None:
         ("otel_collector", COLLECTOR, {"pipelines": ["traces/other"]}, "pipeline_missing"),
         ("otel_collector", COLLECTOR, {"pipelines": ["metrics"]}, "bad_option"),
         ("otel_collector", CONNECTED.replace("[otlp/tempo, ", "["), {"state": "absent"}, "last_exporter"),
+        ("otel_collector", CONNECTED + SECOND.replace("otlp/tempo, ", ""), {}, "last_exporter"),
     ],
 )
 def test_what_cannot_be_edited_is_refused(kind: str, text: str, options: dict[str, Any], code: str) -> None:

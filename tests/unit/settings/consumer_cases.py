@@ -14,6 +14,7 @@ SERVICE: dict[str, Any] = {
     "service": "ai-service",
 }
 GATEWAY: dict[str, Any] = {"kind": "litellm", "path": "/srv/gateway/config.yaml", "env_path": "/srv/gateway/.env"}
+PROOF: dict[str, Any] = {"proof_url": "http://localhost:4000", "proof_model": "proof", "proof_key": "sk-canary-proof"}
 COLLECTOR: dict[str, Any] = {"kind": "otel_collector", "path": "/etc/otel.yaml", "env_path": "/etc/otel.env"}
 LITELLM: dict[str, Any] = {
     "langfuse_litellm_url": "http://litellm:4000/v1",
@@ -61,6 +62,12 @@ CASES = (
     _entry(GATEWAY, tags=["cache_hit"]),
     _entry(GATEWAY, callback="langfuse", tags=[1]),
     _entry(GATEWAY, log_messages="no"),
+    _entry(GATEWAY, **{**PROOF, "proof_model": None}),
+    _entry(GATEWAY, **{**PROOF, "proof_url": None}),
+    _entry(GATEWAY, proof_key="sk-canary-proof"),
+    _entry(GATEWAY, **{**PROOF, "proof_url": "litellm:4000"}),
+    _entry(GATEWAY, **{**PROOF, "proof_key": "sk-canary\nproof"}),
+    _entry(SERVICE, proof_key="sk-canary-proof"),
     _entry(COLLECTOR, pipelines="traces"),
     _pair(SERVICE, {**SERVICE, "url": "http://other:3000"}),
     _pair(SERVICE, {**SERVICE, "state": "absent"}),

@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
-from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, SERVICE
+from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, PROOF, SERVICE
 from .support import CANDIDATES, run
 
 NO_SERVICE = {"service": "", "project_directory": ""}
 ALL_NAMES = {
     *("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL"),
-    *("LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"),
+    *("LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC", "LANGFUSE_OTEL_HOST"),
 }
 
 
@@ -45,13 +45,16 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
             "LANGFUSE_BASE_URL": "http://localhost:3030",
         },
         "secret_names": ["LANGFUSE_SECRET_KEY"],
-        "absent_names": ["LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC"],
+        "absent_names": ["LANGFUSE_SAMPLE_RATE", "LANGFUSE_BASIC", "LANGFUSE_OTEL_HOST"],
         "callback": "langfuse_otel",
         "log_messages": None,
         "tags": [],
         "pipelines": [],
         "project_directory": "/srv/shop",
         "service": "ai-service",
+        "proof_url": None,
+        "proof_model": None,
+        "proof_secret": None,
     }
     assert CANDIDATES["langfuse_init_project_secret_key"] not in json.dumps(one)
 
@@ -85,6 +88,18 @@ def test_a_gateway_and_a_collector() -> None:
     )
 
 
+def test_the_key_of_a_gateway_is_a_secret() -> None:
+    """It is no variable of its own: it leaves the entry for the Secrets, and the Plan has its name."""
+    other = {**GATEWAY, "path": "/srv/other.yaml", "env_path": "/srv/other.env"}
+    given = {**GOOD, NAME: [SERVICE, {**GATEWAY, **PROOF, "proof_url": "http://localhost:4000/v1/"}, other]}
+    result = run(given)
+    _service, one, without = result.plan["consumers"]
+    assert (one["proof_url"], one["proof_model"]) == ("http://localhost:4000", "proof")
+    assert result.secrets[one["proof_secret"]] == PROOF["proof_key"]
+    assert (without["proof_url"], without["proof_secret"]) == (None, None)
+    assert PROOF["proof_key"] not in json.dumps(result.plan)
+
+
 @pytest.mark.parametrize("entry", [SERVICE, GATEWAY, COLLECTOR], ids=lambda one: one["kind"])
 def test_an_absent_one_leaves_no_name_behind(entry: dict[str, Any]) -> None:
     """Nor those that an earlier version of the entry wrote, such as a rate."""
@@ -104,7 +119,7 @@ def test_an_absent_one_leaves_no_name_behind(entry: dict[str, Any]) -> None:
 )
 def test_a_name_that_no_entry_says_any_more_goes(entries: list[dict[str, Any]], absent: set[str]) -> None:
     given = [{"url": "http://a:1", **one} for one in entries]
-    assert set(_consumers(*given)[0]["absent_names"]) == absent
+    assert set(_consumers(*given)[0]["absent_names"]) == absent | {"LANGFUSE_OTEL_HOST"}
 
 
 def test_the_connection_to_litellm() -> None:

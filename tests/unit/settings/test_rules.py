@@ -43,6 +43,7 @@ def test_good_input_has_no_problem() -> None:
 def test_no_message_holds_a_secret() -> None:
     for case in CASES:
         text = " ".join(map(str, run(_given(case)).problems))
+        assert "canary-proof" not in text
         for name, value in case.given.items():
             if value and rules_secret(name) and isinstance(value, str):
                 assert value not in text, name

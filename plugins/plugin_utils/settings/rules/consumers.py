@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -46,6 +47,8 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
     if isinstance(url := one.get("url"), str) and not is_web(url):
         yield "has a url that is not an address", "Write it like http://langfuse-web:3000"
+    if kind == LITELLM:
+        yield from _proof(one)
     if isinstance(rate := one.get("sample_rate"), (int, float)) and not 0 <= rate <= 1:
         yield "has a sample_rate that is not from 0 to 1", "Write 0.1 for a tenth of the traces"
     if kind == LITELLM and one.get("callback", CALLBACKS[0]) != "langfuse":
@@ -58,6 +61,18 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("tags", "pipelines"):
         if isinstance(items := one.get(key), list) and not all(isinstance(item, str) for item in items):
             yield f"has {key} that are not text", "Quote them"
+
+
+def _proof(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What `connect` needs to ask a gateway."""
+    if bool(one.get("proof_url")) != bool(one.get("proof_model")):
+        yield "has one of proof_url and proof_model", "Write both, or none to send no trace through it"
+    elif one.get("proof_key") and not one.get("proof_url"):
+        yield "has a proof_key without proof_url", "Write where LiteLLM is, as this host reaches it, or remove the key"
+    if isinstance(url := one.get("proof_url"), str) and url and not is_web(url):
+        yield "has a proof_url that is not an address", "Write it like http://localhost:4000"
+    if isinstance(key := one.get("proof_key"), str) and not re.fullmatch(r"[!-~]*", key):
+        yield "has a proof_key with spaces or signs that no header takes", "Copy the key of LiteLLM as it is"
 
 
 def consumer_files(settings: Settings) -> Iterator[Problem]:
