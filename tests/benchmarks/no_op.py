@@ -180,7 +180,9 @@ def _keycloak(_place: Path) -> Cases:
     address = conftest.start("no-op-keycloak", image, *keycloak.COMMAND, port=8080, options=options)
     name = f"{conftest.PREFIX}-no-op-keycloak"
     management = conftest.docker("port", name, "9000").splitlines()[0]
-    keycloak.wait_until_ready(management, lambda: conftest.docker("inspect", "-f", "{{.State.Status}}", name))
+    keycloak.wait_until_ready(
+        f"http://{management}", lambda: conftest.docker("inspect", "-f", "{{.State.Status}}", name)
+    )
     front = Front(address)
     server = keycloak.Server(front.url)
     server.realm("no-op")
