@@ -199,7 +199,9 @@ def keycloak_server(_place: Path) -> Cases:
             "no-op-keycloak", image, *keycloak.COMMAND, "--http-access-log-enabled=true", port=8080, options=options
         )
         management = conftest.docker("port", name, "9000").splitlines()[0]
-        keycloak.wait_until_ready(management, lambda: conftest.docker("inspect", "-f", "{{.State.Status}}", name))
+        keycloak.wait_until_ready(
+            f"http://{management}", lambda: conftest.docker("inspect", "-f", "{{.State.Status}}", name)
+        )
         server = keycloak.Server(f"http://{address}")
         server.realm("no-op")
 
