@@ -34,7 +34,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.clickhouse_plan im
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
 
 _STORAGE = "SELECT storage FROM system.users WHERE name = {user:String}"
-_ENGINE = "SELECT engine FROM system.databases WHERE name = {database:String}"
+_FACTS = "SELECT version(), timezone(), (SELECT any(engine) FROM system.databases WHERE name = {database:String})"
 _ROWS = "SELECT name, total_rows FROM system.tables WHERE total_rows > 0 AND database = {database:String}"
 _SHARDS = "SELECT uniqExact(shard_num) FROM system.clusters WHERE cluster = {cluster:String}"
 _MACROS = "SELECT macro FROM system.macros"
@@ -45,7 +45,6 @@ _USERS_OF_NODES = (
 _DATABASES_OF_NODES = (
     "SELECT countIf(name = {name:String}) FROM clusterAllReplicas('default', system.databases) GROUP BY hostName()"
 )
-_SETTING_NAMES = "SELECT name FROM system.settings WHERE has({names:Array(String)}, name)"
 _SETTING_VALUES = "SELECT name, value FROM system.settings WHERE has({names:Array(String)}, name)"
 
 
@@ -139,7 +138,7 @@ def _present(
     admin: Server, own: Server, wanted: Wanted, password: str, is_open: bool, check_mode: bool
 ) -> dict[str, Any]:
     facts, rights, account = _look(admin, own, wanted)
-    wanted = _on_this_version(admin, wanted, facts)
+    wanted, _values = _on_this_version(admin, wanted, facts)
     account = account._replace(settings=_own_settings(admin, wanted, account), open=is_open)
     what = clickhouse_plan.mode(admin.user, rights, wanted.user, account.storage)
     if what != MANAGE:
@@ -184,13 +183,12 @@ def _look(admin: Server, own: Server, wanted: Wanted) -> tuple[Facts, Holdings, 
 
 
 def _facts(server: Server, wanted: Wanted) -> Facts:
-    version, zone = server.rows("SELECT version(), timezone()")[0]
-    engine = server.texts(_ENGINE, database=_escaped(wanted.database))
+    version, zone, engine = server.rows(_FACTS, database=_escaped(wanted.database))[0]
     cluster = None
     if wanted.cluster:
         shards = server.texts(_SHARDS, cluster=wanted.cluster)[0]
         cluster = Cluster(int(shards), tuple(server.texts(_MACROS)), bool(server.texts(_SHARED_ACCOUNTS)))
-    return Facts(str(version), str(zone), engine[0] if engine else "", cluster)
+    return Facts(str(version), str(zone), str(engine or ""), cluster)
 
 
 def _everywhere(admin: Server, wanted: Wanted, cluster: Cluster) -> Cluster:
@@ -211,14 +209,16 @@ def _accepts(own: Server) -> bool:
     return True
 
 
-def _on_this_version(server: Server, wanted: Wanted, facts: Facts) -> Wanted:
+def _on_this_version(server: Server, wanted: Wanted, facts: Facts) -> tuple[Wanted, dict[str, str]]:
+    """What is wanted of a server of this version, and the values that the one who asks has there, ``readonly`` among them."""
     settings = clickhouse_plan.settings_for(facts.version, wanted.settings)
-    known = server.texts(_SETTING_NAMES, names=array(settings))
-    unknown = sorted(set(settings) - set(known))
+    rows = server.rows(_SETTING_VALUES, names=array(["readonly", *settings]))
+    values = {str(name): str(value) for name, value in rows}
+    unknown = sorted(set(settings) - set(values))
     if unknown:
         said = f"settings: ClickHouse {facts.version} knows no {', '.join(unknown)}"
         raise _bad_option(said, "Correct the name, see system.settings.")
-    return wanted._replace(settings=settings)
+    return wanted._replace(settings=settings), values
 
 
 def _own_settings(admin: Server, wanted: Wanted, account: Account) -> dict[str, str]:
@@ -251,11 +251,10 @@ def _apply(admin: Server, todo: Sequence[Step], identified: str) -> None:
 def _effective(own: Server, wanted: Wanted) -> tuple[Facts, Wanted, Effective]:
     facts = _facts(own, wanted)
     _refuse(clickhouse_plan.too_old(facts))
-    wanted = _on_this_version(own, wanted, facts)
-    rows = own.rows(_SETTING_VALUES, names=array(["readonly", *wanted.settings]))
+    wanted, values = _on_this_version(own, wanted, facts)
     # IMPLICIT: a server may open its system tables to everybody.
     held = clickhouse_grants.read(own.texts("SHOW GRANTS WITH IMPLICIT FINAL"))
-    return facts, wanted, Effective(held, {str(name): str(value) for name, value in rows})
+    return facts, wanted, Effective(held, values)
 
 
 def _found_by(own: Server, wanted: Wanted) -> tuple[Facts, Wanted, list[Failure]]:

@@ -22,6 +22,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     resolver,
     store_claims,
     store_proofs,
+    store_words,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import check as blobs
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
@@ -32,42 +33,6 @@ Options = Mapping[str, Any]
 _CONNECTIONS = 20
 # Seconds for a store to answer: it runs already.
 _WAIT = 5
-# Option of a module → variable of the collection, for what people read; {} is the store.
-_VARIABLES = {
-    "login_host": "langfuse_{}_host",
-    "login_port": "langfuse_{}_port",
-    "login_url": "langfuse_{}_host",
-    "login_user": "langfuse_{}_admin_user",
-    "login_password": "langfuse_{}_admin_password",
-    "login_database": "langfuse_{}_admin_database",
-    "endpoint_url": "langfuse_{}_endpoint",
-    "sslmode": "langfuse_{}_sslmode",
-    "tls": "langfuse_{}_tls",
-    "ca_path": "langfuse_ca_certificates",
-}
-# Where nobody administers PostgreSQL, its own role signs in.
-_OWN_ROLE = {
-    "login_user": "langfuse_postgres_user",
-    "login_password": "langfuse_postgres_password",
-    "login_database": "langfuse_postgres_database",
-}
-_S3 = {
-    **_VARIABLES,
-    "cors": "langfuse_s3_cors_origins",
-    "lifecycle": "langfuse_s3_events_expire_days or langfuse_s3_exports_expire_days",
-}
-_KEYCLOAK = {
-    "url": "langfuse_keycloak_admin_url",
-    "realm": "realm of langfuse_sso_issuer",
-    "default_scopes and optional_scopes": "langfuse_sso_scope",
-    "scope email": "scope email to langfuse_sso_scope",
-    "auth_realm": "langfuse_keycloak_admin_realm",
-    "auth_client_id": "langfuse_keycloak_admin_client_id",
-    "auth_client_secret": "langfuse_keycloak_admin_client_secret",
-    "auth_username": "langfuse_keycloak_admin_user",
-    "auth_password": "langfuse_keycloak_admin_password",
-    "ca_path": "langfuse_ca_certificates",
-}
 
 
 class Store(NamedTuple):
@@ -162,16 +127,14 @@ def _keys_lost(claims: Mapping[str, store_claims.Claim], new_secrets: Sequence[s
 
 
 def _words(text: str, store: Store) -> str:
-    variables: Mapping[str, str] = {"keycloak": _KEYCLOAK, "s3": _S3}.get(store.name, _VARIABLES)
-    if store.name == "postgres" and store.options["state"] == "verified":
-        variables = {**_VARIABLES, **_OWN_ROLE}
-    pattern = re.compile(rf"\b({'|'.join(variables)})\b")
-    return pattern.sub(lambda found: variables[found[1]].format(store.name), text)
+    return store_words.translated(text, store.name, store.name == "postgres" and store.options["state"] == "verified")
 
 
 def _result(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     changed = {name: result for name, result in results.items() if result["changed"]}
-    notices = [f"{name}: {text}" for name, result in results.items() for text in _notices(result)]
+    notices = [
+        f"{name}: {store_words.translated(text, name)}" for name, result in results.items() for text in _notices(result)
+    ]
     return {
         "changed": bool(changed),
         "stores": {

@@ -112,9 +112,13 @@ _DOING = {
 
 
 @contextlib.contextmanager
-def _reading(connection: Any) -> Iterator[Any]:
+def reading(connection: Any) -> Iterator[Any]:
+    """One transaction for all that looks inside of it. Raises Failure database_refused."""
     import psycopg  # pylint: disable=import-outside-toplevel
 
+    if connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+        yield connection
+        return
     connection.read_only = True
     try:
         with connection.transaction():
@@ -142,14 +146,14 @@ def _names(wanted: state.Wanted) -> dict[str, Any]:
 
 
 def server(connection: Any) -> state.Server:
-    with _reading(connection):
+    with reading(connection):
         return state.Server(*connection.execute(_SERVER).fetchone())
 
 
 def role(connection: Any, seen: state.Server, wanted: state.Wanted) -> state.Role | None:
     """The role, with its password still unknown."""
     member = "SET" if seen.number >= 160000 else "MEMBER"
-    with _reading(connection):
+    with reading(connection):
         row = connection.execute(_ROLE, {**_names(wanted), "member": member}).fetchone()
     if row is None:
         return None
@@ -171,14 +175,14 @@ def role(connection: Any, seen: state.Server, wanted: state.Wanted) -> state.Rol
 
 
 def stored_password(connection: Any, wanted: state.Wanted) -> str | None:
-    with _reading(connection):
+    with reading(connection):
         row = connection.execute(_STORED, _names(wanted)).fetchone()
     stored: str | None = row[0] if row else None
     return stored
 
 
 def database(connection: Any, wanted: state.Wanted) -> state.Database | None:
-    with _reading(connection):
+    with reading(connection):
         row = connection.execute(_DATABASE, _names(wanted)).fetchone()
         settings = connection.execute(_SETTINGS, _names(wanted)).fetchall()
     if row is None:
@@ -201,7 +205,7 @@ def database(connection: Any, wanted: state.Wanted) -> state.Database | None:
 
 def inside(connection: Any, wanted: state.Wanted, rows: bool) -> state.Inside:
     """The schema public; with ``rows`` also whether any table holds one (None when a table may not be read)."""
-    with _reading(connection):
+    with reading(connection):
         schema = connection.execute(_SCHEMA, _names(wanted)).fetchone()
         if rows:
             held = _holds_rows(connection)
@@ -228,19 +232,19 @@ def _holds_rows(connection: Any) -> bool | None:
 
 def exists(connection: Any, database_name: str) -> bool:
     """Whether the server has the database."""
-    with _reading(connection):
+    with reading(connection):
         return bool(connection.execute(_EXISTS, {"database": database_name}).fetchone()[0])
 
 
 def holds_langfuse(connection: Any) -> bool:
     """Whether this database has the tables of an instance."""
-    with _reading(connection):
+    with reading(connection):
         return bool(connection.execute(_LANGFUSE).fetchone()[0])
 
 
 def usable(connection: Any) -> str:
     """What keeps the role that signed in from migrating and running Langfuse, "" without such a thing."""
-    with _reading(connection):
+    with reading(connection):
         timezone, exists, create, usage = connection.execute(_USABLE).fetchone()
     if timezone.lower() not in state.UTC:
         return f"gets the time zone {timezone} instead of UTC"
@@ -338,7 +342,7 @@ class Writer:
         return [self._text("GRANT USAGE, CREATE ON SCHEMA public TO {role}")]
 
     def _take_objects(self, connection: Any, _detail: Any) -> list[Any]:
-        with _reading(connection):
+        with reading(connection):
             found = connection.execute(_FOREIGN, _names(self._wanted)).fetchall()
         # The names were quoted by the server.
         return [

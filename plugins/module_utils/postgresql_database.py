@@ -106,11 +106,12 @@ class _Run:
 
     def result(self) -> dict[str, Any]:
         with self._admin() as session:
-            server = postgresql_client.server(session)
-            planner.check_server(server)
-            self._refuse_ambiguous(session)
-            database = postgresql_client.database(session, self._wanted)
-            role = self._role(session, server, database)
+            with postgresql_client.reading(session):
+                server = postgresql_client.server(session)
+                planner.check_server(server)
+                self._refuse_ambiguous(session)
+                database = postgresql_client.database(session, self._wanted)
+                role = self._role(session, server, database)
             with self._inside_connection(role, database) as inner:
                 inside = postgresql_client.inside(inner, self._wanted, rows=not self._present) if inner else None
             plan = _PLANNERS[self._state](self._wanted, server, role, database, inside)

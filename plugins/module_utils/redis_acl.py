@@ -4,8 +4,8 @@
 
 """The language of Redis' access control lists: what a user may do, what it should, and the rules between the two. Pure.
 
-Rules are compared as what they allow, never as text: Redis 7.0 writes rules of its own from what is allowed, newer ones
-keep them as written, and both call two texts different that allow the same commands.
+Rules are compared as what they allow, as different texts may allow the same commands: Redis 7.0 writes rules of its own from
+what is allowed, newer ones keep them as written.
 """
 
 from __future__ import annotations
@@ -171,8 +171,16 @@ def foreign(user: User, want: Wanted) -> list[str]:
     return beyond + [f"({' '.join(one)})" for one in user.selectors]
 
 
-def differences(user: User | None, want: Wanted, known: Catalogue, dialect: Dialect) -> list[str]:
-    """What has to be changed, in the order it is told: user, state, password, keys, channels, commands, selectors."""
+def same_text(user: User, want: Wanted) -> bool:
+    """Whether the server keeps the very rules that are wanted. Then they allow the same, whatever it knows of commands."""
+    return split(user.commands) == split(want.commands)
+
+
+def differences(user: User | None, want: Wanted, known: Catalogue | None, dialect: Dialect) -> list[str]:
+    """What has to be changed, in the order it is told: user, state, password, keys, channels, commands, selectors.
+
+    Without ``known`` the rules of the commands are the same text.
+    """
     if user is None:
         return ["user"]
     found = []
@@ -184,7 +192,7 @@ def differences(user: User | None, want: Wanted, known: Catalogue, dialect: Dial
         found.append("keys")
     if user.channels != want.channel_patterns:
         found.append("channels")
-    if allowed(user.commands, known) != allowed(want.commands, known):
+    if known and allowed(user.commands, known) != allowed(want.commands, known):
         found.append("commands")
     if user.selectors:
         found.append("selectors")
@@ -225,7 +233,7 @@ def restoring(user: User | None, dialect: Dialect) -> list[str] | None:
     return ["reset", *flags, *hashes, *rights]
 
 
-def difference(user: User | None, want: Wanted, changes: Sequence[str], known: Catalogue) -> dict[str, Any]:
+def difference(user: User | None, want: Wanted, changes: Sequence[str], known: Catalogue | None) -> dict[str, Any]:
     """What a diff shows: nothing of any password but whether it changes."""
     after: dict[str, Any] = {
         "on": True,
@@ -243,7 +251,7 @@ def difference(user: User | None, want: Wanted, changes: Sequence[str], known: C
         "channels": sorted(user.channels),
         "commands": user.commands if "commands" in changes else want.commands,
     }
-    if "commands" in changes:
+    if known and "commands" in changes:
         had, has = allowed(user.commands, known), allowed(want.commands, known)
         before["only"], after["only"] = sorted(had - has), sorted(has - had)
     if user.selectors:

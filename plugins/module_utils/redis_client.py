@@ -183,15 +183,11 @@ class Client:
         lines = str(self.call("INFO", "all")).splitlines()
         return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon}
 
-    def config(self, name: str) -> str | None:
-        """A setting, None where the server or its administrator does not tell."""
-        try:
-            answer = self.call("CONFIG", "GET", name)
-        except ServerError as error:
-            if error.kind in (*_SILENT, http_client.TLS):
-                raise
-            return None
-        return str(answer[1]) if len(answer) == 2 else None
+    def settings(self, names: Sequence[str]) -> dict[str, str | None]:
+        """Each with its value, None where the server or its administrator does not tell. Dragonfly takes one name at a time."""
+        answers = self.each([("CONFIG", "GET", name) for name in names])
+        told = [not isinstance(answer, ServerError) and len(answer) == 2 for answer in answers]
+        return {name: str(answer[1]) if one else None for name, answer, one in zip(names, answers, told)}
 
     def close(self) -> None:
         with contextlib.suppress(*self._errors):

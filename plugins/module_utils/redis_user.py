@@ -80,8 +80,7 @@ class _Administrator:
     def __init__(self, client: redis_client.Client, params: Mapping[str, Any], check_mode: bool) -> None:
         self._client, self._params, self._check_mode = client, params, check_mode
         self._label = client.where.label
-        settings = {name: client.config(name) for name in _SETTINGS}
-        self._server = redis_server.server(client.info(), settings)
+        self._server = redis_server.server(client.info(), client.settings(_SETTINGS))
         cluster = self._server.cluster if params["cluster"] is None else params["cluster"]
         self._want = redis_acl.Wanted(
             params["username"],
@@ -100,8 +99,10 @@ class _Administrator:
         if self._server.too_old:
             raise joined(refusals)
         user = self._user(self._want.name)
-        known = self._catalogue()
-        failures = refusals + self._foreign(user) + ([] if absent else self._unknown(known) + self._unkept())
+        # The catalogue is most of what can be asked, so only where something has to be compared with it.
+        known = None if absent or (user and redis_acl.same_text(user, self._want)) else self._catalogue()
+        failures = refusals + self._foreign(user) + (self._unknown(known) if known else [])
+        failures += [] if absent else self._unkept()
         if failures:
             raise joined(failures)
         if absent:
@@ -155,7 +156,7 @@ class _Administrator:
         told = f"{self._label} has no place to keep users: neither an aclfile nor a configuration file."
         return [Failure("redis_not_kept", told, "Start it with one that it may write, or set persist: auto.")]
 
-    def _set(self, user: redis_acl.User | None, known: redis_acl.Catalogue) -> dict[str, Any]:
+    def _set(self, user: redis_acl.User | None, known: redis_acl.Catalogue | None) -> dict[str, Any]:
         dialect = self._server.dialect
         changes = redis_acl.differences(user, self._want, known, dialect)
         kept_in = self._server.kept_in

@@ -209,7 +209,7 @@ migration:
   type: dict
   sample: {changed: false, reason: the schema is up to date, before: {postgres: 434, clickhouse: 46}, after: {postgres: 434, clickhouse: 46}, seconds: 0.0}
 unchecked:
-  description: In check mode, what could not be looked at, and why.
+  description: In check mode, what could not be looked at, and why. It is told as warnings too.
   returned: success
   type: list
   elements: str
@@ -272,6 +272,8 @@ def main() -> None:
         result = compose_stores.prepare(module.params, module.check_mode)
     except Failure as failure:
         module.fail_json(**failure.as_result())
+    for message in result["unchecked"]:
+        module.warn(f"Not looked at: {message}")
     module.exit_json(**result)
 
 

@@ -206,12 +206,13 @@ cure:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     args,
     authorities,
     existing_stores,
     keycloak_client,
+    libraries,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -303,11 +304,7 @@ def main() -> None:
         with authorities.beside_those_of_host(module.params["ca_certificates"]) as ca_path:
             result = existing_stores.prepare(module.params, ca_path, module.check_mode)
     except ImportError as error:
-        module.fail_json(
-            msg=missing_required_lib(_package(error.name or "")),
-            code="missing_library",
-            cure="Run the role llmops.langfuse.host.",
-        )
+        module.fail_json(**libraries.missing(_package(error.name or "")).as_result())
     except Failure as failure:
         module.fail_json(**failure.as_result())
     for notice in result["notices"]:

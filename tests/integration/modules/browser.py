@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -43,7 +44,8 @@ class Page:
 class Browser:
     """Cookies are sent back over http too: Keycloak marks its own Secure even there, and browsers trust loopback."""
 
-    resolve: dict[str, str] = field(default_factory=dict)
+    resolve: Mapping[str, str] = field(default_factory=dict)
+    ca_path: str | None = None
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def request(self, method: str, url: str, form: dict[str, str] | None = None) -> Page:
@@ -52,7 +54,7 @@ class Browser:
         headers = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        client = Client(f"{parts.scheme}://{parts.netloc}", timeout=30, resolve=self.resolve)
+        client = Client(f"{parts.scheme}://{parts.netloc}", timeout=30, resolve=self.resolve, ca_path=self.ca_path)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             answer = client.request(method, path, urlencode(form).encode() if form is not None else None, headers)

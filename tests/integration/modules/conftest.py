@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import importlib
 import importlib.util
 import io
@@ -139,6 +140,23 @@ def wait_for_port(address: str, seconds: float = 30) -> None:
             time.sleep(0.05)
 
 
+def wait_for_http(address: str, seconds: float = 30) -> None:
+    """Until any answer comes: Docker takes connections to a published port before anything listens behind it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        connection = http.client.HTTPConnection(address, timeout=5)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+            return
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
 @pytest.fixture(scope="session")
 def closed_port() -> str:
     """An address where nothing listens."""
@@ -155,6 +173,7 @@ def store() -> Iterator[Result]:
     command = ("mini", "-dir=/data", "-ip.bind=0.0.0.0", "-master.telemetry=false", "-s3.port=8333")
     command = (*command, "-s3.iam.readOnly=false")
     address = start("s3", image("chrislusf/seaweedfs"), *command, port=8333, options=environment)
+    wait_for_http(address)
     yield {"endpoint_url": f"http://{address}", **keys}
     stop("s3")
 
@@ -196,7 +215,7 @@ def server(collections: None) -> Iterator[Any]:
         address = start("keycloak", reference, *keycloak.COMMAND, **where)
         name = f"{PREFIX}-keycloak"
         management = docker("port", name, "9000").splitlines()[0]
-        keycloak.wait_until_ready(management, lambda: docker("inspect", "-f", "{{.State.Status}}", name))
+        keycloak.wait_until_ready(f"http://{management}", lambda: docker("inspect", "-f", "{{.State.Status}}", name))
         yield keycloak.Server(f"http://{address}")
     finally:
         stop("keycloak")

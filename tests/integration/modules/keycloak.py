@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -33,26 +33,34 @@ OPTIONS = (
 
 
 class Server:
-    """A running Keycloak at ``url``, with an admin session of its own beside the module's."""
+    """A running Keycloak at ``url``, with an admin session of its own beside the module's.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    ``resolve`` has addresses of names in the module's spelling; ``ca_path`` is the authority of its certificate.
+    """
+
+    def __init__(self, url: str, ca_path: str | None = None, resolve: Sequence[str] = ()) -> None:
+        self.url, self.ca_path, self.resolve = url, ca_path, list(resolve)
+        self.names = http_client.parse_resolve(self.resolve)
         self.admin = self.session(self.login())
 
     def login(self, **options: Any) -> dict[str, Any]:
         """Options of the module that say where and who."""
         account = {"auth_username": ADMIN, "auth_password": ADMIN_PASSWORD}
-        base = {"url": self.url, "ca_path": None, "validate_certs": True, "resolve": [], "wait": 120}
+        reach = {"url": self.url, "ca_path": self.ca_path, "resolve": self.resolve}
+        base = {"validate_certs": True, "wait": 120}
         names = {"auth_realm": "master", "auth_client_id": "admin-cli", "auth_client_secret": None}
-        return {**base, **names, **account, **options}
+        return {**reach, **base, **names, **account, **options}
 
     def session(self, options: dict[str, Any], **changed: Any) -> keycloak.Session:
         """The module's own session, logged in with these options."""
         account = keycloak.Account(*(options[f"auth_{name}"] for name in ("realm", "client_id", "client_secret")))
         account = account._replace(username=options["auth_username"], password=options["auth_password"])
-        session = keycloak.Session(http_client.Client(self.url, timeout=60), self.url, account, **changed)
+        session = keycloak.Session(self.reach(self.url, 60), self.url, account, **changed)
         session.wait(30)
         return session
+
+    def reach(self, url: str, timeout: float = 30) -> http_client.Client:
+        return http_client.Client(url, timeout=timeout, ca_path=self.ca_path, resolve=self.names)
 
     def realm(self, name: str, **fields: Any) -> str:
         """A fresh realm that records what administrators do, with one user."""
@@ -100,7 +108,7 @@ class Login:
 
     def __init__(self, server: Server, realm: str, redirect_uri: str, client_id: str = "langfuse") -> None:
         self.server, self.realm, self.redirect_uri, self.client_id = server, realm, redirect_uri, client_id
-        self.browser = Browser()
+        self.browser = Browser(server.names, server.ca_path)
         self.verifier = secrets.token_urlsafe(48)
         self.state, self.nonce = secrets.token_hex(8), secrets.token_hex(8)
 
@@ -144,7 +152,7 @@ class Login:
             "Content-Type": "application/x-www-form-urlencoded",
             "Authorization": http_client.basic(self.client_id, secret),
         }
-        client = http_client.Client(self.server.endpoint(self.realm, "token"), timeout=30)
+        client = self.server.reach(self.server.endpoint(self.realm, "token"))
         try:
             return client.request("POST", "", urlencode(form).encode(), headers)
         finally:
@@ -162,10 +170,10 @@ def claims(token: str) -> dict[str, Any]:
     return found
 
 
-def wait_until_ready(management: str, status: Callable[[], str], seconds: float = 300) -> None:
-    """Return when ``host:port`` of the management interface says that it is ready, and fail when the container ended."""
+def wait_until_ready(management: str, status: Callable[[], str], seconds: float = 300, **reach: Any) -> None:
+    """Return when the management interface at that URL says that it is ready, and fail when the container ended."""
     deadline = time.monotonic() + seconds
-    client = http_client.Client(f"http://{management}", timeout=5)
+    client = http_client.Client(management, timeout=5, **reach)
     while True:
         try:
             if client.request("GET", "/health/ready").status == 200:

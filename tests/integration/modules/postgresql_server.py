@@ -144,11 +144,12 @@ class Server:
 
     def statements_since(self, mark: str) -> list[str]:
         """First words of all statements after this place."""
-        return re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+\s*\w*)", self.log_since(mark))
+        return re.findall(r"LOG:  (?:statement|execute [^:]*):\s*(\w+(?: \w+)?)", self.log_since(mark))
 
     def log_since(self, mark: str) -> str:
         end = self.mark()
-        return self.log().partition(mark)[2].partition(end)[0]
+        # The last line is the mark's own.
+        return self.log().partition(mark)[2].partition(end)[0].rpartition("\n")[0]
 
     def remove(self) -> None:
         docker("rm", "-f", "-v", self.name, check=False)

@@ -60,6 +60,8 @@ class Server:
 
     def __init__(self, engine: Engine, *flags: str, config: str = "", mounts: tuple[str, ...] = ()) -> None:
         self.name = f"{PREFIX}-redis-{uuid.uuid4().hex[:8]}"
+        # Redis 7.0 writes rules of users anew.
+        self.keeps_texts = engine.product == "valkey"
         words = [engine.command, *([config] if config else []), "--requirepass", ADMIN, *flags]
         volumes = [word for mount in mounts for word in ("-v", mount)]
         docker("run", "-d", "--name", self.name, "--user=999:999", *volumes, engine.reference, *words)

@@ -150,19 +150,23 @@ def test_the_schema(
     monkeypatch.setenv("SSL_CERT_FILE", str(getattr(stores, public)))
     postgres = _postgres(stores)
     here = {"source": "existing", "host": CLICKHOUSE, "port": 1, "user": "x", "database": "x"}
-    result = run(
-        "compose_stores",
-        project="nobody",
-        directory=str(tmp_path),
-        services=[],
-        image="none",
-        timeout=0,
-        postgres={**postgres["postgres"], "source": "existing"},
-        postgres_password=postgres["postgres_password"],
-        clickhouse={**here, "tls": True},
-        clickhouse_password="canary-none-1",
-        ca_path=str(getattr(stores, given)),
-        extra_hosts=HOSTS,
-    )
+    options = {
+        "project": "nobody",
+        "directory": str(tmp_path),
+        "services": [],
+        "image": "none",
+        "timeout": 0,
+        "postgres": {**postgres["postgres"], "source": "existing"},
+        "postgres_password": postgres["postgres_password"],
+        "clickhouse": {**here, "tls": True},
+        "clickhouse_password": "canary-none-1",
+        "ca_path": str(getattr(stores, given)),
+        "extra_hosts": HOSTS,
+    }
+    result = run("compose_stores", **options)
     assert result["code"] == code, result
     assert code == "clickhouse_down" or "certificate verify failed" in result["msg"]
+    # A check goes on, and says what it could not look at.
+    checked = run("compose_stores", check=True, **options)
+    told = [warning["event"]["msg"] for warning in checked["warnings"]]
+    assert told == [f"Not looked at: {text}" for text in checked["unchecked"]] != []

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import compose_stores, s3
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 from tests.integration.modules import s3_servers
+from tests.integration.modules.front import Front
 
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine
@@ -132,3 +134,31 @@ def test_the_bundled_store(bundled: Any, store: Result, names: tuple[str, str]) 
     wanted["settings"][0]["cors_origins"] = []
     assert bundled(wanted, check=True) == bundled(wanted) == [(media, "cors")]
     assert not has(store, media, "get_bucket_cors")
+
+
+class UntilTheFirst(list[tuple[str, str]]):
+    """A store of that front is away as soon as one change was told."""
+
+    def __init__(self, front: Front, nowhere: str) -> None:
+        super().__init__()
+        self._front, self._nowhere = front, nowhere
+
+    def append(self, change: tuple[str, str]) -> None:
+        super().append(change)
+        self._front.target = self._nowhere
+
+
+def test_what_was_made_before_a_failure_is_told(store: Result, names: tuple[str, str], closed_port: str) -> None:
+    """The next try finds that bucket, so that nobody else would know that this run made it."""
+    address = store["endpoint_url"].removeprefix("http://")
+    front = Front(address)
+    wanted = {**asked({**store, "endpoint_url": front.url}, names), "settings": []}
+    given = {"s3": wanted, "s3_access_key": store["access_key"], "s3_secret_key": store["secret_key"]}
+    made = UntilTheFirst(front, closed_port)
+    with pytest.raises(Failure):
+        compose_stores.make_buckets(given, False, made)
+    assert made == [(names[0], "create")]
+    front.target = address
+    compose_stores.make_buckets(given, False, made)
+    assert made == [(name, "create") for name in names]
+    front.shutdown()

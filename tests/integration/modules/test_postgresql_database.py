@@ -91,7 +91,9 @@ def test_check_run_again_change_absent(database: Database, server: Server) -> No
     database.sql("CREATE TYPE kind AS ENUM ('a')", "CREATE TABLE traces (id kind)", "INSERT INTO traces VALUES ('a')")
     assert not server.answers(database.name, "wrong", database.name)
 
+    second = server.mark()
     again = database.unchanged()
+    assert server.log_since(second).count("BEGIN READ ONLY") == 3, "one transaction each: admin, inside, as the role"
     assert (again["login"], again["password"], again["catalog"]) == (
         "ok",
         "as given",

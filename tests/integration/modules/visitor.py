@@ -15,11 +15,14 @@ from tests.integration.modules.keycloak import USER_PASSWORD
 
 
 class Visitor:
-    """A browser without cookies at the web of ``url``. ``names`` has the address of every ``host:port`` that it knows."""
+    """A browser without cookies at the web of ``url``. ``names`` has the address of every ``host:port`` that it knows;
+    the only one is Keycloak's. ``ca_path`` is the authority that its owner trusts.
+    """
 
-    def __init__(self, url: str, names: Mapping[str, str]) -> None:
+    def __init__(self, url: str, names: Mapping[str, str], ca_path: str | None = None) -> None:
         self.url = url
-        self.browser = Browser(dict(names))
+        self.keycloak = f"{'https' if ca_path else 'http'}://{next(iter(names))}/"
+        self.browser = Browser(names, ca_path)
 
     def press(self, provider: str = "keycloak") -> Page:
         """A provider's button on the sign-in page, and where it leads to in the end."""
@@ -30,7 +33,7 @@ class Visitor:
     def sign_in(self, user: str, provider: str = "keycloak") -> str:
         """Through Keycloak's form; the address of the page where it ends."""
         form = self.press(provider)
-        assert form.url.startswith("http://keycloak:8080/"), (form.url, form.text[:400])
+        assert form.url.startswith(self.keycloak), (form.url, form.text[:400])
         sent = self.browser.submit(form, username=user, password=USER_PASSWORD, credentialId="")
         return self.browser.follow(sent).url
 

@@ -36,6 +36,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
             "langfuse_sso_provider": "github",
             "langfuse_sso_scope": "",
             "langfuse_sso_issuer": "",
+            "langfuse_keycloak_admin_url": "",
             "langfuse_keycloak_admin_user": "",
             "langfuse_keycloak_admin_password": "",
             "langfuse_sso_client_secret": SECRETS["langfuse_sso_client_secret"],

@@ -46,7 +46,14 @@ def away() -> Iterator[None]:
 def test_a_keycloak_that_is_away(sso: Instance, away: None) -> None:
     named = follow(sso, "sign-in", "Find the cause", fails=True)
     named.mentions("sign_in FAILED", "sso_issuer_unreachable (error)")
-    named.mentions("http://keycloak:8080/realms/platform/.well-known/openid-configuration: ")
+    named.mentions(f"{identity.ISSUER}/.well-known/openid-configuration: getaddrinfo ENOTFOUND")
     assert "its log says why" not in named.output
     identity.back()
     follow(sso, "sign-in", "The provider").mentions("keycloak knows client, callback and secret")
+
+
+def test_somebody_else_under_its_name(sso: Instance, away: None) -> None:
+    with identity.impostor():
+        named = follow(sso, "sign-in", "Find the cause", fails=True)
+    named.mentions("sso_issuer_unreachable (error)", "langfuse_ca_certificates")
+    named.mentions(f"{identity.ISSUER}/.well-known/openid-configuration: unable to verify the first certificate")

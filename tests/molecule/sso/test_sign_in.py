@@ -8,8 +8,19 @@ import pytest
 
 from tests.integration.modules import keycloak
 from tests.molecule import playbook
-from tests.molecule.instance import Instance
+from tests.molecule.instance import Instance, docker
 from tests.molecule.sso import identity
+
+# Tells what the issuer calls itself, with the authorities of a file that a variable names.
+ASKS = f"""
+import json, os, ssl, sys, urllib.request as http
+trusted = ssl.create_default_context(cafile=os.environ.get(sys.argv[1]))
+try:
+    with http.urlopen("{identity.ISSUER}/.well-known/openid-configuration", context=trusted, timeout=10) as answer:
+        print(json.load(answer)["issuer"])
+except OSError as error:
+    print(error)
+"""
 
 
 @pytest.fixture
@@ -37,7 +48,7 @@ def test_a_second_run_changes_nothing_and_writes_nothing_at_keycloak(sso: Instan
 
 def test_a_user_signs_in_with_the_secret_that_web_has(sso: Instance, login: keycloak.Login) -> None:
     web = dict(line.split("=", 1) for line in sso.container("langfuse-web").details["Config"]["Env"])
-    assert web["AUTH_KEYCLOAK_ISSUER"] == "http://keycloak:8080/realms/platform"
+    assert web["AUTH_KEYCLOAK_ISSUER"] == identity.ISSUER
     assert web["AUTH_KEYCLOAK_CHECKS"] == "pkce,state"
     assert web["AUTH_KEYCLOAK_CLIENT_ID"] == "langfuse"
     # As web asks for it: Keycloak refuses a scope that the client has not.
@@ -45,6 +56,14 @@ def test_a_user_signs_in_with_the_secret_that_web_has(sso: Instance, login: keyc
     tokens = login.exchange(login.code(scope=web["AUTH_KEYCLOAK_SCOPE"]), web["AUTH_KEYCLOAK_CLIENT_SECRET"]).json()
     assert isinstance(tokens, dict)
     assert keycloak.claims(tokens["id_token"])["email"] == keycloak.USER_EMAIL
+
+
+@pytest.mark.parametrize("service", ["langfuse-web", "langfuse-worker"])
+def test_both_containers_trust_the_authority_of_the_issuer(sso: Instance, service: str) -> None:
+    """By what Node reads, and by nothing else that they have."""
+    name = f"{sso.name}-{service}-1"
+    assert docker("exec", name, "python3", "-c", ASKS, "NODE_EXTRA_CA_CERTS").strip() == identity.ISSUER
+    assert "CERTIFICATE_VERIFY_FAILED" in docker("exec", name, "python3", "-c", ASKS, "NO_SUCH_NAME")
 
 
 def test_the_first_user_signs_in_through_web(sso: Instance) -> None:

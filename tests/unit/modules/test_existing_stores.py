@@ -50,10 +50,43 @@ def test_no_store_is_waited_for_long(store: str) -> None:
         ("postgres", {}, "Set login_database to one.", "Set langfuse_postgres_database to one."),
         ("clickhouse", {}, "Name ca_path.", "Name langfuse_ca_certificates."),
         (
+            "postgres",
+            {},
+            "Name another one in the option database, or set force: true.",
+            "Name another one in langfuse_postgres_database, or run the module postgresql_database with force: true.",
+        ),
+        ("redis", {}, "Set force: true.", "Run the module redis_acl_user with force: true."),
+        ("clickhouse", {}, "Name another one in the option user.", "Name another one in langfuse_clickhouse_user."),
+        ("redis", {}, "Take another username.", "Take another langfuse_redis_username."),
+        ("keycloak", {}, "Choose another client_id.", "Choose another langfuse_sso_client_id."),
+        (
+            "s3",
+            {},
+            "Start the store, or correct the endpoint; it",
+            "Start the store, or correct langfuse_s3_endpoint; it",
+        ),
+        (
+            "s3",
+            {},
+            "Name the CA of the store's certificate, or correct the scheme of the endpoint.",
+            "Name the CA of the store's certificate in langfuse_ca_certificates, or correct the scheme of langfuse_s3_endpoint.",
+        ),
+        ("s3", {}, "Correct the name or the region.", "Correct the name or langfuse_s3_region."),
+        (
             "keycloak",
             {},
             "Correct default_scopes and optional_scopes, or create them.",
             "Correct langfuse_sso_scope, or create them.",
+        ),
+        *(
+            ("keycloak", {}, said, said)
+            for said in ("http://kc, realm master refused user admin.", "Realm a has no client scope email.")
+        ),
+        (
+            "keycloak",
+            {},
+            "Create the realm, or correct realm (its name).",
+            "Create the realm, or correct the realm of langfuse_sso_issuer (its name).",
         ),
         ("keycloak", {}, "Add the scope email; or", "Add the scope email to langfuse_sso_scope; or"),
         (

@@ -179,6 +179,22 @@ def test_what_has_to_be_changed(seen: User | None, expected: list[str]) -> None:
     assert redis_acl.differences(seen, WANT, KNOWN, REDIS) == expected
 
 
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [
+        (redis_acl.COMMANDS, True),
+        ("ALLCOMMANDS  -@admin -@Dangerous +INFO", True),
+        ("+@all -@admin -@dangerous +info -get", False),
+        ("+@all -@dangerous -@admin +info", False),
+        ("", False),
+    ],
+)
+def test_the_same_text_allows_the_same_on_every_server(told: str, same: bool) -> None:
+    assert redis_acl.same_text(user(commands=told), WANT) is same
+    if same:
+        assert redis_acl.differences(user(commands=told), WANT, None, REDIS) == []
+
+
 def test_dragonfly_shows_hashes_cut_short() -> None:
     right = user(flags=frozenset({"on"}), passwords=frozenset({WANT.hash[:15]}))
     assert WANT.hash == answers.HASH

@@ -56,6 +56,9 @@ def test_a_check_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "langfuse.yml"
     assert _store(path, "plain").add("a", {"salt": "one"}, dry=True) is True
     assert not path.exists()
+    _store(path, "plain").add("a", {"salt": "one"})
+    assert _store(path, "plain").forget("a", dry=True) is True
+    assert _store(path, "plain").read("a") == {"salt": "one"}
 
 
 def test_a_plain_file_is_encrypted_once_the_format_is_vault(tmp_path: Path) -> None:
