@@ -36,7 +36,12 @@ CONTAINER = {
     "resources": {"limits": {"memory": "2Gi", "cpu": "1"}},
     "ports": [{"containerPort": 3000, "protocol": "TCP"}, {"containerPort": 9229, "protocol": "TCP"}],
 }
-SPEC = {"replicas": 1, "paused": True, "template": {"spec": {"containers": [{"name": "mesh"}, CONTAINER]}}}
+RESTARTED = {"annotations": {"kubectl.kubernetes.io/restartedAt": "2026-01-01"}}
+SPEC = {
+    "replicas": 1,
+    "paused": True,
+    "template": {"metadata": RESTARTED, "spec": {"containers": [{"name": "mesh"}, CONTAINER]}},
+}
 
 
 def _in_container(fields: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +59,8 @@ def _live(
         {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": OURS},
         {"manager": manager, "operation": operation, "fieldsV1": fields, **more},
     ]
-    return made("Deployment", "langfuse-web", metadata={"managedFields": entries}, spec=copy.deepcopy(SPEC))
+    metadata = {"managedFields": entries, "labels": {"team": "ai"}}
+    return made("Deployment", "langfuse-web", metadata=metadata, spec=copy.deepcopy(SPEC), status={"phase": "x"})
 
 
 _PLACE = "spec.template.spec.containers[web]"
@@ -133,3 +139,26 @@ def test_a_value_of_a_set_and_a_key_with_a_slash() -> None:
         ("list[q]", "/list/1"),
         ("data.a/b~c", "/data/a~1b~0c"),
     ]
+
+
+def test_of_a_long_list_the_last_ones_go_first() -> None:
+    """As text, 10 would come before 9, and its removal would move it."""
+    live = made("ConfigMap", "x", list=[str(number) for number in range(12)])
+    ours = {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": {"f:list": {'v:"0"': {}}}}
+    hand = {"f:list": {f'v:"{number}"': {} for number in (2, 9, 10, 11)}}
+    live["metadata"]["managedFields"] = [ours, {"manager": "kubectl", "operation": "Update", "fieldsV1": hand}]
+    assert [one.removal for one in additions(live)] == [
+        {"op": "remove", "path": f"/list/{number}"} for number in (11, 10, 9, 2)
+    ]
+
+
+def test_a_field_of_another_shape_since_is_left() -> None:
+    live = made("ConfigMap", "x", list={"q": 1}, data=["q"])
+    ours = {
+        "manager": "llmops.langfuse",
+        "operation": "Apply",
+        "fieldsV1": {"f:list": {"f:z": {}}, "f:data": {"f:z": {}}},
+    }
+    hand = {"f:list": {'v:"q"': {}, 'k:{"name":"q"}': {}}, "f:data": {"f:q": {}, 'k:{"name":"q"}': {}}}
+    live["metadata"]["managedFields"] = [ours, {"manager": "kubectl", "operation": "Update", "fieldsV1": hand}]
+    assert additions(live) == []
