@@ -190,6 +190,12 @@ _REQUEST = re.compile(r'"([A-Z]+ \S+) HTTP/')
 _LOGIN = "/realms/master/protocol/openid-connect/token"
 
 
+def requests_between(log: str, begin: str, end: str) -> list[str]:
+    """Those of an access log after the request that has the word `begin` in it, and before that with `end`. Pure."""
+    # Of the lines of the two only parts are left, which are no requests.
+    return _REQUEST.findall(log.partition(begin)[2].partition(end)[0])
+
+
 def keycloak_server(_place: Path) -> Cases:
     options = (*keycloak.OPTIONS, "--publish=127.0.0.1::9000")
     image = extras.ensure(find_paths(), "keycloak")
@@ -217,9 +223,7 @@ def keycloak_server(_place: Path) -> Cases:
             begin = mark()
             again()
             end = mark()
-            between = conftest.docker("logs", name).partition(begin)[2].partition(end)[0]
-            # The last one is the mark.
-            asked = _REQUEST.findall(between.partition("\n")[2])[:-1]
+            asked = requests_between(conftest.docker("logs", name), begin, end)
             return asked, [line for line in asked if not line.startswith("GET ") and line != f"POST {_LOGIN}"]
 
         def login() -> None:

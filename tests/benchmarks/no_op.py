@@ -88,7 +88,7 @@ def measure(instance: Instance) -> Section:
         [
             f"Each module a second time on its engine, {ROUNDS} runs, in turns with one login of the bare client library and the "
             "least that it can ask. Both are in one process, so neither pays for Python's start. Requests are what the server's "
-            "own log or statistics had of one more run; where it writes nothing of the kind, a proxy in front of it counted, and "
+            "own log or statistics had of one more run; where they do not have all, a proxy in front of it counted, and "
             "times are taken without the proxy. Logins are among them, and trials of a known-bad password.",
             table(head, [one.line for one in results]),
         ],

@@ -52,7 +52,9 @@ def consumers(ctx: Context) -> Finding:
     ctx.evidence["consumers"] = rows
     if rows:
         return Finding(FAILED, "; ".join(row["what"].rstrip(".") for row in rows))
-    return Finding(OK, f"{len(wanted)} with keys and address of this instance")
+    asked = len(ctx.evidence.get("gateways", []))
+    own = f"; a trace of its own from {asked} LiteLLM" if asked else ""
+    return Finding(OK, f"{len(wanted)} with keys and address of this instance{own}")
 
 
 def _row(about: str, what: str, cure: str = "") -> dict[str, str]:
@@ -105,6 +107,7 @@ def _crossed(
         return []
     except Failure as failure:
         return [_row(failure.code if failure.code in GATEWAY else OTHER, failure.message, failure.cure)]
+    ctx.evidence.setdefault("gateways", []).append(one["proof_url"])
     return []
 
 

@@ -12,6 +12,14 @@ SITE = "llmops.langfuse.site"
 INSTALL = {"langfuse_install_docker": True}
 # Everything of `site` but the application: a host with an engine, and no images.
 WITHOUT_CONTAINERS = {**INSTALL, "langfuse_enabled": False}
+# Whose modules need a library of its own.
+AZURE = {
+    "langfuse_s3_source": "existing",
+    "langfuse_s3_service": "azure",
+    "langfuse_s3_endpoint": "https://canary.blob.invalid",
+    "langfuse_s3_access_key": "canaryaccount",
+    "langfuse_s3_secret_key": "Y2FuYXJ5LWF6dXJlLWtleS0x",
+}
 MISSING = "There is no Docker Engine with Compose on this host"
 
 
@@ -43,37 +51,26 @@ def test_check_on_a_fresh_host_predicts_and_installs_nothing(trixie: Machine) ->
 
 
 def test_host_role_installs_engine_compose_and_libraries(trixie: Machine) -> None:
-    done = trixie.play("prepare.yml", variables=INSTALL)
+    done = trixie.play("prepare.yml", variables={**INSTALL, **AZURE})
     assert "Install from packages" in done.changed_tasks
     assert _version(trixie.run("docker", "version", "--format", "{{.Client.Version}}", check=False)) >= (25, 0)
     assert _version(trixie.run("docker", "compose", "version", "--short")) >= (2, 20)
     python = "/opt/langfuse/langfuse/.python/bin/python"
-    assert (
-        trixie.run(python, "-c", "import botocore, passlib, psycopg, redis, sys; print(sys.version_info[:2])")
-        == "(3, 13)"
-    )
+    libraries = "azure.storage.blob, botocore, passlib, psycopg, redis"
+    assert trixie.run(python, "-c", f"import {libraries}, sys; print(sys.version_info[:2])") == "(3, 13)"
 
 
 def test_with_its_engine_running_the_host_is_ready(trixie: Machine) -> None:
     trixie.start_engine()
-    first = trixie.play(SITE, variables=WITHOUT_CONTAINERS)
+    first = trixie.play(SITE, variables={**WITHOUT_CONTAINERS, **AZURE})
     assert MISSING not in first.output
     assert first.changed_tasks == ["Keep the generated secrets", "Write the Compose project"]
-    assert trixie.play(SITE, variables=WITHOUT_CONTAINERS).changed_tasks == []
+    assert trixie.play(SITE, variables={**WITHOUT_CONTAINERS, **AZURE}).changed_tasks == []
 
 
-def test_who_has_an_object_store_at_azure_gets_its_library(trixie: Machine) -> None:
-    """And is told before anything else that it does not answer."""
-    azure = {
-        "langfuse_s3_source": "existing",
-        "langfuse_s3_service": "azure",
-        "langfuse_s3_endpoint": "https://canary.blob.invalid",
-        "langfuse_s3_access_key": "canaryaccount",
-        "langfuse_s3_secret_key": "Y2FuYXJ5LWF6dXJlLWtleS0x",
-    }
-    refused = trixie.play("llmops.langfuse.provision", variables={**WITHOUT_CONTAINERS, **azure}, fails=True)
+def test_an_object_store_that_does_not_answer_is_refused(trixie: Machine) -> None:
+    refused = trixie.play("llmops.langfuse.provision", variables={**WITHOUT_CONTAINERS, **AZURE}, fails=True)
     refused.mentions("Azure Blob at https://", "does not answer", "Correct langfuse_s3_endpoint")
-    trixie.run("/opt/langfuse/langfuse/.python/bin/python", "-c", "import azure.storage.blob, botocore")
 
 
 def test_debian_12_is_refused_in_one_sentence(bookworm: Machine) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.benchmarks.figures import Broken, Row, Section, count_row, delay_row, ratio_row, seconds
 from tests.benchmarks.first_start import after_the_trace
+from tests.benchmarks.idle import requests_between
 from tests.benchmarks.instance import recap, results
 from tests.benchmarks.machine import application, memory_gib
 from tests.benchmarks.page import page, table
@@ -136,3 +137,17 @@ def test_what_follows_the_trace_is_counted_apart() -> None:
 def test_a_first_start_without_a_trace_is_broken() -> None:
     with pytest.raises(Broken):
         after_the_trace(HOPS.replace("read back equal", "came back different in a.b"))
+
+
+def test_the_requests_of_an_access_log_between_two_marks() -> None:
+    asked = [
+        "GET /early",
+        "GET /realms/master?begin",
+        "POST /token",
+        "GET /clients?clientId=langfuse",
+        "GET /x?end",
+        "GET /late",
+    ]
+    log = "".join(f'2026-11-22 INFO [access] 172.17.0.1 - - [22/Nov/2026] "{line} HTTP/1.1" 200 7\n' for line in asked)
+    assert requests_between(log, "begin", "end") == ["POST /token", "GET /clients?clientId=langfuse"]
+    assert requests_between(log, "token", "clientId") == []
