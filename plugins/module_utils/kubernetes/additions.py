@@ -10,6 +10,7 @@ by what it is merged by, ``v:"x"`` a value of a set, and ``.`` the thing itself.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Union
@@ -43,6 +44,18 @@ def additions(live: Object) -> list[Addition]:
         return []
     found = {one.steps: one for one in _beyond(_merged(live, "Update", HANDS), ours, live, "", ())}
     return [found[steps] for steps in sorted(found, key=_as_text, reverse=True)]
+
+
+def without(found: Object, added: Sequence[Addition]) -> dict[str, Any]:
+    """A copy of the object without these, in the order of :func:`additions`."""
+    result = copy.deepcopy(dict(found))
+    for one in added:
+        *way, last = one.steps
+        place: Any = result
+        for step in way:
+            place = place[step]
+        del place[last]
+    return result
 
 
 def _as_text(steps: Sequence[Step]) -> list[str]:

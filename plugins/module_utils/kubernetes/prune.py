@@ -73,7 +73,9 @@ def _verdict(found: Object, confirmed: Collection[str]) -> Verdict:
         return Verdict(identity, KEEP, "is running, and a migration is never cut off")
     lost = loss(found)
     if lost and identity.short not in confirmed:
-        return Verdict(identity, KEEP, f"holds {lost}; name {identity.short} to have it removed")
+        return Verdict(
+            identity, KEEP, f"holds {lost}; write {identity.short} into langfuse_kubernetes_remove to have it removed"
+        )
     return Verdict(identity, REMOVE, f"confirmed, with {lost}" if lost else "is no longer wanted")
 
 

@@ -45,6 +45,30 @@ def explain(pods: Sequence[Object], events: Iterable[Event], about: str = "") ->
     return min(found, key=lambda one: one.rank, default=None)
 
 
+# Kind → the label that its pods have with its name.
+_OF_KIND = {"Job": "job-name", "Cluster": "cnpg.io/cluster", "Pooler": "cnpg.io/poolerName"}
+
+
+def pods_of(found: Object) -> Mapping[str, str] | None:
+    """Labels of the pods of an object; None where it has none of its own."""
+    if found["kind"] in _OF_KIND:
+        return {_OF_KIND[found["kind"]]: found["metadata"]["name"]}
+    selector = (found.get("spec") or {}).get("selector") or {}
+    # A Service's selector has no matchLabels, and says nothing about whose the pods are.
+    labels: Mapping[str, str] | None = selector.get("matchLabels")
+    return labels
+
+
+def newest_event(events: Iterable[Event]) -> str:
+    """When the last of them was; empty without any."""
+    return max(map(_time, events), default="")
+
+
+def since(events: Iterable[Event], when: str) -> list[Event]:
+    """Those after `when`, by the cluster's own clock."""
+    return [event for event in events if _time(event) > when]
+
+
 def _concerns(event: Event, pods: set[str], about: str) -> bool:
     name = (event.get("involvedObject") or event.get("regarding") or {}).get("name", "")
     if name in pods:

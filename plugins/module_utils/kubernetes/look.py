@@ -1,0 +1,103 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What of an instance is in the cluster, whoever has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from ..failure import Failure, joined
+from .api_errors import missing_kind, refused
+from .client import ApiError, Cluster, of_kind
+from .objects import KINDS, Identity, Kind, Object, Owner, Wanted, group_of
+from .ownership import foreign, foreign_object
+
+# Kinds that an instance may have outside of its own namespace.
+_ELSEWHERE = ("HTTPRoute",)
+
+
+class Found(NamedTuple):
+    """live: identity → object, of the instance's own and of all that have a wanted name. missing: ``apiVersion`` and name of
+    wanted kinds that are not served. unseen: where the account may not look for what is no longer wanted."""
+
+    live: dict[Identity, Object]
+    missing: frozenset[tuple[str, str]]
+    unseen: Sequence[str]
+
+
+def places(wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str]) -> list[tuple[Kind, str, bool]]:
+    """Kind, namespace, and whether an object is wanted there: what has to be looked at. Pure."""
+    versions = {(group_of(one.object["apiVersion"]), one.object["kind"]): one.object["apiVersion"] for one in wanted}
+    found = []
+    for kind in KINDS:
+        if not kind.namespaced:
+            continue
+        key = (group_of(kind.api), kind.name)
+        there = {one.identity.namespace for one in wanted if one.identity[:2] == key}
+        outside = set(elsewhere) if kind.name in _ELSEWHERE else set()
+        for namespace in sorted({owner.namespace, *there, *outside}):
+            found.append((kind._replace(api=versions.get(key, kind.api)), namespace, namespace in there))
+    return found
+
+
+def look(cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str] = ()) -> Found:
+    """elsewhere: further namespaces in which the instance may have objects. Raises Failure with all that may not be read."""
+    live: dict[Identity, Object] = {}
+    missing, unseen, failures = set(), [], []
+    for kind, namespace, is_wanted in places(wanted, owner, elsewhere):
+        try:
+            found = cluster.list(kind, namespace, owner.selector)
+        except ApiError as error:
+            if error.code == 403 and not is_wanted:
+                unseen.append(f"{kind.plural} in {namespace}")
+            elif error.code == 403:
+                failures.append(refused(of_kind(kind, namespace), error.status, "look at"))
+            else:
+                raise refused(of_kind(kind, namespace), error.status, "look at") from None
+            continue
+        if found is None and is_wanted:
+            missing.add((kind.api, kind.name))
+        live.update(
+            (Identity(group_of(kind.api), kind.name, namespace, one["metadata"]["name"]), one) for one in found or ()
+        )
+    if failures:
+        raise joined(failures)
+    for one, there in _of_others(cluster, wanted, live, missing):
+        if there is not None:
+            live[one.identity] = there
+    return Found(live, frozenset(missing), unseen)
+
+
+def _of_others(
+    cluster: Cluster, wanted: Iterable[Wanted], live: Collection[Identity], missing: set[tuple[str, str]]
+) -> Iterator[tuple[Wanted, Object | None]]:
+    """Wanted objects that no list had: new ones, and those that are somebody else's."""
+    for one in wanted:
+        api, name = one.object["apiVersion"], one.object["kind"]
+        if one.identity in live or (api, name) in missing:
+            continue
+        try:
+            kind = cluster.kind(api, name)
+            if kind is None:
+                missing.add((api, name))
+            else:
+                yield one, cluster.get(kind, one.identity.namespace, one.identity.name)
+        except ApiError as error:
+            raise refused(one.identity, error.status, "look at") from None
+
+
+def refusals(wanted: Sequence[Wanted], found: Found, owner: Owner) -> list[Failure]:
+    """What stands in the way before anything is asked of the cluster. Pure."""
+    failures, told = [], set()
+    for one in wanted:
+        key = (one.object["apiVersion"], one.object["kind"])
+        if key in found.missing:
+            if key not in told:
+                failures.append(missing_kind(one.identity))
+            told.add(key)
+        elif whose := foreign(found.live.get(one.identity), owner):
+            failures.append(foreign_object(one.identity, whose))
+    return failures

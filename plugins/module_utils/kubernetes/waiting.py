@@ -1,0 +1,139 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits until objects are ready, and says for what they waited when they are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..failure import Failure, joined
+from .api_errors import refused
+from .client import ApiError, Cluster, of_kind
+from .objects import Identity, Kind, Object, identity_of
+from .readiness import State, state_of
+from .reasons import Event, Reason, explain, newest_event, pods_of, since
+
+_PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
+_PAUSE = 1.0
+# Seconds between two looks at pods and events, which are many.
+_WHY = 5.0
+# What tells its readiness without telling of which of its forms: one look more, this many seconds later.
+_FORMLESS = {"Cluster": 3.0, "Pooler": 3.0}
+_GONE = 120
+
+
+class Waiter:
+    """Looks at the cluster again and again. Raises Failure when there is nothing to wait for any more."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def ready(self, found: Sequence[Object], changed: Sequence[Identity], seconds: Mapping[str, int]) -> None:
+        """found: objects as they were seen last. changed: those just written. seconds: by kind, and of all others under ``""``."""
+        start = time.monotonic()
+        states = {identity_of(one): state_of(one) for one in found}
+        waiting = {
+            identity_of(one): one
+            for one in found
+            if not states[identity_of(one)].ready or (one["kind"] in _FORMLESS and identity_of(one) in changed)
+        }
+        looked, before = 0.0, {name: newest_event(self._events(name)) for name in {one.namespace for one in waiting}}
+        while waiting:
+            time.sleep(_PAUSE)
+            passed = time.monotonic() - start
+            for identity, one in list(waiting.items()):
+                now = self._again(one)
+                states[identity] = state_of(now) if now else State(False, "it to be there again")
+                if states[identity].ready and passed >= _FORMLESS.get(identity.kind, 0):
+                    del waiting[identity]
+                elif now:
+                    waiting[identity] = now
+            late = [one for one in waiting if passed >= seconds.get(one.kind, seconds[""])]
+            if late or any(states[one].hopeless for one in waiting) or passed - looked >= _WHY:
+                looked = passed
+                self._judge(waiting, states, late, before, int(passed))
+
+    def _judge(
+        self,
+        waiting: Mapping[Identity, Object],
+        states: Mapping[Identity, State],
+        late: Sequence[Identity],
+        before: Mapping[str, str],
+        passed: int,
+    ) -> None:
+        """Gives up what is late and what is hopeless. Events from before do not tell that something is."""
+        failures = []
+        for identity, one in waiting.items():
+            pods, events = self._pods(one), self._events(identity.namespace)
+            new = explain(pods, since(events, before.get(identity.namespace, "")), identity.name)
+            hopeless = states[identity].hopeless or bool(new and new.hopeless)
+            if hopeless or identity in late:
+                why = new or explain(pods, events, identity.name)
+                failures.append(gave_up(identity, states[identity], why, passed))
+        if failures:
+            raise joined(failures)
+
+    def ended(self, job: Object, seconds: int) -> None:
+        """Until a Job has succeeded or failed, or is gone."""
+        start, now = time.monotonic(), self._again(job)
+        while now and not (state_of(now).ready or state_of(now).hopeless):
+            if (passed := time.monotonic() - start) > seconds:
+                raise gave_up(identity_of(job), state_of(now), None, int(passed))
+            time.sleep(_PAUSE)
+            now = self._again(job)
+
+    def gone(self, found: Object) -> None:
+        """Until the object is not there any more; another one of its name is none."""
+        start = time.monotonic()
+        while (now := self._again(found)) and now["metadata"]["uid"] == found["metadata"]["uid"]:
+            if (passed := time.monotonic() - start) > _GONE:
+                holds = ", ".join(now["metadata"].get("finalizers") or ()) or "nobody known"
+                raise Failure(
+                    "not_removed",
+                    f"{identity_of(found)} is still there {int(passed)} s after it was to be removed; {holds} holds it.",
+                    "Look whether the operator that holds it runs, and run site again.",
+                    object=str(identity_of(found)),
+                )
+            time.sleep(_PAUSE)
+
+    def _again(self, found: Object) -> Object | None:
+        try:
+            return self._cluster.again(found)
+        except ApiError as error:
+            raise refused(identity_of(found), error.status, "look at") from None
+
+    def _pods(self, found: Object) -> Sequence[Object]:
+        labels = pods_of(found)
+        if labels is None:
+            return ()
+        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        return self._list(_PODS, identity_of(found).namespace, selector)
+
+    def _events(self, namespace: str) -> Sequence[Event]:
+        return self._list(_EVENTS, namespace) if namespace else ()
+
+    def _list(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Any]:
+        try:
+            return self._cluster.list(kind, namespace, selector) or ()
+        except ApiError as error:
+            if error.code == 403:
+                # Who may not read these still learns what is waited for.
+                return ()
+            raise refused(of_kind(kind, namespace), error.status, "look at") from None
+
+
+def gave_up(identity: Identity, state: State, why: Reason | None, passed: int) -> Failure:
+    """What is told of an object that is not ready."""
+    what = f"{identity} waits for {state.waits_for or 'its controller'}, after {passed} s."
+    if why:
+        return Failure(why.code, f"{what} {why.sentence}.", f"{why.cure}.", object=str(identity))
+    return Failure(
+        "not_ready",
+        what,
+        "It goes on; run site again, or write a larger langfuse_start_timeout (migrations: langfuse_migration_timeout).",
+        object=str(identity),
+    )
