@@ -17,6 +17,7 @@ from ..plugin_utils.settings.contract import native
 class ActionModule(ActionBase):  # type: ignore[misc]
     """One task, one connection, however many objects."""
 
+    MODULE = "llmops.langfuse.kubernetes_apply"
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -24,11 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         arguments = dict(self._task.args)
         # One text, so that the module hides it as a whole and no name that is also in a Secret.
         arguments["contents"] = json.dumps(_objects(arguments.pop("objects", None)))
-        result.update(
-            self._execute_module(
-                module_name="llmops.langfuse.kubernetes_apply", module_args=arguments, task_vars=task_vars
-            )
-        )
+        result.update(self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars))
         result.pop("invocation", None)
         return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,10 @@ class Cluster:
         """Kinds of an ``apiVersion``; none where it is not served."""
         resources = (self._look(_root(api)) or {}).get("resources") or ()
         return [one["kind"] for one in resources if "/" not in one["name"]]
+
+    def versions(self, group: str) -> Sequence[str]:
+        """Every ``apiVersion`` of a group; none where it is not served."""
+        return [one["groupVersion"] for one in (self._look(f"/apis/{group}") or {}).get("versions") or ()]
 
     def _look(self, path: str, **options: Any) -> Any:
         """None where there is no such thing."""
@@ -198,9 +203,10 @@ def _unreachable(server: str, error: Exception) -> Failure:
             f"The certificate of {server} is not signed by the authority in the kubeconfig.",
             "Take the kubeconfig of this cluster.",
         )
+    said = re.sub(r"^\S*Connection\(.*?\): ", "", said).rstrip(".")
     return Failure(
         "unreachable",
-        f"The API server {server} does not answer: {said.rpartition('>: ')[2].rstrip('.')}.",
+        f"The API server {server} does not answer: {said}.",
         "Look at the address in the kubeconfig, at the way there, and whether the cluster is up.",
     )
 

@@ -14,6 +14,7 @@ from ..finding import finding
 from .api_errors import missing_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import foreign_object
+from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .rights import Right, told
 
@@ -26,19 +27,20 @@ class Facts(NamedTuple):
     """What was found in the cluster.
 
     version: of the API server, like ``v1.36.3``. served: ``apiVersion`` and kind of all that it serves. classes: the
-    storage classes. gateways: namespace and name → object, for those that could be read. missing: rights that the
+    storage classes, None where they may not be read. gateways: namespace and name → object, for those that could be read. missing: rights that the
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
     there. foreign: identity → who has it.
     """
 
     version: str
     served: frozenset[tuple[str, str]]
-    classes: Sequence[Object] = ()
+    classes: Sequence[Object] | None = ()
     gateways: Mapping[tuple[str, str], Object] = {}
     missing: Sequence[Right] = ()
     quotas: Sequence[Object] = ()
     live: Mapping[Identity, Object] = {}
     foreign: Mapping[Identity, str] = {}
+    drawn: Sequence[str] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -48,6 +50,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_rights(facts),
         *_kinds(wanted, facts),
         *_collisions(facts),
+        *_keys(wanted, owner, facts),
         *_classes(wanted, facts),
         *_gateways(wanted, facts),
         *_quotas(wanted, owner, facts),
@@ -88,7 +91,37 @@ def _collisions(facts: Facts) -> Iterator[Finding]:
         yield finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
 
 
+# Keys of a Secret without which what is stored cannot be read any more.
+_FROZEN = ("SALT", "ENCRYPTION_KEY")
+
+
+def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Finding]:
+    """Data outlives a lost secrets file, and the Secret in the cluster is then the only copy of its keys."""
+    for one in wanted:
+        live = facts.live.get(one.identity)
+        if live is None or one.identity.kind != "Secret" or one.identity in facts.foreign:
+            continue
+        before, after = live.get("data") or {}, one.object.get("data") or {}
+        changed = [key for key in _FROZEN if key in before and before[key] != after.get(key)]
+        if changed:
+            yield finding(
+                "other_keys",
+                f"{one.identity} has another {' and '.join(changed)}, and what is stored with it could not be read any more",
+                "Bring the secrets file back, or write these values from the Secret into the inventory",
+            )
+            return
+    data = sorted(str(identity) for identity, one in facts.live.items() if holds_data(one) and owner.has(one))
+    if facts.drawn and data:
+        yield finding(
+            "lost_keys",
+            f"{data[0]} holds data of the instance, and the secrets file has no {' and '.join(facts.drawn)} for it",
+            "Bring the secrets file back, or remove the data first if nobody needs it",
+        )
+
+
 def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    if facts.classes is None:
+        return
     known = {one["metadata"]["name"] for one in facts.classes}
     asked_for: dict[str | None, Identity] = {}
     for one in wanted:

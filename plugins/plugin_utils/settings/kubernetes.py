@@ -27,6 +27,8 @@ def kubernetes(
 ) -> dict[str, Any]:
     """The part of the Plan that the objects are built from. No secrets."""
     return {
+        "kubeconfig": settings["langfuse_kubernetes_kubeconfig"],
+        "context": settings["langfuse_kubernetes_context"],
         "namespace": settings["langfuse_kubernetes_namespace"],
         "create_namespace": settings["langfuse_kubernetes_create_namespace"],
         "cluster_domain": settings["langfuse_kubernetes_cluster_domain"],
@@ -41,7 +43,9 @@ def kubernetes(
         "memory": sizes.memory(settings),
         "worker_stop_seconds": settings["langfuse_worker_stop_seconds"],
         "stuck_seconds": settings["langfuse_stuck_seconds"],
+        "start_timeout": settings["langfuse_start_timeout"],
         "migration_timeout": settings["langfuse_migration_timeout"],
+        "remove": settings["langfuse_kubernetes_remove"],
         "pods": {
             "node_selector": settings["langfuse_node_selector"],
             "tolerations": settings["langfuse_tolerations"],

@@ -55,6 +55,7 @@ CASES = (
     bad("cluster_names", "langfuse_kubernetes_namespace", {"langfuse_kubernetes_namespace": "AI"}),
     bad("cluster_names", "langfuse_storage_class", {"langfuse_storage_class": "fast disks"}),
     bad("cluster_names", "langfuse_kubernetes_pull_secrets", {"langfuse_kubernetes_pull_secrets": ["a b"]}),
+    bad("removed", "langfuse_kubernetes_remove", {"langfuse_kubernetes_remove": ["langfuse-postgresql"]}),
     bad("cluster_numbers", "langfuse_web_replicas", {"langfuse_web_replicas": 0}),
     bad("cluster_numbers", "langfuse_postgres_storage", {"langfuse_postgres_storage": "ten"}),
     bad(

@@ -54,6 +54,13 @@ def patches(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"entry {number} makes another object of it", "Leave its kind and name alone")
 
 
+def removed(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_kubernetes_remove"
+    for one in settings[name]:
+        if not re.fullmatch(rf"[A-Z][A-Za-z]+/{LABEL}(\.{LABEL})*", one):
+            yield Problem(name, f"has {one!r}, which is not the name of an object", "Write it as Kind/name")
+
+
 def resource_amounts(settings: Settings) -> Iterator[Problem]:
     name = "langfuse_kubernetes_resources"
     for service, given in settings[name].items():
@@ -122,4 +129,13 @@ def pod_volumes(settings: Settings) -> Iterator[Problem]:
         targets.add(target)
 
 
-RULES = (existing_secrets, secrets_of_others, patches, resource_amounts, pod_settings, host_aliases, pod_volumes)
+RULES = (
+    existing_secrets,
+    secrets_of_others,
+    patches,
+    removed,
+    resource_amounts,
+    pod_settings,
+    host_aliases,
+    pod_volumes,
+)

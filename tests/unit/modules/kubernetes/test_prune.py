@@ -98,7 +98,10 @@ def test_ways_in_go_first() -> None:
 
 def test_a_kept_one_says_how_it_could_go() -> None:
     (verdict,) = prune([made("Cluster", "langfuse-postgresql")], set(), OWNER)
-    assert verdict.why == "holds PostgreSQL with its volumes; write Cluster/langfuse-postgresql into langfuse_kubernetes_remove to have it removed"
+    assert (
+        verdict.why
+        == "holds PostgreSQL with its volumes; write Cluster/langfuse-postgresql into langfuse_kubernetes_remove to have it removed"
+    )
 
 
 def test_a_name_that_belongs_to_nothing_is_told() -> None:

@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubernetes_preflight
+short_description: Look whether a cluster can carry an instance
+version_added: 0.1.0
+author: The llmops.langfuse contributors (@llmops)
+description:
+  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, and
+    changes nothing.
+  - It does not fail for what it finds. The caller decides by RV(errors).
+  - The action plugin of the same name serialises the objects on the controller. Users of the module give O(objects).
+requirements:
+  - kubernetes
+options:
+  objects:
+    description: Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them.
+    type: list
+    elements: dict
+  contents:
+    description: Set by the action plugin. The objects as JSON.
+    type: str
+  instance:
+    description: Name of the instance.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the instance.
+    type: str
+    required: true
+  new_secrets:
+    description: Names of keys that were drawn in this run. They are refused where data is that other keys protect.
+    type: list
+    elements: str
+    default: []
+  kubeconfig:
+    description: File with the address of the cluster and the account, as for M(llmops.langfuse.kubernetes_apply).
+    type: path
+  context:
+    description: Context in the kubeconfig. Without it its current one.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: It changes nothing.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look whether the cluster can carry the instance
+  llmops.langfuse.kubernetes_preflight:
+    instance: langfuse
+    namespace: ai-system
+    objects: "{{ plan | llmops.langfuse.kubernetes_objects(secrets) }}"
+  register: preflight
+"""
+
+RETURN = r"""
+version:
+  description: Version of the API server.
+  returned: success
+  type: str
+  sample: v1.36.3
+findings:
+  description: What was found, each with C(code), C(level), C(what) and C(cure).
+  returned: success
+  type: list
+  elements: dict
+errors:
+  description: What stands in the way, as sentences.
+  returned: success
+  type: list
+  elements: str
+roles:
+  description: ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+import json
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner, in_waves
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import findings
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import needed, roles
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey import survey
+
+
+def run(params: dict[str, Any]) -> dict[str, Any]:
+    wanted = [one for wave in in_waves(json.loads(params["contents"])) for one in wave]
+    owner = Owner(params["instance"], params["namespace"])
+    facts = survey(Cluster(params["kubeconfig"], params["context"]), wanted, owner, params["new_secrets"])
+    found = findings(wanted, owner, facts)
+    return {
+        "changed": False,
+        "version": facts.version,
+        "findings": found,
+        "errors": [tell(one) for one in found],
+        "roles": roles(needed(wanted, owner), owner),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "contents": {"type": "str", "required": True, "no_log": True},
+            "instance": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module.params)
+    except Failure as failure:
+        module.fail_json(**failure.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
