@@ -15,9 +15,11 @@ from tests.bench.paths import find_paths
 from tests.bench.shell import BenchError, say
 
 
-def _up(layout: Layout) -> None:
+def _up(layout: Layout, additions: Sequence[str]) -> None:
     started, times = time.monotonic(), dict[str, float]()
-    cluster.up(layout, times)
+    api = cluster.up(layout, times)
+    for name in additions:
+        cluster.ADDITIONS[name](layout, api, times)
     for name, seconds in times.items():
         print(f"{name:<40}{seconds:>9.1f} s")
     print(f"Kubernetes {KUBERNETES_VERSION}; KUBECONFIG={layout.kubeconfig}")
@@ -36,7 +38,9 @@ def _status(layout: Layout) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="compile what is missing and start a cluster of one node")
+    up = commands.add_parser("up", help="compile what is missing and start a cluster of one node")
+    names = sorted(cluster.ADDITIONS)
+    up.add_argument("--with", dest="additions", action="append", choices=names, default=[], help="also add this")
     commands.add_parser("down", help="end it and undo what it did to this machine")
     commands.add_parser("status", help="what runs; exit 1 when the cluster is not up")
     image = commands.add_parser("image", help="bring images of Docker Engine to the node")
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if _status(layout) else 1
         with only_one(layout.paths):
             if options.command == "up":
-                _up(layout)
+                _up(layout, options.additions)
             elif options.command == "image":
                 for reference in options.references:
                     runtime.add_from_docker(layout, reference, {})

@@ -154,3 +154,10 @@ def has_condition(wanted: Object, kind: str) -> bool:
     """Whether the condition of this type is true."""
     conditions = wanted.get("status", {}).get("conditions") or []
     return any(each["type"] == kind and each["status"] == "True" for each in conditions)
+
+
+def is_available(deployment: Object) -> bool:
+    """Whether the newest form of a Deployment runs with all its replicas."""
+    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    return bool(seen and status.get("updatedReplicas", 0) == wanted == status.get("availableReplicas", 0))

@@ -6,15 +6,39 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench.cluster import archive, commands, control_plane, debian, host_state, names, programs, runtime, volumes
-from tests.bench.cluster.api import Api, Object
+from tests.bench.cluster import (
+    archive,
+    commands,
+    control_plane,
+    debian,
+    gateway,
+    host_state,
+    manifests,
+    names,
+    postgresql,
+    programs,
+    runtime,
+    volumes,
+)
+from tests.bench.cluster.api import Api, is_available
 from tests.bench.cluster.layout import Layout
 from tests.bench.shell import BenchError, step
 
 _PROGRAMS = (programs.KUBERNETES, programs.PAUSE, programs.COREDNS)
 _SYSTEM_SECONDS = 60
 
-Addition = Callable[[Layout, Api, dict[str, float]], None]
+
+def _add_definitions(layout: Layout, api: Api, times: dict[str, float]) -> None:
+    for source in manifests.DEFINITIONS:
+        manifests.apply(api, manifests.ensure(layout, source, times))
+
+
+# What a cluster may have beside pods: name -> what puts it there, as often as it is asked.
+ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
+    "cnpg": postgresql.add,
+    "definitions": _add_definitions,
+    "gateway": gateway.add,
+}
 
 
 def up(layout: Layout, times: dict[str, float]) -> Api:
@@ -51,10 +75,3 @@ def _pause(layout: Layout) -> archive.Content:
 def _bring_images(layout: Layout, contents: tuple[archive.Content, ...], times: dict[str, float]) -> None:
     for content in contents:
         runtime.add(layout, content, times)
-
-
-def is_available(deployment: Object) -> bool:
-    """Whether the newest form of a Deployment runs with all its replicas."""
-    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return bool(seen and status.get("updatedReplicas", 0) == wanted == status.get("availableReplicas", 0))

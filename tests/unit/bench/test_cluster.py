@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 
 from tests.bench.cluster import commands, host_state, programs, volumes
+from tests.bench.cluster.api import is_available
 from tests.bench.cluster.archive import Content, write
 from tests.bench.cluster.certificates import Authority, kubeconfig
-from tests.bench.cluster.cluster import is_available
 from tests.bench.cluster.layout import Layout
 from tests.bench.cluster.processes import Processes
 from tests.bench.paths import Paths
