@@ -51,13 +51,20 @@ DEFINITIONS = (
 )
 
 
+class _Loader(yaml.CSafeLoader):
+    """Takes a bare `=`, an operator of matchers, for the text that it is."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
+
+
 def read(folder: Path, places: Sequence[str]) -> list[Object]:
     """The objects of these files; what is no object of the API (a kustomization) is left out."""
     found: list[Object] = []
     for place in places:
         path = folder / place
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-            for each in yaml.load_all(file.read_text(), yaml.CSafeLoader):
+            for each in yaml.load_all(file.read_text(), _Loader):
                 if each and not each["apiVersion"].startswith("kustomize."):
                     found.append(each)
     return found
