@@ -27,7 +27,7 @@ def _up(layout: Layout, additions: Sequence[str]) -> None:
 
 
 def _status(layout: Layout) -> bool:
-    running = control_plane.processes_of(layout)
+    running = layout.running
     for name in running.known():
         print(f"{name:<28}{'runs' if running.pid(name) else 'has ended; see ' + str(running.log(name))}")
     is_up = control_plane.is_up(layout)

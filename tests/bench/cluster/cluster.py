@@ -50,12 +50,12 @@ def up(layout: Layout, times: dict[str, float]) -> Api:
     layout.root.mkdir(parents=True, exist_ok=True)
     for program in _PROGRAMS:
         programs.ensure(layout, program, times)
-    unpacked = debian.ensure(layout, times)
+    debian.ensure(layout, times)
     # What is left of a cluster that was killed.
     control_plane.stop(layout)
     host_state.save(layout.host_before, host_state.take())
     host_state.prepare()
-    runtime.ensure(layout, control_plane.processes_of(layout), debian.plugins(unpacked))
+    runtime.ensure(layout)
     dns = names.image(layout)
     with ThreadPoolExecutor(1) as pool:
         images = pool.submit(_bring_images, layout, (_pause(layout), dns), times)

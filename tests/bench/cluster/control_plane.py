@@ -21,13 +21,9 @@ _CONTROL = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd
 _OF_THE_NODE = ("agent", "kube-proxy", "kubelet")
 
 
-def processes_of(layout: Layout) -> Processes:
-    return Processes(layout.processes, layout.logs)
-
-
 def is_up(layout: Layout) -> bool:
     """Whether the API server answers and the kubelet runs."""
-    running = processes_of(layout)
+    running = layout.running
     if running.pid("kubelet") is None or not layout.kubeconfig.exists():
         return False
     return Api(layout.kubeconfig).answers()
@@ -35,7 +31,7 @@ def is_up(layout: Layout) -> bool:
 
 def start(layout: Layout, times: dict[str, float]) -> Api:
     """From nothing to a node that is Ready. Programs, packages and containerd are there."""
-    running, unpacked = processes_of(layout), debian.ensure(layout, times)
+    running, unpacked = layout.running, debian.ensure(layout, times)
     environment = debian.environment(unpacked)
     with step("start the control plane", times, "control plane"):
         shutil.rmtree(layout.state, ignore_errors=True)
@@ -84,22 +80,20 @@ def _start_node(layout: Layout, running: Processes, environment: Mapping[str, st
 
 def stop(layout: Layout) -> bool:
     """Everything, and what it did to this machine. False: nothing was there."""
-    running = processes_of(layout)
-    known = running.known()
+    running = layout.running
+    known = set(running.known()) - {runtime.NAME}
     if not known and not layout.host_before.exists():
         return False
     unpacked = debian.ensure(layout, {})
     with step("stop the pods and the cluster"):
         running.stop(*_OF_THE_NODE)
-        if running.pid(runtime.NAME) is not None:
-            runtime.remove_pods(layout)
+        runtime.remove_pods(layout)
         running.stop(*_CONTROL)
-        runtime.stop(running)
+        runtime.release(layout)
     if layout.host_before.exists():
         before = host_state.load(layout.host_before)
         for line in host_state.restore(layout, before, debian.environment(unpacked)):
             say(f"  left behind: {line}")
         layout.host_before.unlink()
     shutil.rmtree(layout.state, ignore_errors=True)
-    shutil.rmtree(layout.runtime_state, ignore_errors=True)
-    return bool(known)
+    return True

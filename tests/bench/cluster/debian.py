@@ -25,18 +25,22 @@ PACKAGES = (
 _SUITES = ("bookworm", "trixie")
 
 
-def ensure(layout: Layout, times: dict[str, float]) -> Path:
-    """The folder with the unpacked packages of the release that this machine runs."""
+def folder(layout: Layout) -> Path:
+    """Where the packages of the release that this machine runs are unpacked."""
     suite = codename(Path("/etc/os-release").read_text())
     if suite not in _SUITES:
         raise BenchError("the cluster takes nft and CNI's plugins from Debian 12 or 13, and this machine is neither")
-    kept = layout.tools / f"node-{suite}"
+    return layout.tools / f"node-{suite}"
+
+
+def ensure(layout: Layout, times: dict[str, float]) -> Path:
+    kept = folder(layout)
     if kept.exists():
         return kept
     with step("fetch nft and the plugins of CNI", times, "node packages"):
         partial = kept.with_name(f"partial-{kept.name}")
         shutil.rmtree(partial, ignore_errors=True)
-        apt = PrivateApt(layout.paths.apt, machine_mirror(), suite)
+        apt = PrivateApt(layout.paths.apt, machine_mirror(), kept.name.removeprefix("node-"))
         for package in apt.download(PACKAGES, partial / "packages"):
             run(["dpkg-deb", "-x", package, partial / "root"])
         (partial / "root").rename(kept)

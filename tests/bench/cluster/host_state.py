@@ -96,7 +96,8 @@ def restore(layout: Layout, before: HostState, environment: Mapping[str, str]) -
             attempt("iptables", "-w", "-D", "FORWARD", *rule)
     if succeeds(["ip", "link", "show", "dev", LINK]):
         attempt("ip", "link", "delete", LINK)
-    for folder in (layout.state, layout.runtime_state):
+    # An engine may have containers in the same runtime: only what is of pods.
+    for folder in (layout.state, layout.runtime_state / "io.containerd.grpc.v1.cri"):
         for point in plan_mount_cleanup(folder, Path("/proc/self/mountinfo").read_text()):
             attempt("umount", point)
     left += _remove_groups(_GROUPS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.cluster.processes import Processes
 from tests.bench.paths import Paths
 
 NODE = "bench-node"
@@ -43,12 +44,8 @@ class Layout:
         return self.root / "state"
 
     @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def processes(self) -> Path:
-        return self.root / "processes"
+    def running(self) -> Processes:
+        return Processes(self.root / "processes", self.root / "logs")
 
     @property
     def host_before(self) -> Path:

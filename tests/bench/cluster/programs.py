@@ -37,7 +37,16 @@ class Program:
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
 KUBERNETES = Program(
     "kubernetes",
-    names=("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"),
+    names=(
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-proxy",
+        "kube-scheduler",
+        "kubectl",
+        "kubelet",
+        "remove-pods",
+    ),
     variables={
         f"{_VERSION_PACKAGE}.gitVersion": f"v{KUBERNETES_VERSION}",
         f"{_VERSION_PACKAGE}.gitMajor": _MAJOR,

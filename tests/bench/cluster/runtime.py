@@ -6,11 +6,9 @@ import json
 import shutil
 import subprocess
 import time
-from pathlib import Path
 
-from tests.bench.cluster import archive, commands
+from tests.bench.cluster import archive, commands, debian, programs
 from tests.bench.cluster.layout import RUNTIME_NAMESPACE, Layout
-from tests.bench.cluster.processes import Processes
 from tests.bench.shell import BenchError, run, step, succeeds
 
 NAME = "containerd"
@@ -21,8 +19,9 @@ def _client(layout: Layout) -> list[str]:
     return ["ctr", "--address", str(layout.runtime_socket), "--namespace", RUNTIME_NAMESPACE]
 
 
-def ensure(layout: Layout, processes: Processes, plugins: Path) -> None:
-    """Start containerd where it does not run."""
+def ensure(layout: Layout) -> None:
+    """Start containerd where it does not run. The node and an engine that shares its images both use it."""
+    processes = layout.running
     if processes.pid(NAME) is not None:
         return
     if not shutil.which("containerd") or not shutil.which("ctr"):
@@ -30,7 +29,7 @@ def ensure(layout: Layout, processes: Processes, plugins: Path) -> None:
     layout.network.mkdir(parents=True, exist_ok=True)
     (layout.network / "10-bench.conflist").write_text(json.dumps(commands.network_configuration(layout)))
     configuration = layout.root / "containerd.toml"
-    configuration.write_text(commands.runtime_configuration(layout, plugins))
+    configuration.write_text(commands.runtime_configuration(layout, debian.plugins(debian.folder(layout))))
     processes.start(NAME, ["containerd", f"--config={configuration}"])
     deadline = time.monotonic() + _START_SECONDS
     while not succeeds([*_client(layout), "version"]):
@@ -76,21 +75,14 @@ def _pipe(source: list[str], sink: list[str]) -> None:
         raise BenchError(f"{' '.join(source)} | {' '.join(sink)}: {done.stderr.strip()}")
 
 
-def pods(layout: Layout) -> list[str]:
-    """Ids of the containers that the kubelet made, sandboxes among them; not those of Docker."""
-    found = run([*_client(layout), "containers", "list", "--quiet", 'labels."io.cri-containerd.kind"'])
-    return found.split()
-
-
 def remove_pods(layout: Layout) -> None:
-    """All at once and without notice. The kubelet must have ended, or it makes them again."""
-    names = pods(layout)
-    for name in names:
-        succeeds([*_client(layout), "tasks", "kill", "--all", "--signal", "SIGKILL", name])
-    for name in names:
-        succeeds([*_client(layout), "tasks", "delete", "--force", name])
-        run([*_client(layout), "containers", "delete", name])
+    """All at once and without notice; containers of Docker stay. The kubelet must have ended."""
+    program = programs.executable(layout, programs.KUBERNETES, "remove-pods")
+    if layout.running.pid(NAME) is not None and program.exists():
+        run([program, f"unix://{layout.runtime_socket}"], timeout=60)
 
 
-def stop(processes: Processes) -> None:
-    processes.stop(NAME)
+def release(layout: Layout) -> None:
+    """End it, unless the node or an engine still uses it."""
+    if layout.running.pid("kubelet") is None and not layout.paths.daemon_configuration.exists():
+        layout.running.stop(NAME)

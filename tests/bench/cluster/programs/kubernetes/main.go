@@ -39,6 +39,9 @@ func main() {
 	case "etcd":
 		etcdmain.Main(os.Args)
 		return
+	case "remove-pods":
+		runRemovePods()
+		return
 	case "kubectl":
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 			util.CheckErr(err)
