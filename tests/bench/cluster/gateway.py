@@ -18,7 +18,7 @@ ADDRESS = "10.96.0.80"
 DOMAIN = "example.org"
 _DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/traefik"
 _LABELS = {"app.kubernetes.io/name": "traefik"}
-_API = "gateway.networking.k8s.io/v1"
+API = "gateway.networking.k8s.io/v1"
 _READ = ["get", "list", "watch"]
 _PORTS = {"http": 80, "https": 443}
 _READY_SECONDS = 60
@@ -101,13 +101,13 @@ def _gateway(certificate: str) -> list[dict[str, Any]]:
     ]
     return [
         {
-            "apiVersion": _API,
+            "apiVersion": API,
             "kind": "GatewayClass",
             "metadata": {"name": "traefik"},
             "spec": {"controllerName": "traefik.io/gateway-controller"},
         },
         {
-            "apiVersion": _API,
+            "apiVersion": API,
             "kind": "Gateway",
             "metadata": {"name": NAME, "namespace": NAMESPACE},
             "spec": {"gatewayClassName": "traefik", "listeners": listeners},
