@@ -18,7 +18,7 @@ from tests.bench.cluster import cluster as whole  # noqa: E402
 from tests.bench.cluster import control_plane, runtime  # noqa: E402
 from tests.bench.lock import only_one  # noqa: E402
 from tests.integration.cluster.host import take_traces  # noqa: E402
-from tests.integration.cluster.running import LAYOUT, Namespace, Running, until  # noqa: E402
+from tests.integration.cluster.running import LAYOUT, Namespace, Running  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,7 @@ def running() -> Iterator[Running]:
 def namespace(running: Running) -> Iterator[Namespace]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     running.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    # Pods are refused before it is there.
+    running.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, "service account of a new namespace")
     yield Namespace(running, name)
     running.api.delete(f"/api/v1/namespaces/{name}")
-    until(lambda: running.api.find(f"/api/v1/namespaces/{name}") is None, "the namespace is gone", 60)
