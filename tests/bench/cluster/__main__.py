@@ -1,4 +1,4 @@
-"""`python -m tests.bench.cluster up | down | status | image`, from the root of the repository."""
+"""`python -m tests.bench.cluster up | down | reboot | status | image`, from the root of the repository."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = sorted(cluster.ADDITIONS)
     up.add_argument("--with", dest="additions", action="append", choices=names, default=[], help="also add this")
     commands.add_parser("down", help="end it and undo what it did to this machine")
+    commands.add_parser("reboot", help="kill the node with its pods, and start it again")
     commands.add_parser("status", help="what runs; exit 1 when the cluster is not up")
     image = commands.add_parser("image", help="bring images of Docker Engine to the node")
     image.add_argument("references", nargs="+", metavar="REFERENCE")
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with only_one(layout.paths):
             if options.command == "up":
                 _up(layout, options.additions)
+            elif options.command == "reboot":
+                control_plane.reboot(layout)
             elif options.command == "image":
                 for reference in options.references:
                     runtime.add_from_docker(layout, reference, {})

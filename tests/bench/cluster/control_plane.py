@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.bench.cluster import certificates, commands, debian, host_state, programs, runtime
-from tests.bench.cluster.api import Api, has_condition
+from tests.bench.cluster.api import Api, Object, has_condition
 from tests.bench.cluster.layout import NODE, Layout
 from tests.bench.cluster.processes import Processes
 from tests.bench.paths import TESTS
@@ -76,6 +79,28 @@ def _start_node(layout: Layout, running: Processes, environment: Mapping[str, st
     running.start("kube-proxy", [_program(layout, "kube-proxy"), *commands.proxy(proxy)], environment)
     agent = [sys.executable, "-m", "tests.bench.cluster.agent"]
     running.start("agent", agent, {**environment, "PYTHONPATH": str(TESTS.parent)})
+
+
+def reboot(layout: Layout) -> None:
+    """End the node and every process of every pod at once, as a power cut does, and start the node again.
+
+    The control plane stays. Ready when the new kubelet has said so; pods come back after that.
+    """
+    running, api = layout.running, Api(layout.kubeconfig)
+    path = f"/api/v1/nodes/{NODE}"
+    before = ready_since(api.get(path))
+    running.stop(*_OF_THE_NODE, sent=signal.SIGKILL)
+    for pid in host_state.pod_processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _start_node(layout, running, debian.environment(debian.ensure(layout, {})))
+    api.wait(path, lambda node: has_condition(node, "Ready") and ready_since(node) > before, "node that is back")
+
+
+def ready_since(node: Object) -> str:
+    """When its kubelet last said whether it is ready: a time that sorts as text."""
+    found = [each for each in node["status"].get("conditions") or [] if each["type"] == "Ready"]
+    return str(found[0]["lastHeartbeatTime"]) if found else ""
 
 
 def stop(layout: Layout) -> bool:

@@ -109,10 +109,24 @@ def restore(layout: Layout, before: HostState, environment: Mapping[str, str]) -
     return left
 
 
+def pod_processes(root: Path = _GROUPS) -> set[int]:
+    """Pids of all that runs in pods, read from their control groups."""
+    pids: set[int] = set()
+    for top in _tops(root):
+        for path in top.rglob("cgroup.procs"):
+            pids.update(int(line) for line in path.read_text().split())
+    return pids
+
+
+def _tops(root: Path) -> list[Path]:
+    """The kubelet's outermost group: one for each controller in the first version of control groups."""
+    return [path for path in (*root.glob("*/kubepods"), root / "kubepods") if path.is_dir()]
+
+
 def _remove_groups(root: Path) -> list[str]:
     """kubelet's control groups, the innermost first."""
     left = []
-    for top in (*root.glob("*/kubepods"), root / "kubepods"):
+    for top in _tops(root):
         inner = sorted((path for path in top.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
         for group in (*inner, top):
             try:

@@ -128,6 +128,24 @@ def test_policies_are_enforced_in_both_directions(namespace: Namespace) -> None:
     until(lambda: namespace.reaches("bad", "web"), "without the policy it is open again")
 
 
+def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
+    namespace.web("web")
+    path = f"/api/v1/namespaces/{namespace.name}/pods"
+    (before,) = namespace.api.get(path)["items"]
+    service = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/services/web")
+    with only_one(LAYOUT.paths):
+        control_plane.reboot(LAYOUT)
+
+    def is_back() -> bool:
+        (now,) = namespace.api.get(path)["items"]
+        restarts = now["status"]["containerStatuses"][0]["restartCount"]
+        same = now["metadata"]["uid"] == before["metadata"]["uid"]
+        return bool(same and restarts and has_condition(now, "Ready"))
+
+    until(is_back, "the same pod runs again", 60)
+    assert _status(f"http://{service['spec']['clusterIP']}/") == 200
+
+
 @pytest.fixture
 def route(namespace: Namespace) -> Iterator[str]:
     """The host name of a route beside the gateway, to a Service of the test's namespace."""

@@ -190,3 +190,12 @@ def test_a_process_that_ended_is_shown_with_its_last_words(tmp_path: Path) -> No
         time.sleep(0.01)
     with pytest.raises(BenchError, match="no way"):
         processes.check("short")
+
+
+def test_processes_of_pods_and_their_groups(tmp_path: Path) -> None:
+    for controller in ("memory", "cpu"):
+        inner = tmp_path / controller / "kubepods" / "pod1"
+        inner.mkdir(parents=True)
+        (inner / "cgroup.procs").write_text("11\n12\n")
+    (tmp_path / "memory" / "cgroup.procs").write_text("1\n")
+    assert host_state.pod_processes(tmp_path) == {11, 12}
