@@ -96,7 +96,7 @@ def claim(**more: Any) -> dict[str, Any]:
         (claim(), "other", False),
         (claim(storageClassName="other"), "node", False),
         (claim(volumeName="pvc-u1"), "node", False),
-        (claim() | {"metadata": {"deletionTimestamp": "now"}}, "node", False),
+        (claim() | {"metadata": {**claim()["metadata"], "deletionTimestamp": "now"}}, "node", False),
     ],
 )
 def test_claims_that_wait(wanted: dict[str, Any], node: str, expected: bool) -> None:
