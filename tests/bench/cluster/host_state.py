@@ -15,6 +15,7 @@ from tests.bench.cluster.layout import LINK, NODE_ADDRESS, POD_RANGE, Layout
 from tests.bench.host import plan_mount_cleanup
 from tests.bench.shell import BenchError, run, succeeds
 
+_FORWARDING = "net/ipv4/ip_forward"
 # kubelet writes the first five, CNI's plugin the last.
 SETTINGS = (
     "vm/overcommit_memory",
@@ -22,7 +23,7 @@ SETTINGS = (
     "kernel/panic_on_oops",
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
-    "net/ipv4/ip_forward",
+    _FORWARDING,
 )
 _PROC = Path("/proc/sys")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -102,8 +103,11 @@ def restore(layout: Layout, before: HostState, environment: Mapping[str, str]) -
             attempt("umount", point)
     left += _remove_groups(_GROUPS)
     now = take()
+    # An engine that came later needs it as much.
+    kept = {_FORWARDING} if succeeds(["docker", "version"]) else set()
     for name, value in changed_settings(before.settings, now.settings).items():
-        (_PROC / name).write_text(value)
+        if name not in kept:
+            (_PROC / name).write_text(value)
     for added in plan_folders(before.folders, now.folders):
         left += _remove_empty(Path(added))
     return left

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.cluster import debian, host_state
-from tests.bench.cluster.layout import Layout
-from tests.bench.host import take_snapshot
+from tests.bench.cluster.layout import POD_RANGE, Layout
+from tests.bench.host import plan_link_cleanup, take_snapshot
 from tests.bench.paths import find_paths
 from tests.bench.shell import run
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Lines of each kind; two that are equal mean that nothing is left."""
+    """Lines of each kind, without Docker's own; two that are equal mean that nothing is left."""
 
     links: list[str]
     mounts: list[str]
@@ -46,11 +46,11 @@ def take_traces() -> Traces:
     rules = network.tables.get("iptables", "").splitlines()
     tables = run(["nft", "list", "tables"], env=debian.environment(debian.ensure(layout, {})))
     return Traces(
-        network.links,
+        sorted(set(network.links) - set(plan_link_cleanup([], network.links))),
         sorted(point for point in mounts if str(layout.root) in point),
         state.settings,
         state.folders,
-        sorted(line for line in rules if line.startswith("-A FORWARD")),
+        sorted(line for line in rules if POD_RANGE in line),
         sorted(tables.splitlines()),
         sorted(str(path) for path in Path("/sys/fs/cgroup").glob("*/kubepods")),
         _processes(layout.root),
