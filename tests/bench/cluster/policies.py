@@ -112,7 +112,8 @@ def _addresses(addresses: Iterable[str]) -> str:
 
 
 def _block_match(block: Object, side: str) -> str:
-    without = f" ip {side} != {_addresses(block['except'])}" if block.get("except") else ""
+    # One by one: a set of ranges that overlap would be refused, and all policies with it.
+    without = "".join(f" ip {side} != {each}" for each in block.get("except") or [])
     return f"ip {side} {block['cidr']}{without}"
 
 

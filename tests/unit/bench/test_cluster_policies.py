@@ -64,8 +64,8 @@ WEB_IN, WEB_OUT = "ingress_10_244_0_2", "egress_10_244_0_2"
         ({"from": [{"namespaceSelector": {"matchLabels": {"role": "gateway"}}}]}, ["ip saddr { 10.244.0.4 } return"]),
         ({"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}]}, ["ip saddr { 10.244.0.3 } return"]),
         (
-            {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}], "ports": [{"port": 80}]},
-            ["ip saddr 10.0.0.0/8 ip saddr != { 10.1.0.0/16 } tcp dport 80 return"],
+            {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.1.2.0/24"]}}], "ports": [{"port": 80}]},
+            ["ip saddr 10.0.0.0/8 ip saddr != 10.1.0.0/16 ip saddr != 10.1.2.0/24 tcp dport 80 return"],
         ),
     ],
 )  # fmt: skip
