@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench import builder, catalogue, engine, extras
 from tests.bench.builder import Built
+from tests.bench.cluster import control_plane
+from tests.bench.cluster.layout import Layout
 from tests.bench.lock import only_one
 from tests.bench.paths import Paths, find_paths
 from tests.bench.shell import BenchError, say
@@ -72,6 +74,9 @@ def _print_images(images: Sequence[Built], source: str) -> None:
 
 
 def _down(paths: Paths, purge: bool) -> None:
+    if purge:
+        # Its folder goes as well.
+        control_plane.stop(Layout(paths))
     if not engine.stop(paths):
         say("no engine of the bench is running")
     if purge:
