@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# As images and Go name it.
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _NONROOT = 65532
 _ACCOUNTS = {
     "etc/passwd": f"root:x:0:0:root:/:/sbin/nologin\nnonroot:x:{_NONROOT}:{_NONROOT}:nonroot:/:/sbin/nologin\n",
@@ -55,7 +58,7 @@ def configuration(content: Content, layer: str) -> bytes:
     """The image's own document; `layer` is the SHA-256 of its one layer."""
     return json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": ARCHITECTURE,
             "os": "linux",
             "config": {
                 "Entrypoint": list(content.entrypoint),

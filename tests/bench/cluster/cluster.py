@@ -14,6 +14,7 @@ from tests.bench.cluster import (
     gateway,
     host_state,
     manifests,
+    metrics,
     names,
     postgresql,
     programs,
@@ -38,6 +39,7 @@ ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
     "cnpg": postgresql.add,
     "definitions": _add_definitions,
     "gateway": gateway.add,
+    "metrics": metrics.add,
 }
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -34,6 +35,7 @@ class Source:
 
 GATEWAY_API = Source("gateway-api", "sigs.k8s.io/gateway-api", "v1.6.3", ("config/crd/standard",))
 CNPG = Source("cnpg", "github.com/cloudnative-pg/cloudnative-pg", "v1.30.0", ("releases/cnpg-1.30.0.yaml",))
+METRICS = Source("metrics-server", "sigs.k8s.io/metrics-server", "v0.9.0", ("manifests/base",))
 _CILIUM_FOLDER = "pkg/k8s/apis/cilium.io/client/crds"
 # Of operators that do not run here: objects are held against their schema.
 DEFINITIONS = (
@@ -100,3 +102,16 @@ def apply(api: Api, wanted: Sequence[Object]) -> None:
 
 def is_established(definition: Object) -> bool:
     return has_condition(definition, "Established")
+
+
+def with_image(wanted: Object, reference: str) -> Object:
+    """A published Deployment with an image that is on the node, also where its environment names the image."""
+    (container,) = wanted["spec"]["template"]["spec"]["containers"]
+    published = container["image"]
+    variables: list[dict[str, Any]] = [
+        {**each, "value": reference} if each.get("value") == published else each for each in container.get("env", [])
+    ]
+    changed = {**container, "image": reference, "imagePullPolicy": "IfNotPresent", "env": variables}
+    template = wanted["spec"]["template"]
+    spec = {**template["spec"], "containers": [changed]}
+    return {**wanted, "spec": {**wanted["spec"], "template": {**template, "spec": spec}}}

@@ -56,7 +56,8 @@ KUBERNETES = Program(
 PAUSE = Program("pause")
 COREDNS = Program("coredns")
 CNPG = Program("cnpg", package="github.com/cloudnative-pg/cloudnative-pg/cmd/manager")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG)
+METRICS = Program("metrics-server", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS)
 
 
 def hash_sources(program: Program) -> str:

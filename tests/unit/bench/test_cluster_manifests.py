@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.bench.cluster import gateway, names
-from tests.bench.cluster.manifests import DEFINITIONS, read
-from tests.bench.cluster.postgresql import with_image
+from tests.bench.cluster.manifests import DEFINITIONS, read, with_image
+from tests.bench.cluster.metrics import complete
 
 PUBLISHED = {
     "kind": "Deployment",
@@ -63,3 +63,18 @@ def test_a_name_is_applied_before_what_needs_it() -> None:
         assert kinds.index("ServiceAccount") < kinds.index("Deployment")
     assert kinds[0] == "Namespace"
     assert kinds[-1] == "Gateway"
+
+
+def test_metrics_server_is_completed_as_its_kustomization_would() -> None:
+    published = {
+        "kind": "Deployment",
+        "spec": {"template": {"spec": {"containers": [{"image": "x", "args": ["--secure-port=10250"]}]}}},
+    }
+    spec = complete(published, "bench.localhost/y:1")["spec"]
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["args"] == ["--secure-port=10250", "--kubelet-insecure-tls"]
+    assert (
+        complete({"kind": "Service", "spec": {"ports": []}}, "y")["spec"]["selector"] == spec["selector"]["matchLabels"]
+    )
+    assert complete({"kind": "ClusterRole"}, "y") == {"kind": "ClusterRole"}
