@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def restore(layout: Layout, before: HostState, environment: Mapping[str, str]) -
         if name not in kept:
             (_PROC / name).write_text(value)
     for added in plan_folders(before.folders, now.folders):
-        left += _remove_empty(Path(added))
+        shutil.rmtree(added, onexc=lambda _function, path, error: left.append(f"{path}: {error}"))
     return left
 
 
@@ -140,15 +141,3 @@ def _remove_groups(root: Path) -> list[str]:
             except OSError as error:
                 left.append(f"{group}: {error}")
     return left
-
-
-def _remove_empty(folder: Path) -> list[str]:
-    """Links to logs that are gone, and folders that then are empty."""
-    for path in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
-        with contextlib.suppress(OSError):
-            path.unlink() if path.is_symlink() else path.rmdir()
-    try:
-        folder.rmdir()
-    except OSError as error:
-        return [f"{folder}: {error}"]
-    return []
