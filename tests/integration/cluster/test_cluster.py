@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 
 def _status(url: str, host: str = "", context: ssl.SSLContext | None = None) -> int:
+    """Of the answer; 0 when nothing answers."""
     request = urllib.request.Request(url, headers={"Host": host} if host else {})
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
@@ -30,6 +31,8 @@ def _status(url: str, host: str = "", context: ssl.SSLContext | None = None) -> 
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+    except urllib.error.URLError:
+        return 0
 
 
 def test_a_service_is_reached_by_address_and_by_name(namespace: Namespace) -> None:
@@ -143,7 +146,7 @@ def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
         return bool(same and restarts and has_condition(now, "Ready"))
 
     until(is_back, "the same pod runs again", 60)
-    assert _status(f"http://{service['spec']['clusterIP']}/") == 200
+    until(lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200, "its Service leads to it")
 
 
 @pytest.fixture
