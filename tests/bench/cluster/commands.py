@@ -76,6 +76,8 @@ def controllers(layout: Layout) -> list[str]:
         *_of_the_control_plane(layout.kubeconfig_of("controllers")),
         *_flags(service_account_private_key_file=keys / "service-accounts.key", root_ca_file=keys / "ca.crt"),
         *_flags(use_service_account_credentials="true"),
+        # Its controllers begin seconds later with the default of 20 requests a second.
+        *_flags(kube_api_qps=500, kube_api_burst=1000),
         *_flags(allocate_node_cidrs="true", cluster_cidr=POD_RANGE, service_cluster_ip_range=SERVICE_RANGE),
         *_flags(cluster_signing_cert_file=keys / "ca.crt", cluster_signing_key_file=keys / "ca.key"),
     ]

@@ -111,9 +111,10 @@ def stop(layout: Layout) -> bool:
         return False
     unpacked = debian.ensure(layout, {})
     with step("stop the pods and the cluster"):
-        running.stop(*_OF_THE_NODE)
+        # Nothing of them is kept, so nothing needs to be written.
+        running.stop(*_OF_THE_NODE, sent=signal.SIGKILL)
         runtime.remove_pods(layout)
-        running.stop(*_CONTROL)
+        running.stop(*_CONTROL, sent=signal.SIGKILL)
         runtime.release(layout)
     if layout.host_before.exists():
         before = host_state.load(layout.host_before)

@@ -56,7 +56,7 @@ class Namespace:
     def web(self, name: str, replicas: int = 1) -> None:
         """A web server behind a Service on port 80, once it answers its probe."""
         labels = {"app": name}
-        serve = "from http.server import *; HTTPServer(('', 8080), SimpleHTTPRequestHandler).serve_forever()"
+        serve = "from http.server import *; ThreadingHTTPServer(('', 8080), SimpleHTTPRequestHandler).serve_forever()"
         container = {
             "name": "web",
             "image": self.running.image,

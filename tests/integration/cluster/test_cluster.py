@@ -31,7 +31,7 @@ def _status(url: str, host: str = "", context: ssl.SSLContext | None = None) -> 
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-    except urllib.error.URLError:
+    except OSError:
         return 0
 
 
