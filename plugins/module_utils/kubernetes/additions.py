@@ -19,7 +19,8 @@ from .objects import FIELD_MANAGER, Object
 from .ownership import HANDS, managers
 
 # Labels and annotations are anybody's: a restart by hand is one, and taking it away would restart again.
-_ANYBODYS = ("f:metadata", "f:status", ".")
+# A number of pods that is not ours is an autoscaler's, and without one there would be one pod.
+_ANYBODYS = ("f:metadata", "f:status", "f:replicas", ".")
 Fields = Mapping[str, Any]
 Step = Union[str, int]
 

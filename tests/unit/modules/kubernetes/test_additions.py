@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions, without
 
 from .support import made
 
@@ -56,7 +56,7 @@ def _live(
     fields: dict[str, Any], manager: str = "kubectl-edit", operation: str = "Update", **more: Any
 ) -> dict[str, Any]:
     entries = [
-        {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": OURS},
+        {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": copy.deepcopy(OURS)},
         {"manager": manager, "operation": operation, "fieldsV1": fields, **more},
     ]
     metadata = {"managedFields": entries, "labels": {"team": "ai"}}
@@ -107,6 +107,20 @@ _POINTER = "/spec/template/spec/containers/1"
 )
 def test_what_was_added(fields: dict[str, Any], found: list[tuple[str, str]]) -> None:
     assert [(one.path, one.removal["path"]) for one in additions(_live(fields))] == found
+
+
+def test_a_number_of_pods_that_is_not_ours_stays() -> None:
+    live = _live({"f:spec": {"f:replicas": {}, "f:paused": {}}})
+    del live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]
+    assert [one.path for one in additions(live)] == ["spec.paused"]
+
+
+def test_an_object_without_what_was_added() -> None:
+    live = _live(_in_container({"f:env": {**_env("B")["f:env"], **_env("C/D")["f:env"]}}))
+    before = copy.deepcopy(live)
+    clean = without(live, additions(live))
+    assert clean["spec"]["template"]["spec"]["containers"][1]["env"] == [{"name": "A", "value": "1"}]
+    assert live == before and additions(clean) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Owner, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import (
+    KINDS,
+    Owner,
+    Wanted,
+    identity_of,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import Right
 
@@ -172,3 +177,33 @@ def test_another_namespace_is_not_under_the_quota() -> None:
     elsewhere = [one for one in SHARED if one.identity.kind == "Deployment"]
     assert findings(elsewhere, Owner("langfuse", "other"), GOOD._replace(quotas=[QUOTA])) == []
     assert findings(elsewhere, OWNER, GOOD._replace(quotas=[QUOTA]))
+
+
+def _with(kind: str, **data: str) -> dict[Any, Any]:
+    """The instance's own Secret, or a store, with other content."""
+    (one,) = [one for one in SHARED if one.identity[1:] == (kind, "ai-system", "langfuse-credentials")]
+    return {one.identity: {**one.object, "data": {**one.object["data"], **data}}}
+
+
+CLAIM = made("Cluster", "langfuse-postgresql")
+
+
+@pytest.mark.parametrize(
+    ("live", "drawn", "code"),
+    [
+        (_with("Secret", SALT="b3RoZXI="), ["langfuse_salt"], "other_keys"),
+        (_with("Secret", ENCRYPTION_KEY="b3RoZXI="), [], "other_keys"),
+        (_with("Secret", NEXTAUTH_SECRET="b3RoZXI="), [], None),
+        ({identity_of(CLAIM): CLAIM}, ["langfuse_salt", "langfuse_encryption_key"], "lost_keys"),
+        ({identity_of(CLAIM): CLAIM}, [], None),
+        ({}, ["langfuse_salt"], None),
+    ],
+)
+def test_keys_of_stored_data_do_not_change(live: dict[Any, Any], drawn: list[str], code: str | None) -> None:
+    found = findings(SHARED, OWNER, GOOD._replace(live=live, drawn=drawn))
+    assert [one["code"] for one in found] == ([code] if code else [])
+    assert "b3RoZXI" not in str(found)
+
+
+def test_classes_that_may_not_be_read_are_not_missing() -> None:
+    assert findings(SHARED, OWNER, GOOD._replace(classes=None)) == []

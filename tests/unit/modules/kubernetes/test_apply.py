@@ -1,0 +1,74 @@
+"""What a run tells of its steps. What it does with a cluster is an integration test."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import jobs
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Outcome, Step
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.comparison import compare
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Wanted, identity_of
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, Verdict
+
+from .support import made
+
+SECRET = made("Secret", "langfuse-credentials", data={"SALT": "Q2FuYXJ5"})
+JOB = made("Job", "langfuse-migrate-1", spec={})
+SERVICE = made("Service", "langfuse-web", spec={"type": "ClusterIP"})
+
+
+def _step(wanted: dict[str, Any], live: dict[str, Any] | None, job: str = "") -> Step:
+    return Step(Wanted(wanted, 1), live, compare(live, wanted), wanted, job)
+
+
+def _told(*steps: Step, verdicts: tuple[Verdict, ...] = ()) -> dict[str, Any]:
+    return Outcome(steps, verdicts, (), ()).as_result()
+
+
+def test_nothing_to_do_is_no_change() -> None:
+    told = _told(_step(SERVICE, SERVICE), _step(JOB, JOB, jobs.DONE))
+    assert not told["changed"] and told["applied"] == told["diff"] == []
+
+
+def test_what_differs_is_told_by_name() -> None:
+    other = {**SERVICE, "spec": {"type": "NodePort"}}
+    told = _told(_step(SERVICE, other), _step(SECRET, None))
+    assert told["changed"]
+    assert told["applied"] == [
+        {"object": "Service langfuse-web in ai-system", "action": "changed"},
+        {"object": "Secret langfuse-credentials in ai-system", "action": "created"},
+    ]
+    assert told["diff"][0]["before"] == "spec.type: NodePort\n"
+    assert told["diff"][0]["after"] == "spec.type: ClusterIP\n"
+    assert "Q2FuYXJ5" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (jobs.CREATE, "created"),
+        (jobs.BUSY, "created"),
+        (jobs.REPLACE, "replaced"),
+        (jobs.WAIT, None),
+        (jobs.DONE, None),
+    ],
+)
+def test_a_migration_is_a_change_where_it_runs(action: str, told: str | None) -> None:
+    # A Job that is done is as it was made, whatever would be made of it now.
+    live = None if told == "created" else {**JOB, "spec": {"suspend": True}}
+    found = _told(_step(JOB, live, action))
+    assert [one["action"] for one in found["applied"]] == ([told] if told else [])
+    assert found["changed"] is bool(told)
+
+
+def test_what_goes_is_a_change_and_what_stays_is_told() -> None:
+    goes, stays = identity_of(SERVICE), identity_of(made("Cluster", "langfuse-postgresql"))
+    told = _told(verdicts=(Verdict(goes, REMOVE, "is no longer wanted"), Verdict(stays, KEEP, "holds data")))
+    assert told["changed"] and told["removed"] == ["Service langfuse-web in ai-system"]
+    assert told["kept"] == [{"object": "Cluster langfuse-postgresql in ai-system", "why": "holds data"}]
+    assert told["diff"] == [
+        {"before_header": told["removed"][0], "before": "present\n", "after_header": "(removed)", "after": ""}
+    ]
+    assert not _told(verdicts=(Verdict(stays, KEEP, "holds data"),))["changed"]

@@ -1,0 +1,42 @@
+"""Where an instance is looked for, and what stands in the way of its objects."""
+
+from __future__ import annotations
+
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found, places, refusals
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
+
+from .support import OWNER, made
+
+WEB = Wanted(made("Service", "langfuse-web"), 1)
+GRANT = Wanted({**made("ReferenceGrant", "langfuse"), "apiVersion": "gateway.networking.k8s.io/v1"}, 7)
+ROUTE = Wanted(made("HTTPRoute", "langfuse", "network"), 7)
+
+
+def test_every_kind_is_looked_for_in_the_namespace_of_the_instance() -> None:
+    found = [(kind.name, namespace) for kind, namespace, _wanted in places([], OWNER, ())]
+    assert found == [(kind.name, "ai-system") for kind in KINDS if kind.namespaced]
+
+
+def test_elsewhere_only_for_what_may_be_there() -> None:
+    found = {(kind.name, namespace): wanted for kind, namespace, wanted in places([ROUTE], OWNER, ["edge"])}
+    assert [key for key in found if key[1] == "edge"] == [("HTTPRoute", "edge")]
+    assert found["HTTPRoute", "network"] and not found["HTTPRoute", "edge"] and not found["HTTPRoute", "ai-system"]
+    assert not [name for name, namespace in found if namespace == "network" and name != "HTTPRoute"]
+
+
+def test_kinds_are_looked_for_in_the_version_that_is_wanted() -> None:
+    versions = {kind.name: kind.api for kind, _namespace, _wanted in places([GRANT], OWNER, ())}
+    assert versions["ReferenceGrant"] == "gateway.networking.k8s.io/v1"
+    assert versions["HTTPRoute"] == "gateway.networking.k8s.io/v1"
+
+
+def test_missing_kinds_and_names_that_are_taken_are_told_together() -> None:
+    theirs = made("Service", "langfuse-web", metadata={"labels": {"app.kubernetes.io/managed-by": "Helm"}})
+    theirs["metadata"].update(name="langfuse-web", namespace="ai-system")
+    missing = frozenset({(GRANT.object["apiVersion"], "ReferenceGrant")})
+    found = refusals([WEB, GRANT, GRANT], Found({WEB.identity: theirs}, missing, ()), OWNER)
+    assert [one.code for one in found] == ["foreign_object", "missing_kind"]
+
+
+def test_what_is_ours_or_not_there_stands_in_nobodys_way() -> None:
+    assert refusals([WEB, ROUTE], Found({WEB.identity: WEB.object}, frozenset(), ()), OWNER) == []
