@@ -57,6 +57,9 @@ class Cluster:
             )
             return json.loads(answer.data)
         except self._answered as error:
+            if not error.status:
+                # The library's own words for a handshake that failed.
+                raise _unreachable(self._server, error) from None
             raise ApiError(_status(error)) from None
         except (self._unanswered, OSError) as error:
             raise _unreachable(self._server, error) from None
