@@ -150,7 +150,7 @@ class Applier:
             return Step(one, live, Comparison("same", []), live)
         if one.identity.kind == "Job" and live is not None:
             decision = self._decide(one, live, found)
-            action = "created" if decision == jobs.REPLACE else "same"
+            action = "created" if decision in (jobs.REPLACE, jobs.BUSY) else "same"
             return Step(one, live, Comparison(action, []), one.object, decision)
         result = self._ask(one, live, dry_run=True)
         added = additions(result) if live is not None else []

@@ -18,7 +18,7 @@ from .readiness import State, state_of
 from .reasons import Event, Reason, explain, newest_event, pods_of, since
 
 _PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
-_PAUSE = 1.0
+_PAUSE = 0.5
 # Seconds between two looks at pods and events, which are many.
 _WHY = 5.0
 # What tells its readiness without telling of which of its forms: one look more, this many seconds later.
@@ -41,6 +41,8 @@ class Waiter:
             for one in found
             if not states[identity_of(one)].ready or (one["kind"] in _FORMLESS and identity_of(one) in changed)
         }
+        # What had given up before this run may get up again, once its cause is mended.
+        old = {one for one in waiting if states[one].hopeless}
         looked, before = 0.0, {name: newest_event(self._events(name)) for name in {one.namespace for one in waiting}}
         while waiting:
             time.sleep(_PAUSE)
@@ -53,25 +55,25 @@ class Waiter:
                 elif now:
                     waiting[identity] = now
             late = [one for one in waiting if passed >= seconds.get(one.kind, seconds[""])]
-            if late or any(states[one].hopeless for one in waiting) or passed - looked >= _WHY:
+            given_up = [one for one in waiting if states[one].hopeless and one not in old]
+            if late or given_up or passed - looked >= _WHY:
                 looked = passed
-                self._judge(waiting, states, late, before, int(passed))
+                self._judge(waiting, states, [*late, *given_up], before, int(passed))
 
     def _judge(
         self,
         waiting: Mapping[Identity, Object],
         states: Mapping[Identity, State],
-        late: Sequence[Identity],
+        over: Sequence[Identity],
         before: Mapping[str, str],
         passed: int,
     ) -> None:
-        """Gives up what is late and what is hopeless. Events from before do not tell that something is."""
+        """Gives up these, and what is hopeless by its pods or by events; those from before do not tell."""
         failures = []
         for identity, one in waiting.items():
             pods, events = self._pods(one), self._events(identity.namespace)
             new = explain(pods, since(events, before.get(identity.namespace, "")), identity.name)
-            hopeless = states[identity].hopeless or bool(new and new.hopeless)
-            if hopeless or identity in late:
+            if identity in over or (new and new.hopeless):
                 why = new or explain(pods, events, identity.name)
                 failures.append(gave_up(identity, states[identity], why, passed))
         if failures:
