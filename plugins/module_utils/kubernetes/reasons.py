@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .objects import Object
+from .objects import FIELD_MANAGER, Object
 
 Event = Mapping[str, Any]
 _COMPONENT = "app.kubernetes.io/component"
@@ -57,6 +57,13 @@ def pods_of(found: Object) -> Mapping[str, str] | None:
     # A Service's selector has no matchLabels, and says nothing about whose the pods are.
     labels: Mapping[str, str] | None = selector.get("matchLabels")
     return labels
+
+
+def made_since(pods: Iterable[Object], found: Object) -> list[Object]:
+    """Pods that are not older than what was applied last: those of an earlier form, which go, may have another trouble."""
+    entries = found["metadata"].get("managedFields") or ()
+    applied = max((str(one.get("time") or "") for one in entries if one.get("manager") == FIELD_MANAGER), default="")
+    return [pod for pod in pods if str(pod["metadata"].get("creationTimestamp") or "") >= applied]
 
 
 def newest_event(events: Iterable[Event]) -> str:

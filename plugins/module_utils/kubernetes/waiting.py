@@ -15,7 +15,7 @@ from .api_errors import refused
 from .client import ApiError, Cluster, of_kind
 from .objects import Identity, Kind, Object, identity_of
 from .readiness import State, state_of
-from .reasons import Event, Reason, explain, newest_event, pods_of, since
+from .reasons import Event, Reason, explain, made_since, newest_event, pods_of, since
 
 _PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
 _PAUSE = 0.5
@@ -68,11 +68,11 @@ class Waiter:
         before: Mapping[str, str],
         passed: int,
     ) -> None:
-        """Gives up these, and what is hopeless by its pods or by events; those from before do not tell."""
+        """Gives up these, and what is hopeless by its pods or by events; those from before, and pods that go, do not tell."""
         failures = []
         for identity, one in waiting.items():
             pods, events = self._pods(one), self._events(identity.namespace)
-            new = explain(pods, since(events, before.get(identity.namespace, "")), identity.name)
+            new = explain(made_since(pods, one), since(events, before.get(identity.namespace, "")), identity.name)
             if identity in over or (new and new.hopeless):
                 why = new or explain(pods, events, identity.name)
                 failures.append(gave_up(identity, states[identity], why, passed))

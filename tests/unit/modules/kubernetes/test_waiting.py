@@ -9,13 +9,14 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.readiness import State
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.reasons import (
     Reason,
+    made_since,
     newest_event,
     pods_of,
     since,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.waiting import gave_up
 
-from .support import made
+from .support import entry, made
 
 WEB = made("Deployment", "langfuse-web", spec={"selector": {"matchLabels": {"app": "web"}}})
 
@@ -57,3 +58,13 @@ def test_events_from_before_do_not_count() -> None:
     assert newest_event([old]) == "2026-01-01T00:00:00Z"
     assert since([old, new], newest_event([old])) == [new]
     assert since([old, new], "") == [old, new]
+
+
+def test_pods_that_go_have_no_say() -> None:
+    """The image of the pod before was wrong; the Deployment has another one now."""
+    old = {"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}}
+    new = {"metadata": {"name": "b", "creationTimestamp": "2026-01-01T00:00:09Z"}}
+    others = {**entry("kube-controller-manager", "Update"), "time": "2026-01-02T00:00:00Z"}
+    found = made("Deployment", "x", metadata={"managedFields": [{**entry(), "time": "2026-01-01T00:00:08Z"}, others]})
+    assert made_since([old, new], found) == [new]
+    assert made_since([old, new], made("Deployment", "x")) == [old, new]
