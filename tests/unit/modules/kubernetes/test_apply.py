@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.llmops.langfuse.plugins.action.kubernetes_apply import _objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import jobs
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Outcome, Step
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.comparison import compare
@@ -72,3 +74,18 @@ def test_what_goes_is_a_change_and_what_stays_is_told() -> None:
         {"before_header": told["removed"][0], "before": "present\n", "after_header": "(removed)", "after": ""}
     ]
     assert not _told(verdicts=(Verdict(stays, KEEP, "holds data"),))["changed"]
+
+
+def test_the_action_passes_on_what_the_filter_returns() -> None:
+    given = [{"wave": 1, "sensitive": True, "keep": False, "object": SECRET}]
+    assert _objects(given) == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, "Q2FuYXJ5", [SECRET], [{"object": SECRET}], [{"object": SECRET, "wave": "1"}], [{"object": "Q2FuYXJ5"}]],
+)
+def test_anything_else_is_refused_without_a_word_of_it(given: Any) -> None:
+    with pytest.raises(AnsibleActionFail, match="kubernetes_objects") as caught:
+        _objects(given)
+    assert "Q2FuYXJ5" not in str(caught.value) and caught.value.__cause__ is None
