@@ -9,15 +9,21 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 
-def _no_more() -> Mapping[str, str]:
+class Names(Protocol):
+    """Name → address; None for a name that is not known."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+def _no_more() -> Names:
     return {}
 
 
 @contextlib.contextmanager
-def known(first: Mapping[str, str], otherwise: Callable[[], Mapping[str, str]] = _no_more) -> Iterator[None]:
+def known(first: Mapping[str, str], otherwise: Callable[[], Names] = _no_more) -> Iterator[None]:
     """Names of ``first`` are at these addresses for the whole process, as with the ``extra_hosts`` of a container.
 
     ``otherwise`` is asked for a name that nobody else knows. All clients here (HTTP, botocore, redis, and psycopg, which hands

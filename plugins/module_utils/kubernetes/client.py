@@ -43,7 +43,7 @@ class Cluster:
             raise missing("kubernetes") from None
         configuration = _configuration(client.Configuration(), kubeconfig, context)
         configuration.retries = 1
-        self._server = configuration.host
+        self._server, self._configuration = configuration.host, configuration
         # Its discovery asks for every API that there is, and keeps the answer in a file that grows old.
         connect: Any = dynamic.DynamicClient
         self._client = connect(client.ApiClient(configuration), discoverer=lambda *_nothing: None)
@@ -146,6 +146,20 @@ class Cluster:
             field_manager=FIELD_MANAGER,
         )
         return answer
+
+    def dial(self, namespace: str, pod: str, port: int) -> Any:
+        """A socket to a port of a pod. May be called from many threads."""
+        from kubernetes import client
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.stream import portforward
+
+        # One of its own: the library changes the client for the time of this call.
+        api = client.CoreV1Api(client.ApiClient(self._configuration))
+        forward: Any = portforward
+        try:
+            return forward(api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)).socket(port)
+        except ApiException as error:
+            raise ApiError({"code": error.status or 0, "reason": str(error.reason)}) from None
 
     def delete(self, live: Object) -> None:
         """This very object and, after it, what was made for it. One that is gone already is no error."""

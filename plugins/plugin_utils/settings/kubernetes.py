@@ -29,6 +29,10 @@ def kubernetes(
     return {
         "kubeconfig": settings["langfuse_kubernetes_kubeconfig"],
         "context": settings["langfuse_kubernetes_context"],
+        # Where the instance is reached from within, and through the API server.
+        "host_url": f"http://{endpoints['web']['host']}:{endpoints['web']['port']}",
+        "extra_hosts": {},
+        "closed_ports": [],
         "namespace": settings["langfuse_kubernetes_namespace"],
         "create_namespace": settings["langfuse_kubernetes_create_namespace"],
         "cluster_domain": settings["langfuse_kubernetes_cluster_domain"],
