@@ -94,8 +94,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 applied:
-  description: Objects that were made or changed.
-  returned: success
+  description: Objects that were made or changed; after a failure those before it. The next run goes on from there.
+  returned: success, and when a wave failed
   type: list
   elements: dict
   contains:

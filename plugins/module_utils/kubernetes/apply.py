@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
         changed = [one for one in self.steps if one.changed]
         return {
             "changed": bool(changed or self.removed),
-            "applied": [{"object": str(one.wanted.identity), "action": _action(one)} for one in changed],
+            "applied": _told(changed),
             "removed": [str(one.identity) for one in self.removed],
             "kept": [{"object": str(one.identity), "why": one.why} for one in self.verdicts if one.action != REMOVE],
             "unseen": list(self.unseen),
@@ -76,6 +76,10 @@ class Outcome(NamedTuple):
                 *(_gone(one.identity) for one in self.removed),
             ],
         }
+
+
+def _told(steps: Iterable[Step]) -> list[dict[str, str]]:
+    return [{"object": str(one.wanted.identity), "action": _action(one)} for one in steps]
 
 
 def _action(step: Step) -> str:
@@ -93,6 +97,7 @@ class Applier:
         self._cluster, self._owner, self._options, self._check = cluster, owner, options, check_mode
         self._waiter = Waiter(cluster)
         self._going: list[Identity] = []
+        self._written: list[Step] = []
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> Outcome:
         """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; until the first wave nothing is written,
@@ -107,11 +112,15 @@ class Applier:
         self._going = [one for one in removed if one.kind in AUTOSCALERS]
         steps = self._plan(wanted, found)
         if not self._check:
-            self._remove(self._going, found, wait=True)
-            for wave in waves:
-                identities = [one.identity for one in wave]
-                self._apply([step for step in steps if step.wanted.identity in identities], found)
-            self._remove([one for one in removed if one not in self._going], found)
+            try:
+                self._remove(self._going, found, wait=True)
+                for wave in waves:
+                    identities = [one.identity for one in wave]
+                    self._apply([step for step in steps if step.wanted.identity in identities], found)
+                self._remove([one for one in removed if one not in self._going], found)
+            except Failure as failure:
+                failure.details.update(applied=_told(self._written), changed=bool(self._written))
+                raise
         warnings = [
             f"{name} is in langfuse_kubernetes_remove, and the instance has no such object that is not wanted"
             for name in not_there(verdicts, self._options.remove)
@@ -189,6 +198,8 @@ class Applier:
                 changed.append(one.identity)
             else:
                 now = live
+            if step.changed:
+                self._written.append(step)
             if now is not None:
                 seen.append(now)
         self._waiter.ready(seen, changed, {"": self._options.timeout, "Job": self._options.migration_timeout})

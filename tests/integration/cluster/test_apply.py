@@ -146,6 +146,10 @@ def test_a_migration_that_failed_is_told_and_made_anew(place: Place) -> None:
     result = place.apply(objects.namespace(place.owner), failing, web(place.owner, place.image))
     assert result["code"] == "crashing" and "ended with 3" in result["msg"] and "kubectl logs" in result["cure"]
     # What comes after it was not begun.
+    assert result["changed"] and _names(result) == {
+        f"Namespace {place.owner.namespace}": "created",
+        "Job lf-migrate-1": "created",
+    }
     assert "Deployment/lf-web" not in place.versions()
     result = place.apply(*instance(place.owner, place.image))
     assert not result.get("failed") and _names(result)["Job lf-migrate-1"] == "replaced", result
