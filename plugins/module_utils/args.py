@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import http_client
@@ -37,6 +39,15 @@ REDIS_SPEC: dict[str, Any] = {
     "prefix": {"type": "str", "default": ""},
     "tls": {"type": "bool", "default": False},
 }
+# The cluster whose Services are reached; as `reached` takes it.
+CLUSTER_SPEC: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "domain": {"type": "str", "default": "cluster.local"},
+    },
+}
 CONSUMER_SPEC: dict[str, Any] = {
     "kind": {"type": "str", "choices": ["env", "litellm", "otel_collector"], "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -56,6 +67,19 @@ CONSUMER_SPEC: dict[str, Any] = {
     "proof_model": {"type": "str"},
     "proof_secret": {"type": "str", "no_log": False},
 }
+
+
+@contextlib.contextmanager
+def reached(cluster: dict[str, Any] | None) -> Iterator[None]:
+    """Within it Services of the cluster are known by their names, to this process. Raises Failure where there is no way to it."""
+    if cluster is None:
+        yield
+        return
+    # Only here: without a cluster nothing of it is loaded.
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import forward
+
+    with forward.reached(cluster["kubeconfig"], cluster["context"], cluster["domain"]):
+        yield
 
 
 def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http_client.Client:

@@ -222,15 +222,6 @@ options:
         description: How many of the last lines of each container are read.
         type: int
         default: 400
-  cluster:
-    description:
-      - The cluster that the application runs in. Names of its Services are reached through its API server where they do not resolve here.
-      - Needs the library kubernetes, and Linux.
-    type: dict
-    suboptions:
-      kubeconfig: {description: 'As for M(llmops.langfuse.kubernetes_apply).', type: path}
-      context: {description: Context in the kubeconfig., type: str}
-      domain: {description: Domain under which the cluster's DNS knows its Services., type: str, default: cluster.local}
   level:
     description:
       - V(verify) reads the runtime only when a hop is broken.
@@ -266,6 +257,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - llmops.langfuse.api
+  - llmops.langfuse.cluster
   - llmops.langfuse.consumers
 attributes:
   check_mode:
@@ -388,33 +380,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import C
 DOCKER_TIMEOUT = 15.0
 
 
-def services_of(cluster: dict[str, Any]) -> Any:
-    """Its Services by their names. It is asked for its version, so that a wrong kubeconfig is told as such."""
-    # Only here: without a cluster nothing of it is loaded.
-    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import api_errors
-    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError, Cluster
-    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import Forwards
-    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Identity
-
-    connection = Cluster(cluster["kubeconfig"], cluster["context"])
-    try:
-        connection.version()
-    except ApiError as error:
-        raise api_errors.refused(Identity("", "Version", "", "of the API server"), error.status, "read") from None
-    return Forwards(connection, cluster["domain"])
-
-
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Walk, read the runtime if there is a reason to, diagnose."""
     runtime = params["runtime"]
     docker = containers.docker_command(runtime["docker"], DOCKER_TIMEOUT) if runtime else None
     names: dict[str, dict[str, str]] = {}
-    forwards = services_of(params["cluster"]) if params["cluster"] else None
 
-    def lookup() -> resolver.Names:
-        if forwards:
-            services: resolver.Names = forwards
-            return services
+    def lookup() -> dict[str, str]:
         if "table" not in names:
             names["table"] = containers.names_of(docker, runtime["project"]) if docker else {}
         return names["table"]
@@ -427,12 +399,9 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
             context = Context({**params, "ca_bundle": bundle}, states)
         except ValueError as error:
             raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
-        with contextlib.closing(context), resolver.known(compose.host_addresses(params["extra_hosts"]), lookup):
-            try:
-                hops = walk.walk(context)
-            finally:
-                if forwards:
-                    forwards.close()
+        addresses = compose.host_addresses(params["extra_hosts"])
+        with contextlib.closing(context), args.reached(params["cluster"]), resolver.known(addresses, lookup):
+            hops = walk.walk(context)
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
@@ -525,7 +494,7 @@ def argument_spec() -> dict[str, Any]:
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
         ),
-        "cluster": group(kubeconfig={"type": "path"}, context=text, domain={"type": "str", "default": "cluster.local"}),
+        "cluster": args.CLUSTER_SPEC,
         "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},

@@ -182,6 +182,8 @@ options:
 notes:
   - VersityGW knows no lifecycle rules. MinIO has no CORS of its own for a bucket (it answers every origin) and no
     O(lifecycle[].abort_incomplete_days).
+extends_documentation_fragment:
+  - llmops.langfuse.cluster
 requirements:
   - botocore
 attributes:
@@ -296,7 +298,7 @@ store_code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils import libraries
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, libraries
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets
 
@@ -349,12 +351,15 @@ def main() -> None:
             "probe": {"type": "bool", "default": False},
             "forbidden": {"type": "list", "elements": "str"},
             "wait": {"type": "int", "default": 30},
+            "cluster": args.CLUSTER_SPEC,
         },
         required_together=[("access_key", "secret_key")],
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**buckets.ensure(module.params, module.check_mode))
+        with args.reached(module.params.pop("cluster")):
+            result = buckets.ensure(module.params, module.check_mode)
+        module.exit_json(**result)
     except ImportError:
         module.fail_json(**libraries.missing("botocore").as_result())
     except Failure as failure:

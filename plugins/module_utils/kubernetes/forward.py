@@ -15,12 +15,14 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .. import resolver
 from ..failure import Failure
+from .api_errors import refused
 from .client import ApiError, Cluster
-from .objects import Kind, Object
+from .objects import Identity, Kind, Object
 
 _SERVICE, _POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
 _CHUNK = 64 * 1024
@@ -98,6 +100,19 @@ class Forwards:
     def _pods(self, service: Object) -> Sequence[Object]:
         selector = ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
         return self._cluster.list(_POD, service["metadata"]["namespace"], selector) or ()
+
+
+@contextlib.contextmanager
+def reached(kubeconfig: str | None, context: str | None, domain: str) -> Iterator[None]:
+    """Within it names of Services that do not resolve here are at their forwards. Raises Failure where the cluster cannot be asked."""
+    cluster = Cluster(kubeconfig, context)
+    try:
+        cluster.version()
+    except ApiError as error:
+        raise refused(Identity("", "Version", "", "of the API server"), error.status, "read") from None
+    forwards = Forwards(cluster, domain)
+    with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
+        yield
 
 
 def _copy(source: Any, target: Any) -> None:
