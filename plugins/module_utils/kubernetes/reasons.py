@@ -194,11 +194,13 @@ def _ended(pod: Object, status: Mapping[str, Any], ended: Mapping[str, Any]) -> 
         )
     code = ended.get("exitCode")
     words = _short(ended.get("message"))
+    # One that was started again has other words by now.
+    previous = "" if (status.get("state") or {}).get("terminated") else "--previous "
     return Reason(
         35,
         "crashing",
         f"The container {container} of the pod {name} ended with {code}{times}{': ' if words else ''}{words}",
-        f"Look at its last words: kubectl logs --previous -n {pod['metadata'].get('namespace')} {name}",
+        f"Look at its last words: kubectl logs {previous}-n {pod['metadata'].get('namespace')} {name}",
     )
 
 

@@ -9,6 +9,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.readiness import State
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.reasons import (
     Reason,
+    explain,
     made_since,
     newest_event,
     pods_of,
@@ -68,3 +69,23 @@ def test_pods_that_go_have_no_say() -> None:
     found = made("Deployment", "x", metadata={"managedFields": [{**entry(), "time": "2026-01-01T00:00:08Z"}, others]})
     assert made_since([old, new], found) == [new]
     assert made_since([old, new], made("Deployment", "x")) == [old, new]
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        ({"state": {"terminated": {"exitCode": 1}}}, "kubectl logs -n ai-system a"),
+        (
+            {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}},
+            "kubectl logs --previous -n ai-system a",
+        ),
+    ],
+)
+def test_the_words_of_the_container_that_ended(state: dict[str, Any], command: str) -> None:
+    """A Job's container is not started again; asking for the one before fails."""
+    pod = {
+        "metadata": {"name": "a", "namespace": "ai-system"},
+        "status": {"containerStatuses": [{"name": "migrate", **state}]},
+    }
+    reason = explain([pod], [])
+    assert reason and reason.cure == f"Look at its last words: {command}"
