@@ -11,7 +11,7 @@ export PYTHONPATH := $(CHECKOUT)
 PLAYBOOK = ansible-playbook -i inventories/local -e @$(CACHE)/bench/vars.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-all lint bench-up bench-down bench pages lock
+.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-all lint bench-up bench-down cluster-up cluster-down bench pages lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ lint: setup ## Linters, types and documentation
 
 bench-up: setup ## Start the engines that the tests and the demo run on
 	@$(PYTHON) -m tests.bench up
+
+cluster-up: bench-up ## Start a Kubernetes cluster of one node (the first time compiles it: minutes)
+	@$(PYTHON) -m tests.bench.cluster up
+
+cluster-down: setup ## End it and undo what it did to this machine
+	@$(PYTHON) -m tests.bench.cluster down
 
 bench: bench-up ## Measure speed against the bare tools, into docs/benchmarks.md
 	@$(PYTHON) -m tests.benchmarks

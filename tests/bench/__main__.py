@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench import builder, catalogue, engine, extras
 from tests.bench.builder import Built
+from tests.bench.cluster import control_plane
+from tests.bench.cluster.layout import Layout
 from tests.bench.lock import only_one
 from tests.bench.paths import Paths, find_paths
 from tests.bench.shell import BenchError, say
@@ -72,6 +74,9 @@ def _print_images(images: Sequence[Built], source: str) -> None:
 
 
 def _down(paths: Paths, purge: bool) -> None:
+    if purge:
+        # Its folder goes as well.
+        control_plane.stop(Layout(paths))
     if not engine.stop(paths):
         say("no engine of the bench is running")
     if purge:
@@ -106,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     up.add_argument("--recheck", action="store_true", help="ask again whether a registry answers")
     names = [image.name for image in catalogue.EXTRAS]
     up.add_argument("--with", dest="extras", action="append", choices=names, default=[], help="also build this image")
+    shared = "keep images in the containerd that `python -m tests.bench.cluster` uses; for an engine that is not up yet"
+    up.add_argument("--shared", action="store_true", help=shared)
     down = commands.add_parser("down", help="stop the engine that `up` started")
     down.add_argument("--purge", action="store_true", help="also remove images, volumes and everything else kept")
     commands.add_parser("status", help="what runs and what is built; exit 1 when `up` has something to do")
@@ -115,6 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "up":
             with only_one(paths):
+                if options.shared and not engine.shares_images(paths):
+                    if engine.find_engine(paths) is not None:
+                        raise BenchError("an engine is up with images of its own: `down` it first, then `up --shared`")
+                    engine.share_images(paths)
                 _up(paths, options.recheck)
                 for name in options.extras:
                     print(extras.build(paths, name, {}))

@@ -102,6 +102,9 @@ STORES = (
 # Built only where a test asks for them: `up --with NAME`, or `extras.ensure`.
 EXTRAS = (
     _extra("keycloak", "keycloak/keycloak", ("/opt/keycloak/bin/kc.sh", "--version"), r"Keycloak (\d+\.\d+\.\d+)"),
+    # For the cluster of the tests.
+    _extra("cnpg_postgresql", "cloudnative-pg/postgresql", ("postgres", "--version"), r"PostgreSQL\) (\d+\.\d+)"),
+    _extra("traefik", "library/traefik", ("traefik", "version"), r"Version:\s+(\d+\.\d+\.\d+)"),
     _extra("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
 )
 STANDINS = (_standin("langfuse", "web"), _standin("langfuse-worker", "worker"))

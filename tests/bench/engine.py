@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tests.bench import host
 from tests.bench.apt import PrivateApt, codename, machine_mirror
+from tests.bench.cluster import runtime
+from tests.bench.cluster.layout import RUNTIME_NAMESPACE, Layout
 from tests.bench.paths import Paths
 from tests.bench.shell import BenchError, run, say, step, succeeds
 
@@ -98,17 +100,18 @@ def link_mtu() -> int:
     return int(links[0]["mtu"])
 
 
-def start(paths: Paths) -> None:
-    """Start dockerd with every directory of its own and wait until it answers."""
-    if shutil.which("dockerd") is None:
-        raise BenchError("dockerd is not installed")
-    if paths.pidfile.exists() and own_pid(paths) is None:
-        paths.pidfile.unlink()
-    # Left over from an engine that was killed: the older one is the state to go back to.
-    if not paths.host_before.exists():
-        host.save_snapshot(paths.host_before, host.take_snapshot())
-    mtu = link_mtu()
-    command = [
+def share_images(paths: Paths) -> None:
+    """From its next start on, the engine builds into the containerd that the cluster's node uses."""
+    paths.daemon_configuration.write_text(json.dumps({"features": {"containerd-snapshotter": True}}))
+
+
+def shares_images(paths: Paths) -> bool:
+    return paths.daemon_configuration.exists()
+
+
+def command(paths: Paths, mtu: int) -> list[str]:
+    """dockerd with every directory of its own."""
+    words = [
         "dockerd",
         f"--data-root={paths.data_root}",
         f"--exec-root={paths.exec_root}",
@@ -118,8 +121,31 @@ def start(paths: Paths) -> None:
         "--log-opt=max-size=20m",
         "--log-opt=max-file=2",
     ]
+    if shares_images(paths):
+        words += [
+            f"--config-file={paths.daemon_configuration}",
+            f"--containerd={Layout(paths).runtime_socket}",
+            f"--containerd-namespace={RUNTIME_NAMESPACE}",
+            # Not beside the containers of pods.
+            "--containerd-plugins-namespace=plugins.bench",
+        ]
+    return words
+
+
+def start(paths: Paths) -> None:
+    """Start dockerd, and containerd where it shares one, and wait until it answers."""
+    if shutil.which("dockerd") is None:
+        raise BenchError("dockerd is not installed")
+    if paths.pidfile.exists() and own_pid(paths) is None:
+        paths.pidfile.unlink()
+    # Left over from an engine that was killed: the older one is the state to go back to.
+    if not paths.host_before.exists():
+        host.save_snapshot(paths.host_before, host.take_snapshot())
+    if shares_images(paths):
+        runtime.ensure(Layout(paths))
+    words = command(paths, link_mtu())
     with paths.engine_log.open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -163,6 +189,9 @@ def stop(paths: Paths) -> bool:
         for line in host.restore(host.load_snapshot(paths.host_before), [paths.data_root, paths.exec_root]):
             say(f"  left behind: {line}")
     paths.host_before.unlink(missing_ok=True)
+    if shares_images(paths):
+        paths.daemon_configuration.unlink()
+        runtime.release(Layout(paths))
     return pid is not None
 
 

@@ -50,6 +50,11 @@ class Paths:
         return self.bench / "dockerd.pid"
 
     @property
+    def daemon_configuration(self) -> Path:
+        """There while the engine keeps its images in the containerd that a cluster uses as well."""
+        return self.bench / "daemon.json"
+
+    @property
     def engine_log(self) -> Path:
         return self.bench / "dockerd.log"
 

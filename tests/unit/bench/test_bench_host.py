@@ -126,3 +126,16 @@ def test_down_takes_nothing_from_an_engine_that_still_answers(
 def test_cache_directory(tmp_path: Path) -> None:
     assert find_paths({"LANGFUSE_CACHE": str(tmp_path)}).bench == tmp_path / "bench"
     assert find_paths({}).cache == Path.home() / ".cache" / "llmops-langfuse"
+
+
+def test_an_engine_that_shares_its_images_says_so_with_every_start(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.bench.mkdir()
+    assert not any("containerd" in word for word in engine.command(paths, 1400))
+    engine.share_images(paths)
+    words = engine.command(paths, 1400)
+    assert f"--containerd={tmp_path}/bench/cluster/containerd.sock" in words
+    assert "--containerd-namespace=k8s.io" in words
+    assert engine.shares_images(paths)
+    engine.stop(paths)
+    assert not engine.shares_images(paths)

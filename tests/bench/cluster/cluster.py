@@ -1,0 +1,79 @@
+"""The whole cluster: programs, containerd, control plane, node, and what pods need in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.bench.cluster import (
+    archive,
+    commands,
+    control_plane,
+    debian,
+    gateway,
+    host_state,
+    manifests,
+    metrics,
+    names,
+    postgresql,
+    programs,
+    runtime,
+    volumes,
+)
+from tests.bench.cluster.api import Api, is_available
+from tests.bench.cluster.layout import Layout
+from tests.bench.shell import BenchError, step
+
+_PROGRAMS = (programs.KUBERNETES, programs.PAUSE, programs.COREDNS)
+_SYSTEM_SECONDS = 60
+
+
+def _add_definitions(layout: Layout, api: Api, times: dict[str, float]) -> None:
+    for source in manifests.DEFINITIONS:
+        manifests.apply(api, manifests.ensure(layout, source, times))
+
+
+# What a cluster may have beside pods: name -> what puts it there, as often as it is asked.
+ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
+    "cnpg": postgresql.add,
+    "definitions": _add_definitions,
+    "gateway": gateway.add,
+    "metrics": metrics.add,
+}
+
+
+def up(layout: Layout, times: dict[str, float]) -> Api:
+    """A cluster that answers and runs pods. One that is up is kept as it is."""
+    if control_plane.is_up(layout):
+        return Api(layout.kubeconfig)
+    if os.geteuid() != 0:
+        raise BenchError("a node needs root: it makes links, mounts and control groups")
+    layout.root.mkdir(parents=True, exist_ok=True)
+    for program in _PROGRAMS:
+        programs.ensure(layout, program, times)
+    debian.ensure(layout, times)
+    # What is left of a cluster that was killed.
+    control_plane.stop(layout)
+    host_state.save(layout.host_before, host_state.take())
+    host_state.prepare()
+    runtime.ensure(layout)
+    dns = names.image(layout)
+    with ThreadPoolExecutor(1) as pool:
+        images = pool.submit(_bring_images, layout, (_pause(layout), dns), times)
+        api = control_plane.start(layout, times)
+        images.result()
+    with step("start DNS", times, "DNS"):
+        api.apply([volumes.storage_class(), *names.objects(dns.reference)])
+        api.wait(names.DEPLOYMENT, is_available, "DNS", _SYSTEM_SECONDS)
+    return api
+
+
+def _pause(layout: Layout) -> archive.Content:
+    program = programs.executable(layout, programs.PAUSE)
+    return archive.Content(commands.PAUSE_IMAGE, {"/pause": program}, ("/pause",), {})
+
+
+def _bring_images(layout: Layout, contents: tuple[archive.Content, ...], times: dict[str, float]) -> None:
+    for content in contents:
+        runtime.add(layout, content, times)

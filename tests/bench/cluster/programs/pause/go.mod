@@ -1,0 +1,3 @@
+module localhost/bench/pause
+
+go 1.26.0

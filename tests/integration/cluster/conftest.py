@@ -1,0 +1,45 @@
+"""A cluster for all tests of this folder; one that is up already is used and stays up."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = str(Path(__file__).resolve().parents[3])
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+from tests.bench import builder, engine  # noqa: E402
+from tests.bench.cluster import cluster as whole  # noqa: E402
+from tests.bench.cluster import control_plane, runtime  # noqa: E402
+from tests.bench.lock import only_one  # noqa: E402
+from tests.integration.cluster.host import take_traces  # noqa: E402
+from tests.integration.cluster.running import LAYOUT, Namespace, Running  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    was_up, before = control_plane.is_up(LAYOUT), take_traces()
+    with only_one(LAYOUT.paths):
+        assert engine.find_engine(LAYOUT.paths), "no Docker Engine answers: python -m tests.bench up"
+        image = builder.ensure_base_image(LAYOUT.paths, builder.ensure_base_tarball(LAYOUT.paths, {}), {})
+        api = whole.up(LAYOUT, {})
+        runtime.add_from_docker(LAYOUT, image, {})
+    yield Running(api, image, None if was_up else before)
+    if not was_up:
+        with only_one(LAYOUT.paths):
+            control_plane.stop(LAYOUT)
+
+
+@pytest.fixture
+def namespace(running: Running) -> Iterator[Namespace]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    running.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    # Pods are refused before it is there.
+    running.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, "service account of a new namespace")
+    yield Namespace(running, name)
+    running.api.delete(f"/api/v1/namespaces/{name}")
