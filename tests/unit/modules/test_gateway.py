@@ -104,6 +104,7 @@ def test_what_a_log_says(line: str, code: str, said: str) -> None:
 def test_a_log_that_says_nothing() -> None:
     assert gateway.sign(LATER) is None
     assert gateway.sign("Failed to export spans batch code: 500, reason: Internal Server Error") is None
+    assert gateway.sign("Langfuse rejected an export to http://a with HTTP 500") is None
     assert gateway.sign("") is None
     assert gateway.sign("Langfuse not installed", gateway.REFUSED) is None
 
