@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from tests.molecule import playbook, snapshot
 from tests.molecule.instance import Instance, docker
 from tests.molecule.traces import Bucket, Traces
 
 BUCKET = "langfuse-exports"
+# Role and database.
+OWNER = "langfuse"
 PREPARE = "Wait for the stores and prepare them (password, buckets, schema)"
 
 
@@ -56,14 +60,32 @@ def test_drift_is_named_and_repaired(life: Instance) -> None:
     Traces(life).arrives("after-drift")
 
 
-def test_missing_bucket_alone_is_named(life: Instance) -> None:
-    """With all containers in place the check looks into the object store."""
+def _accepts(life: Instance) -> bool:
+    """Whether PostgreSQL lets the application in with the password of the secrets file."""
+    password = life.secrets()["langfuse_postgres_password"]
+    try:
+        psycopg.connect(host=life.container("postgres").address, user=OWNER, dbname=OWNER, password=password).close()
+    except psycopg.OperationalError as error:
+        assert "password authentication failed" in str(error)
+        return False
+    return True
+
+
+def test_what_the_stores_lack_is_named_and_left_so(life: Instance) -> None:
+    """With all containers in place the check looks into the stores."""
     Bucket(life).delete(BUCKET)
+    (life.directory / ".migration.json").unlink()
     before = snapshot.host(life)
     checked = playbook.check(life)
     assert checked.changed_tasks == [PREPARE]
-    checked.mentions(BUCKET)
+    checked.mentions(f"bucket: {BUCKET}", "schema: no migration is on record")
+    alter = f"ALTER ROLE {OWNER} PASSWORD 'somethingElse1'"
+    docker("exec", life.container("postgres").id, "psql", "-U", OWNER, "-d", OWNER, "-c", alter)
+    playbook.check(life).mentions("password of PostgreSQL: another one")
+    assert not _accepts(life)
     assert BUCKET not in Bucket(life).names()
     snapshot.assert_same(before, snapshot.host(life))
     assert playbook.site(life).changed_tasks == [PREPARE]
+    assert _accepts(life)
     assert BUCKET in Bucket(life).names()
+    assert playbook.check(life).changed == 0

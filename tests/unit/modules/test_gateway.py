@@ -69,13 +69,13 @@ LATER = "INFO: 10.0.0.1:5 - POST /v1/chat/completions HTTP/1.1 200 OK\n"
             "gateway_refused",
             "refused the keys that LiteLLM sent (401).",
         ),
-        ("ERROR Failed to export span batch code: 401, reason: Unauthorized", "gateway_refused", "(401)."),
+        ("ERROR Failed to export spans batch code: 401, reason: Unauthorized", "gateway_refused", "(401)."),
         (
             "Langfuse rejected an export to http://lf:3000/api/public/otel/v1/traces with HTTP 404; the OTLP traces route",
             "gateway_address",
             "at http://lf:3000/api/public/otel/v1/traces is no Langfuse (404).",
         ),
-        ("Failed to export span batch code: 404, reason: Not Found", "gateway_address", "is no Langfuse (404)."),
+        ("Failed to export spans batch code: 404, reason: Not Found", "gateway_address", "is no Langfuse (404)."),
         (
             "LiteLLM:WARNING: Langfuse export to http://lf:1/api/public/otel/v1/traces raised [Errno 111] Connection refused",
             "gateway_address",
@@ -83,13 +83,13 @@ LATER = "INFO: 10.0.0.1:5 - POST /v1/chat/completions HTTP/1.1 200 OK\n"
         ),
         ("Langfuse export to http://lf:1/x failed after 3 retries", "gateway_address", "at http://lf:1/x."),
         (
-            "Transient error x encountered while exporting span batch, retrying in 1.02s.",
+            "Transient error x encountered while exporting spans batch, retrying in 1.02s.",
             "gateway_address",
             "LiteLLM does not reach Langfuse.",
         ),
-        ("Failed to export span batch code: None, reason: no route", "gateway_address", "not reach Langfuse."),
+        ("Failed to export spans batch code: None, reason: no route", "gateway_address", "not reach Langfuse."),
         (
-            "Failed to export span batch due to timeout, max retries or shutdown.",
+            "Failed to export spans batch due to timeout, max retries or shutdown.",
             "gateway_address",
             "not reach Langfuse.",
         ),
@@ -103,7 +103,8 @@ def test_what_a_log_says(line: str, code: str, said: str) -> None:
 
 def test_a_log_that_says_nothing() -> None:
     assert gateway.sign(LATER) is None
-    assert gateway.sign("Failed to export span batch code: 500, reason: Internal Server Error") is None
+    assert gateway.sign("Failed to export spans batch code: 500, reason: Internal Server Error") is None
+    assert gateway.sign("Langfuse rejected an export to http://a with HTTP 500") is None
     assert gateway.sign("") is None
     assert gateway.sign("Langfuse not installed", gateway.REFUSED) is None
 
