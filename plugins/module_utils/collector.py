@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.langfuse.plugins.module_utils import args, http_client, otlp, trace
+from ansible_collections.llmops.langfuse.plugins.module_utils import args, http_client, otlp, trace, yaml_file
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
 TRACES = "/v1/traces"
@@ -38,7 +38,7 @@ def port(document: Mapping[str, Any], pipelines: Sequence[str], inside: bool = F
     """
     reasons: list[str] = []
     for name in pipelines:
-        pipeline = _mapping(_mapping(document.get("service")).get("pipelines")).get(name)
+        pipeline = yaml_file.mapping(yaml_file.mapping(document.get("service")).get("pipelines")).get(name)
         droppers = [one for one in _names(pipeline, "processors") if _DROPS.search(one)]
         if droppers:
             reasons.append(f"{droppers[0]} of its pipeline {name} may drop it")
@@ -92,15 +92,13 @@ def _posted(client: http_client.Client, payload: Any, limit: float) -> http_clie
 def _receivers(document: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Receivers of OTLP over HTTP, each with its settings."""
     for name in names:
-        protocols = _mapping(_mapping(_mapping(document.get("receivers")).get(name)).get("protocols"))
+        protocols = yaml_file.mapping(
+            yaml_file.mapping(yaml_file.mapping(document.get("receivers")).get(name)).get("protocols")
+        )
         if name.split("/")[0] == "otlp" and "http" in protocols:
-            yield name, _mapping(protocols["http"])
+            yield name, yaml_file.mapping(protocols["http"])
 
 
 def _names(pipeline: Any, kind: str) -> list[str]:
-    listed = _mapping(pipeline).get(kind)
+    listed = yaml_file.mapping(pipeline).get(kind)
     return [str(item) for item in listed] if isinstance(listed, list) else []
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -103,8 +103,10 @@ def answers(config: str, model: str) -> list[str]:
     text = edited_file.read(config) or ""
     _text, document, _same = yaml_file.edited(text, config, lambda _document: None)
     listed = document.get("model_list")
-    rows = [one for one in listed if _mapping(one).get("model_name") == model] if isinstance(listed, list) else []
-    said = [_mapping(one.get("litellm_params")).get("mock_response") for one in rows]
+    rows = (
+        [one for one in listed if yaml_file.mapping(one).get("model_name") == model] if isinstance(listed, list) else []
+    )
+    said = [yaml_file.mapping(one.get("litellm_params")).get("mock_response") for one in rows]
     if not said or not all(isinstance(one, str) and one for one in said):
         lacks = f"In {config} the model {model} has no mock_response" if rows else f"{config} has no model {model}"
         raise Failure(
@@ -258,7 +260,3 @@ def _lost(gateway: Gateway, client: http_client.Client, began: float, timeout: f
         f"LiteLLM answered at {gateway.url}, and within {timeout:.0f} s Langfuse did not get the trace.",
         "Read its log: from its container it must reach LANGFUSE_HOST, with the keys of its env file.",
     )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -29,8 +29,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
 from ansible_collections.llmops.langfuse.plugins.module_utils.clickhouse import QueryError, Server
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.queue import queue_key
+from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import Looks, Where
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import Store as Buckets
-from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import Where
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError
 
 Options = Mapping[str, Any]
@@ -53,15 +53,12 @@ class Claim(NamedTuple):
     holds: Callable[[], str]
 
 
-class Objects(Protocol):
-    """An object store of any kind. ``look`` tells whether a bucket holds objects."""
+class Objects(Looks, Protocol):
+    """An object store of any kind."""
 
     @property
     def label(self) -> str:
         """What people call it."""
-
-    def look(self, bucket: str) -> bool | None:
-        """None: no such bucket."""
 
 
 def unclaimed(claims: Mapping[str, Claim], names: Sequence[str]) -> list[Failure]:

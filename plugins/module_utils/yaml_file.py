@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import libraries
@@ -26,6 +26,11 @@ except ImportError:
 
 # Where a mapping and a list keep what is written after an item, up to the next one.
 _AFTER_VALUE, _AFTER_ITEM = 2, 0
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """What a file of somebody else has at a place; {} where that is no mapping."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def edited(text: str, path: str, edit: Callable[[Any], None]) -> tuple[str, Any, Any]:
