@@ -202,7 +202,8 @@ def test_passwords_that_somebody_else_keeps(platform: Platform) -> None:
     }
     result = call("existing_stores", **given)
     assert "redis" in result.get("stores", {}), result
-    given["from_secrets"]["redis_password"]["name"] = "nowhere"
+    assert "canary-dragonfly-user" not in str(result)
+    given["from_secrets"]["redis_password"]["name"] = "none"
     result = call("existing_stores", **given)
     assert (result["stores"], result["errors"]) == ({}, [])
-    assert f"there is no Secret nowhere in {HOME}" in result["notices"][0]
+    assert f"there is no Secret none in {HOME}" in result["notices"][0]
