@@ -19,7 +19,7 @@ from tests.bench.lock import only_one
 from tests.integration.cluster.host import take_traces
 from tests.integration.cluster.running import LAYOUT, Namespace, Running, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 
 
 def _status(url: str, host: str = "", context: ssl.SSLContext | None = None) -> int:
