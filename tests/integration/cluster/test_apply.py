@@ -35,7 +35,7 @@ class Place:
     def apply(self, *documents: Document, check: bool = False, **options: Any) -> Result:
         given = {"instance": self.owner.instance, "namespace": self.owner.namespace, "timeout": 60}
         contents = json.dumps(list(documents))
-        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "contents": contents, **options}
+        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "objects": contents, **options}
         result = call("kubernetes_apply", check=check, diff=True, **merged)
         assert objects.CANARY not in json.dumps(result) and "Q2FuYXJ5" not in json.dumps(result)
         return result
