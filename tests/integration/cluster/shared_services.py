@@ -14,6 +14,7 @@ from tests.bench import extras
 from tests.bench.catalogue import REGISTRY
 from tests.bench.cluster import runtime
 from tests.bench.cluster.api import Api, is_available
+from tests.bench.lock import only_one
 from tests.bench.paths import find_paths
 from tests.bench.shell import run
 from tests.integration.cluster.running import LAYOUT
@@ -169,8 +170,8 @@ def start(api: Api, wanted: Iterable[Server]) -> None:
     wanted = list(wanted)
     for name in dict.fromkeys(one.namespace for one in wanted):
         _make(api, name)
+    bring(one.image for one in wanted)
     for one in wanted:
-        runtime.add_from_docker(LAYOUT, one.image, {})
         api.apply(one.objects())
     for one in wanted:
         api.wait(one.place, is_available, f"{one.service} in {one.namespace}", 180)
@@ -199,6 +200,10 @@ def address(api: Api, one: Server) -> str:
 
 def bring_the_application() -> None:
     """Images of the instance itself to the node."""
-    listed = run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"{REGISTRY}/langfuse/*"])
-    for reference in listed.split():
-        runtime.add_from_docker(LAYOUT, reference, {})
+    bring(run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"{REGISTRY}/langfuse/*"]).split())
+
+
+def bring(images: Iterable[str]) -> None:
+    with only_one(LAYOUT.paths):
+        for reference in images:
+            runtime.add_from_docker(LAYOUT, reference, {})

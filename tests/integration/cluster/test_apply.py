@@ -17,7 +17,7 @@ from tests.integration.cluster.objects import Document, autoscaler, document, in
 from tests.integration.cluster.running import LAYOUT, Running, until
 from tests.integration.modules.conftest import call
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 Result = dict[str, Any]
 
 
@@ -35,7 +35,7 @@ class Place:
     def apply(self, *documents: Document, check: bool = False, **options: Any) -> Result:
         given = {"instance": self.owner.instance, "namespace": self.owner.namespace, "timeout": 60}
         contents = json.dumps(list(documents))
-        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "contents": contents, **options}
+        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "objects": contents, **options}
         result = call("kubernetes_apply", check=check, diff=True, **merged)
         assert objects.CANARY not in json.dumps(result) and "Q2FuYXJ5" not in json.dumps(result)
         return result

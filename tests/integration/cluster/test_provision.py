@@ -23,7 +23,7 @@ from tests.integration.modules.clickhouse_server import statement
 from tests.integration.modules.conftest import call
 from tests.molecule.playbook import Run
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 BUCKETS = ["langfuse-events", "langfuse-media", "langfuse-exports"]
 SECRETS = (
     *(shared_services.POSTGRES_PASSWORD, shared_services.CLICKHOUSE_PASSWORD, shared_services.REDIS_PASSWORD),
