@@ -1,6 +1,6 @@
 """What the instance finds: a cluster with a gateway and CloudNativePG, and the images of the bench on its node.
 
-`python -m tests.molecule.kubernetes.platform up | down`. A cluster that was up before stays up.
+`python -m tests.molecule.kubernetes.platform up | open | down`. A cluster that was up before stays up.
 """
 
 from __future__ import annotations
@@ -68,6 +68,27 @@ def _database(client: Api) -> None:
     client.wait(f"/apis/apps/v1/namespaces/{DATABASE}/deployments/postgres", is_available, "PostgreSQL")
 
 
+def open_migration() -> None:
+    """The stand-in migrates ClickHouse over HTTP, where Langfuse does so over the native port alone."""
+    namespace = CLUSTER.namespace
+    labels = {name: {"app.kubernetes.io/component": name} for name in ("migrate", "clickhouse")}
+    ports = [{"port": 8123, "protocol": "TCP"}]
+    ways = {
+        "migrate": {"egress": [{"to": [{"podSelector": {"matchLabels": labels["clickhouse"]}}], "ports": ports}]},
+        "clickhouse": {"ingress": [{"from": [{"podSelector": {"matchLabels": labels["migrate"]}}], "ports": ports}]},
+    }
+    policies = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": f"stand-in-{name}", "namespace": namespace},
+            "spec": {"podSelector": {"matchLabels": labels[name]}, "policyTypes": [w.title() for w in way], **way},
+        }
+        for name, way in ways.items()
+    ]
+    api().apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, *policies])
+
+
 def down() -> None:
     """Everything of the instance, whatever state it is in; and the cluster, if `up` has started it."""
     if not control_plane.is_up(LAYOUT):
@@ -91,4 +112,4 @@ def down() -> None:
 
 
 if __name__ == "__main__":
-    {"up": up, "down": down}[sys.argv[1]]()
+    {"up": up, "open": open_migration, "down": down}[sys.argv[1]]()

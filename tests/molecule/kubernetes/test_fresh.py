@@ -22,7 +22,7 @@ def test_check_on_an_empty_cluster_is_a_plan(cluster: ClusterInstance) -> None:
         "Service": ("web", "worker", "clickhouse"),
     }.items():
         planned.mentions(*(f"{kind} {name}-{each} in {cluster.namespace}" for each in names))
-    planned.mentions(f"Job {name}-migrate-", f"HTTPRoute {name} in network")
+    planned.mentions(f"Job {name}-migrate-", f"NetworkPolicy {name} in {cluster.namespace}")
     assert {"Keep the generated secrets", "Apply the objects, wave by wave"} <= set(planned.changed_tasks)
     assert api().find(place) is None
     assert cluster.objects() == []
