@@ -136,16 +136,17 @@ def title(found: Mapping[str, Any]) -> str:
     return f"{found['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
-def _kinds() -> list[tuple[str, str, str]]:
-    """(path of the group, plural, kind) of everything that can be listed in namespaces; the preferred versions."""
-    versions = ["/api/v1"]
-    versions += [f"/apis/{each['preferredVersion']['groupVersion']}" for each in api().get("/apis")["groups"]]
-    return [
-        (root, each["name"], each["kind"])
-        for root in versions
-        for each in api().get(root)["resources"]
-        if each["namespaced"] and "list" in each["verbs"]
-    ]
+def _kinds() -> Iterable[tuple[str, str, str]]:
+    """(path of the group, plural, kind) of everything that is kept in namespaces; the preferred versions."""
+    versions = ["v1"] + [each["preferredVersion"]["groupVersion"] for each in api().get("/apis")["groups"]]
+    for version in versions:
+        # What a pod measures and serves is kept nowhere, and the pod may be away.
+        if version.partition("/")[0].endswith("metrics.k8s.io"):
+            continue
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        for each in api().get(root)["resources"]:
+            if each["namespaced"] and "list" in each["verbs"]:
+                yield root, each["name"], each["kind"]
 
 
 def everything(selector: str = "", namespace: str = "") -> Iterable[Object]:
