@@ -13,6 +13,7 @@ from tests.bench.cluster import cluster as whole
 from tests.bench.cluster import control_plane, runtime
 from tests.bench.cluster.api import Api, is_available
 from tests.bench.lock import only_one
+from tests.molecule import canary
 from tests.molecule.instance import EPHEMERAL, docker, wait_until
 from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, api
 
@@ -20,10 +21,11 @@ ADDITIONS = ("gateway", "cnpg")
 STARTED = EPHEMERAL / "cluster-started"
 # PostgreSQL of somebody else, in a namespace of its own.
 DATABASE = f"{CLUSTER.namespace}-database"
-PASSWORD = "of-the-platform-1"
+PASSWORD = canary.VALUES["langfuse_postgres_password"]
 
 
 def up() -> None:
+    """The cluster, and secrets of the instance that can be recognised wherever they show."""
     EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(LAYOUT.paths):
         if not control_plane.is_up(LAYOUT):
@@ -34,6 +36,7 @@ def up() -> None:
         for reference in _images():
             runtime.add_from_docker(LAYOUT, reference, {})
     _database(client)
+    canary.plant(CLUSTER)
 
 
 def _images() -> list[str]:
