@@ -66,9 +66,15 @@ class Outside:
         wanted = {(kind, f"{self.name}{suffix}") for kind, suffix in _APPLIED if kind not in without}
         return json.dumps([one.as_data() for one in self.manifests() if one.identity in wanted])
 
-    def apply(self, *without: str, timeout: int = 60) -> dict[str, Any]:
+    def apply(self, *without: str, timeout: int = 120) -> dict[str, Any]:
         """Of the module, with all objects but those of these kinds."""
         return self._call("kubernetes_apply", *without, elsewhere=[gateway.NAMESPACE], timeout=timeout)
+
+    def applied(self, *without: str) -> bool:
+        """Whether something changed."""
+        result = self.apply(*without)
+        assert not result.get("failed"), result
+        return bool(result["changed"])
 
     def findings(self) -> dict[str, str]:
         """Code → message, of what preflight would refuse."""
@@ -108,7 +114,7 @@ def _store(plan: Derived, endpoint: str) -> Any:
 def _served(outside: Outside) -> None:
     """The route is there, whichever test runs alone."""
     if _status(f"https://{outside.host}/") != 200:
-        assert not outside.apply().get("failed")
+        outside.applied()
         _becomes(200, f"https://{outside.host}/")
 
 
@@ -153,18 +159,17 @@ def test_a_cluster_without_such_a_gateway_is_refused(outside: Outside) -> None:
 
 
 def test_without_its_grant_a_route_is_refused(outside: Outside) -> None:
-    assert not outside.apply("ReferenceGrant", "HTTPRoute").get("failed")
+    outside.applied("ReferenceGrant", "HTTPRoute")
     result = outside.apply("ReferenceGrant", timeout=4)
     assert result["failed"] and "waits for the gateway external (" in result["msg"], result
     _becomes(500, f"https://{outside.host}/")
 
 
 def test_the_route_is_served(outside: Outside) -> None:
-    result = outside.apply()
-    assert not result.get("failed"), result
+    outside.applied()
     url = f"https://{outside.host}"
     _becomes(200, f"{url}/")
-    assert not outside.apply()["changed"]
+    assert not outside.applied()
     assert _status(f"{url}/api/public/health") == 200
     assert _status(f"https://{_OTHER}/") == 404
     assert _status(f"http://{outside.host}/") == 404, "the listener is https"
@@ -199,13 +204,13 @@ def test_a_grant_that_is_taken_away_is_shown_and_given_back(outside: Outside) ->
     url = f"https://{outside.host}/"
     outside.delete(f"{_GROUP}/v1beta1", "ReferenceGrant", f"{outside.name}-network-access", outside.name)
     _becomes(500, url)
-    assert outside.apply()["changed"]
+    assert outside.applied()
     _becomes(200, url)
 
 
 def test_another_listener(outside: Outside) -> None:
     plain = outside.with_(langfuse_gateway_section="http", langfuse_public_url=f"http://{outside.host}")
-    assert not plain.apply().get("failed")
+    plain.applied()
     _becomes(200, f"http://{outside.host}/")
     _becomes(404, f"https://{outside.host}/")
 
@@ -220,8 +225,7 @@ def test_an_ingress_takes_the_place_of_the_route(outside: Outside, tmp_path: Pat
         langfuse_ingress_class=gateway.INGRESS_CLASS,
         langfuse_ingress_annotations={"traefik.ingress.kubernetes.io/router.tls": "true"},
     )
-    result = ingress.apply()
-    assert not result.get("failed"), result
+    ingress.applied()
     path = f"/apis/{gateway.API}/namespaces/{gateway.NAMESPACE}/httproutes/{outside.name}"
     assert outside.running.api.find(path) is None
     url = f"https://{outside.host}"
@@ -234,10 +238,9 @@ def test_an_ingress_takes_the_place_of_the_route(outside: Outside, tmp_path: Pat
 def test_a_port_of_the_node(outside: Outside) -> None:
     patch = {"kind": "Service", "name": f"{outside.name}-web", "patch": {"spec": {"type": "NodePort"}}}
     closed = outside.with_(langfuse_expose="service", langfuse_kubernetes_patches=[patch])
-    result = closed.apply()
-    assert not result.get("failed"), result
+    closed.applied()
     service = outside.running.api.get(f"/api/v1/namespaces/{outside.name}/services/{outside.name}-web")
     (port,) = service["spec"]["ports"]
     _becomes(200, f"http://{NODE_ADDRESS}:{port['nodePort']}/")
     _becomes(404, f"https://{outside.host}/")
-    assert not closed.apply()["changed"], "the port that the API server chose stays"
+    assert not closed.applied(), "the port that the API server chose stays"
