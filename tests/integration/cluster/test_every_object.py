@@ -14,7 +14,7 @@ from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 _SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
