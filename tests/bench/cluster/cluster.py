@@ -13,6 +13,7 @@ from tests.bench.cluster import (
     debian,
     gateway,
     host_state,
+    keda,
     manifests,
     metrics,
     names,
@@ -39,6 +40,7 @@ ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
     "cnpg": postgresql.add,
     "definitions": _add_definitions,
     "gateway": gateway.add,
+    "keda": keda.add,
     "metrics": metrics.add,
 }
 
