@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -107,35 +106,6 @@ def test_a_migration_that_failed_is_told_and_made_anew(place: Place) -> None:
     assert "Deployment/lf-web" not in place.versions()
     result = place.apply(*instance(place.owner, place.image))
     assert not result.get("failed") and _names(result)["Job lf-migrate-1"] == "replaced", result
-
-
-@pytest.mark.parametrize(
-    ("container", "code", "said"),
-    [
-        ({"image": "bench.localhost/nothing:1"}, "image", "langfuse_image_registry"),
-        ({"resources": {"requests": {"memory": "900Gi"}}}, "unschedulable", "memory"),
-        ({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}}]}, "configuration", "none"),
-        ({"command": ["sh", "-c", "exit 7"]}, "crashing", "ended with 7"),
-        ({"readinessProbe": {"exec": {"command": ["sh", "-c", "echo not-yet; exit 1"]}, "periodSeconds": 1}}, "probe", "not-yet"),
-    ],
-)  # fmt: skip
-def test_what_does_not_become_ready_is_told_with_its_reason(
-    place: Place, container: dict[str, Any], code: str, said: str
-) -> None:
-    place.apply(objects.namespace(place.owner))
-    wanted = web(place.owner, place.image)
-    wanted["object"]["spec"]["template"]["spec"]["containers"][0].update(container)
-    result = place.apply(objects.namespace(place.owner), wanted, timeout=12)
-    assert result["failed"] and result["code"] == code and said in result["msg"], result
-
-
-def test_a_quota_is_told(place: Place) -> None:
-    place.apply(objects.namespace(place.owner))
-    place.kubectl("create", "quota", "small", "--hard=pods=0,configmaps=0")
-    result = place.apply(objects.namespace(place.owner), settings(place.owner))
-    assert result["code"] == "quota" and "small" in result["msg"]
-    result = place.apply(objects.namespace(place.owner), web(place.owner, place.image), timeout=10)
-    assert result["code"] == "quota" and "langfuse_size" in result["cure"], result
 
 
 def test_the_number_of_pods_goes_to_an_autoscaler_and_back(place: Place) -> None:
