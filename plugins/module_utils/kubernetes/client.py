@@ -173,12 +173,12 @@ class Cluster:
             raise ApiError({"code": error.status or 0, "reason": str(error.reason)}) from None
 
     def delete(self, live: Object) -> None:
-        """This very object and, after it, what was made for it. One that is gone already is no error."""
+        """This very object and, after it, what was made for it. One that is gone already is no error, nor another of its name."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": live["metadata"]["uid"]}}
         try:
             self._ask("delete", self._place(live), body)
         except ApiError as error:
-            if error.code != 404:
+            if error.code != 404 and "UID in the precondition" not in str(error.status.get("message")):
                 raise
 
     def again(self, live: Object) -> Object | None:
