@@ -120,7 +120,7 @@ def test_policies_are_enforced_in_both_directions(namespace: Namespace) -> None:
     dns = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     namespace.apply(
         _policy("web", "web", ingress=[{"from": [_from("good")], "ports": [{"port": "http"}]}]),
-        _policy("good", "good", egress=[{"to": [_from("web")]}, {"to": [dns], "ports": [{"port": 5353, "protocol": "UDP"}]}]),
+        _policy("good", "good", egress=[{"to": [_from("web")]}, {"to": [dns], "ports": [{"port": 53, "protocol": "UDP"}]}]),
     )  # fmt: skip
     until(lambda: not namespace.reaches("bad", "web"), "who is not named is kept out")
     assert namespace.reaches("good", "web")
