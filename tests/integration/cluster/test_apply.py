@@ -17,7 +17,7 @@ from tests.integration.cluster.objects import Document, autoscaler, document, in
 from tests.integration.cluster.running import LAYOUT, Running, until
 from tests.integration.modules.conftest import call
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 Result = dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 _SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
@@ -25,9 +25,11 @@ def defined(running: Running) -> Iterator[Running]:
         found = manifests.ensure(LAYOUT, source, {})
         manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
     names = ("ai-system", "llm", "network", "storage")
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names)
+    # One that is there already is somebody's.
+    missing = [name for name in names if running.api.find(f"/api/v1/namespaces/{name}") is None]
+    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in missing)
     yield running
-    for name in names:
+    for name in missing:
         running.api.delete(f"/api/v1/namespaces/{name}")
 
 
