@@ -42,17 +42,25 @@ def mended(instance: ClusterInstance, heading: str) -> playbook.Run:
     return playbook.run(instance, *words[3:])
 
 
-def headings() -> Iterator[tuple[str, str]]:
-    for page in (PAGE, GUIDE):
-        for heading, lines in runbook.sections(page).items():
-            if any(words[0] == "kubectl" for words in lines):
-                yield page, heading
+SECTIONS = [
+    ("cluster", "Find the cause"),
+    ("cluster", "Web or worker start again and again"),
+    ("cluster", "A pod has no place"),
+    ("cluster", "An image does not come"),
+    ("cluster", "The migration failed"),
+    ("cluster", "The worker does not process"),
+    ("cluster", "ClickHouse times out"),
+    ("cluster", "The object store"),
+    ("cluster", "A sender cannot reach it"),
+    ("cluster", "The way from outside"),
+    ("cluster", "CloudNativePG"),
+    (GUIDE, "What is where"),
+]
 
 
-@pytest.mark.parametrize(("page", "heading"), [*headings()])
+@pytest.mark.parametrize(("page", "heading"), SECTIONS)
 def test_what_only_shows_works_on_an_instance_that_is_well(cluster: ClusterInstance, page: str, heading: str) -> None:
-    if any(not set(words) & set(_OTHERS) for words in runbook.lines(page, heading) if words[0] == "kubectl"):
-        shown(cluster, page, heading)
+    shown(cluster, page, heading)
 
 
 def test_every_section_that_has_a_symptom_ends_in_a_command() -> None:
@@ -162,7 +170,7 @@ def test_a_policy_of_somebody_else_is_shown(cluster: ClusterInstance, closed: st
 def test_a_restart_by_hand_is_no_drift(cluster: ClusterInstance) -> None:
     """For Secrets of somebody else, whose change nobody tells."""
     before = cluster.uids()
-    shown(cluster, PAGE, "Pods have the old secret", lambda words: "rollout" in words)
+    shown(cluster, "cluster", "Pods have the old secret", lambda words: "rollout" in words)
     cluster.wait_ready(["web", "worker"])
     after = cluster.uids()
     assert not before["web"] & after["web"] and not before["worker"] & after["worker"]
