@@ -113,6 +113,24 @@ def _cluster(live: Object) -> State:
     return _READY
 
 
+def _clickhouse(live: Object) -> State:
+    """ClickHouse's operator, of its servers and of Keeper's."""
+    status, condition = _status(live), _condition(live, "Ready")
+    if not _seen(live):
+        return _UNSEEN
+    if live["spec"].get("replicas") == 0:
+        left = status.get("readyReplicas", 0)
+        return State(False, f"{_count(left, 'server')} to end") if left else _READY
+    invalid = _condition(live, "SpecValid")
+    if invalid.get("status") == "False":
+        return State(
+            False, f"nothing: the operator refuses it, {invalid.get('message', '')}".rstrip(", "), hopeless=True
+        )
+    if condition.get("status") == "True":
+        return _READY
+    return State(False, f"the operator ({condition.get('message') or condition.get('reason') or 'nobody has begun'})")
+
+
 def _database(live: Object) -> State:
     status = _status(live)
     if status.get("applied") and _seen(live):
@@ -166,6 +184,8 @@ _JUDGES: Mapping[tuple[str, str], Callable[[Object], State]] = {
     ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _stateful_set,
     ("batch", "Job"): _job,
+    ("clickhouse.com", "ClickHouseCluster"): _clickhouse,
+    ("clickhouse.com", "KeeperCluster"): _clickhouse,
     ("gateway.networking.k8s.io", "HTTPRoute"): _route,
     ("keda.sh", "ScaledObject"): _scaled_object,
     ("postgresql.cnpg.io", "Cluster"): _cluster,

@@ -43,6 +43,11 @@ def _route(*conditions: dict[str, str]) -> dict[str, Any]:
     return made("HTTPRoute", "langfuse", status={"parents": parents})
 
 
+def _clickhouse(*conditions: dict[str, str], replicas: int = 3, **status: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 2, "conditions": list(conditions), **status}
+    return made("ClickHouseCluster", "langfuse", metadata={"generation": 2}, spec={"replicas": replicas}, status=status)
+
+
 HOPELESS = ("gave up", "nothing: ", "(failed)")
 LATE = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="ReplicaSet has timed out")
 ASLEEP = {"cnpg.io/hibernation": "on"}
@@ -72,6 +77,14 @@ ASLEEP = {"cnpg.io/hibernation": "on"}
         (_cluster(readyInstances=2, phase="Upgrading cluster"), "the operator (Upgrading cluster)"),
         (_cluster(ASLEEP), "its servers to go to sleep"),
         (_cluster(ASLEEP, conditions=[condition("cnpg.io/hibernation")]), ""),
+        (_clickhouse(condition("Ready")), ""),
+        (_clickhouse(condition("Ready"), observedGeneration=1), "its controller to see it"),
+        (_clickhouse(condition("Ready", "False", message="Keeper has no leader")), "the operator (Keeper has no leader)"),
+        (_clickhouse(condition("Ready", "False", reason="SomeShardsNotReady")), "the operator (SomeShardsNotReady)"),
+        (_clickhouse(), "the operator (nobody has begun)"),
+        (_clickhouse(condition("SpecValid", "False", message="no image")), "nothing: the operator refuses it, no image"),
+        (_clickhouse(replicas=0, readyReplicas=1), "1 server to end"),
+        (_clickhouse(replicas=0), ""),
         (made("Database", "d", status={"applied": True}), ""),
         (made("Database", "d", metadata={"generation": 2}, status={"applied": True, "observedGeneration": 1}), "the operator to make it (not tried yet)"),
         (made("Database", "d", status={"applied": False, "message": "role does not exist"}), "the operator to make it (role does not exist)"),
