@@ -23,7 +23,7 @@ from tests.bench.lock import only_one
 from tests.integration.cluster import platform
 from tests.integration.cluster.running import LAYOUT, Running
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 ROOT = Path(__file__).resolve().parents[3]
 WORKLOADS = ("web", "worker", "ingestion", "clickhouse", "valkey", "seaweedfs")
 
