@@ -38,6 +38,11 @@ options:
     type: list
     elements: str
     default: []
+  reaches:
+    description: Namespaces of others whose Services are reached from here, such as those of stores.
+    type: list
+    elements: str
+    default: []
   kubeconfig:
     description: File with the address of the cluster and the account, as for M(llmops.langfuse.kubernetes_apply).
     type: path
@@ -68,6 +73,10 @@ version:
   returned: success
   type: str
   sample: v1.36.3
+new:
+  description: Whether the cluster has no object of the instance.
+  returned: success
+  type: bool
 findings:
   description: What was found, each with C(code), C(level), C(what) and C(cure).
   returned: success
@@ -101,14 +110,16 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey 
 def run(params: dict[str, Any]) -> dict[str, Any]:
     wanted = [one for wave in in_waves(json.loads(params["contents"])) for one in wave]
     owner = Owner(params["instance"], params["namespace"])
-    facts = survey(Cluster(params["kubeconfig"], params["context"]), wanted, owner, params["new_secrets"])
+    cluster = Cluster(params["kubeconfig"], params["context"])
+    facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"])
     found = findings(wanted, owner, facts)
     return {
         "changed": False,
         "version": facts.version,
+        "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles(needed(wanted, owner), owner),
+        "roles": roles(needed(wanted, owner, params["reaches"]), owner),
     }
 
 
@@ -119,6 +130,7 @@ def main() -> None:
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "reaches": {"type": "list", "elements": "str", "default": []},
             "kubeconfig": {"type": "path"},
             "context": {"type": "str"},
         },

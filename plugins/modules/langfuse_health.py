@@ -500,6 +500,7 @@ def argument_spec() -> dict[str, Any]:
             log_lines={"type": "int", "default": 400},
         ),
         "cluster": args.CLUSTER_SPEC,
+        "from_secrets": args.FROM_SECRETS_SPEC,
         "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},
@@ -513,6 +514,7 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
+        args.from_secrets(module)
         module.exit_json(**run({**module.params, "check_mode": module.check_mode}))
     except Failure as failure:
         module.fail_json(**failure.as_result())

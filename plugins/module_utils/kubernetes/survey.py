@@ -22,10 +22,19 @@ _GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 _ANYTHING = "*"
 
 
-def survey(cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, drawn: Sequence[str] = ()) -> Facts:
-    """drawn: keys of the application that were drawn in this run. Raises Failure where the cluster cannot be asked at all."""
+def survey(
+    cluster: Cluster,
+    wanted: Sequence[Wanted],
+    owner: Owner,
+    drawn: Sequence[str] = (),
+    reaches: Sequence[str] = (),
+) -> Facts:
+    """drawn: keys of the application that were drawn in this run. reaches: as for `rights`.
+
+    Raises Failure where the cluster cannot be asked at all.
+    """
     version = cluster.version()
-    missing = missing_rights(cluster, needed(wanted, owner))
+    missing = missing_rights(cluster, needed(wanted, owner, reaches))
     found = Found({}, frozenset(), ()) if missing else look(cluster, wanted, owner)
     whose = {one.identity: foreign(found.live.get(one.identity), owner) for one in wanted}
     return Facts(

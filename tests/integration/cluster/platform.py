@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.mounts import CA_FILE
 
 from tests.bench.paths import find_paths
 from tests.integration import certificates
@@ -39,7 +40,7 @@ def _object(kind: str, name: str, **content: Any) -> Object:
 
 
 def secret(name: str, kind: str = "Opaque", **values: str | bytes) -> Object:
-    """`values`: key → content, keys with `_` for `.` where they begin so."""
+    """`values`: key → content."""
     data = {key: base64.b64encode(v if isinstance(v, bytes) else v.encode()).decode() for key, v in values.items()}
     return _object("Secret", name, type=kind, data=data)
 
@@ -54,14 +55,24 @@ def application_keys(name: str) -> Object:
     )
 
 
+def login(name: str, namespace: str, password: str) -> Object:
+    """What PostgreSQL is reached with; whoever keeps it writes the whole address, with what Prisma is to verify."""
+    verified = f"sslmode=require&sslaccept=strict&sslcert={CA_FILE}"
+    url = f"postgresql://langfuse:{password}@{host(namespace)}:5432/langfuse?{verified}"
+    return secret(name, username="langfuse", password=password, DATABASE_URL=url)
+
+
+def host(namespace: str) -> str:
+    return f"{POSTGRES}.{namespace}.svc.cluster.local"
+
+
 def pull_secret(name: str) -> Object:
     return secret(name, "kubernetes.io/dockerconfigjson", **{".dockerconfigjson": '{"auths": {}}'})
 
 
 def postgresql(namespace: str, password: str, directory: Path) -> list[Object]:
     """A server that speaks TLS only, with a certificate of a private authority, which is left in `directory`/ca.pem."""
-    host = f"{POSTGRES}.{namespace}.svc.cluster.local"
-    certificates.write(directory, host, POSTGRES)
+    certificates.write(directory, host(namespace), POSTGRES)
     pair = {name: (directory / f"server.{name}").read_bytes() for name in ("pem", "key")}
     labels = {"app": POSTGRES}
     given = {"POSTGRES_USER": "langfuse", "POSTGRES_DB": "langfuse", "POSTGRES_PASSWORD": password}

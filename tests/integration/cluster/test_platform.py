@@ -78,7 +78,7 @@ class Platform:
         return self.kubectl("exec", self.pods()[component]["metadata"]["name"], "--", *words)
 
 
-def wishes(name: str, authorities: str, password: str) -> dict[str, Any]:
+def wishes(name: str, authorities: str) -> dict[str, Any]:
     return {
         **platform.images(),
         "langfuse_target": "kubernetes",
@@ -90,8 +90,7 @@ def wishes(name: str, authorities: str, password: str) -> dict[str, Any]:
         "langfuse_secrets_format": "plain",
         "langfuse_init_user_email": "admin@example.com",
         "langfuse_postgres_source": "existing",
-        "langfuse_postgres_host": f"{platform.POSTGRES}.{name}.svc.cluster.local",
-        "langfuse_postgres_password": password,
+        "langfuse_postgres_host": platform.host(name),
         "langfuse_postgres_sslmode": "verify-full",
         "langfuse_ca_certificates": authorities,
         "langfuse_ingestion_replicas": 2,
@@ -102,7 +101,7 @@ def wishes(name: str, authorities: str, password: str) -> dict[str, Any]:
         "langfuse_priority_class": name,
         "langfuse_service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/langfuse"},
         "langfuse_kubernetes_pull_secrets": ["theirs-registry"],
-        "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"},
+        "langfuse_kubernetes_existing_secrets": {"credentials": "theirs", "postgresql-credentials": "theirs-login"},
         "langfuse_kubernetes_volumes": [
             {"name": "models", "mountPath": "/models", "readOnly": True, "configMap": {"name": "theirs-models"}}
         ],
@@ -124,6 +123,7 @@ def lf(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     running.api.apply([platform.namespace(name), platform.priority(name)])
     theirs = [
         platform.application_keys("theirs"),
+        platform.login("theirs-login", name, password),
         platform.pull_secret("theirs-registry"),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs-models"}, "data": {"a": "model"}},
         *platform.postgresql(name, password, home),
@@ -132,7 +132,7 @@ def lf(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         one["metadata"]["namespace"] = name
     running.api.apply(theirs)
     running.api.wait(f"/api/v1/namespaces/{name}/pods/{platform.POSTGRES}", platform.is_ready, "PostgreSQL")
-    variables = wishes(name, (home / "ca.pem").read_text(), password)
+    variables = wishes(name, (home / "ca.pem").read_text())
     inventory = home / "inventory"
     (inventory / "group_vars").mkdir(parents=True)
     host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
@@ -184,13 +184,14 @@ def test_web_has_the_volume_the_variable_and_the_identity(lf: Platform) -> None:
 
 def test_a_secret_of_somebody_else_is_read_and_none_is_made_or_kept(lf: Platform) -> None:
     found = lf.objects("secrets")
-    assert "Secret/lf-credentials" not in found
-    assert "labels" not in found["Secret/theirs"]["metadata"]
+    assert not {"Secret/lf-credentials", "Secret/lf-postgresql-credentials"} & set(found)
+    assert not [name for name in ("theirs", "theirs-login") if "labels" in found[f"Secret/{name}"]["metadata"]]
     given = {name: base64.b64decode(value).decode() for name, value in found["Secret/theirs"]["data"].items()}
     inside = lf.inside("web", "sh", "-c", 'echo "$SALT $ENCRYPTION_KEY $NEXTAUTH_SECRET"').split()
     assert inside == [given["SALT"], given["ENCRYPTION_KEY"], given["NEXTAUTH_SECRET"]]
     kept = yaml.safe_load((lf.inventory / ".secrets" / "langfuse.yml").read_text())["lf"]
-    assert not {"langfuse_salt", "langfuse_encryption_key", "langfuse_nextauth_secret"} & set(kept)
+    theirs = ("langfuse_salt", "langfuse_encryption_key", "langfuse_nextauth_secret", "langfuse_postgres_password")
+    assert not {*theirs} & set(kept)
 
 
 def test_ingestion_has_workers_of_its_own_and_one_stays_while_nodes_are_drained(lf: Platform) -> None:
