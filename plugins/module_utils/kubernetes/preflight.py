@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..failure import Failure
 from ..finding import finding
 from .api_errors import missing_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
@@ -29,7 +30,8 @@ class Facts(NamedTuple):
     version: of the API server, like ``v1.36.3``. served: ``apiVersion`` and kind of all that it serves. classes: the
     storage classes, None where they may not be read. gateways: namespace and name → object, for those that could be read. missing: rights that the
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
-    there. foreign: identity → who has it.
+    there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
+    of the rest in a dry run.
     """
 
     version: str
@@ -41,11 +43,12 @@ class Facts(NamedTuple):
     live: Mapping[Identity, Object] = {}
     foreign: Mapping[Identity, str] = {}
     drawn: Sequence[str] = ()
+    refused: Sequence[Failure] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
     """In the order in which a person would mend them."""
-    return [
+    found = [
         *_version(facts),
         *_rights(facts),
         *_kinds(wanted, facts),
@@ -55,6 +58,12 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_gateways(wanted, facts),
         *_quotas(wanted, owner, facts),
     ]
+    told = {one["code"] for one in found}
+    return [*found, *(_refused(one) for one in facts.refused if one.code not in told)]
+
+
+def _refused(failure: Failure) -> Finding:
+    return finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
 
 
 def _version(facts: Facts) -> Iterator[Finding]:
@@ -87,8 +96,7 @@ def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
 
 def _collisions(facts: Facts) -> Iterator[Finding]:
     for identity, whose in sorted(facts.foreign.items()):
-        failure = foreign_object(identity, whose)
-        yield finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
+        yield _refused(foreign_object(identity, whose))
 
 
 # Keys of a Secret without which what is stored cannot be read any more.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .api_errors import refused
+from .apply import Applier, Options
 from .client import ApiError, Cluster, of_kind
 from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
@@ -37,9 +38,16 @@ def survey(
     missing = missing_rights(cluster, needed(wanted, owner, reaches))
     found = Found({}, frozenset(), ()) if missing else look(cluster, wanted, owner)
     whose = {one.identity: foreign(found.live.get(one.identity), owner) for one in wanted}
+    served = _served(cluster, wanted)
+    # What is told by another finding is not asked.
+    rest = [
+        one
+        for one in wanted
+        if not whose[one.identity] and (one.object["apiVersion"], one.object["kind"]) in served and not missing
+    ]
     return Facts(
         version,
-        _served(cluster, wanted),
+        served,
         _list(cluster, _CLASSES, ""),
         _gateways(cluster, wanted),
         missing,
@@ -47,6 +55,7 @@ def survey(
         found.live,
         {identity: who for identity, who in whose.items() if who},
         drawn,
+        Applier(cluster, owner, Options(), check_mode=True).refused(rest, found),
     )
 
 

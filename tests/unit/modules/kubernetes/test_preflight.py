@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import (
     KINDS,
     Owner,
@@ -46,6 +47,15 @@ def _gateway(listeners: list[dict[str, str]] | None = None, *conditions: dict[st
 
 def test_a_good_cluster_has_nothing_in_the_way() -> None:
     assert findings(SHARED, OWNER, GOOD) == []
+
+
+def test_what_the_server_refuses_in_a_dry_run_is_told_unless_another_finding_has_it() -> None:
+    facts = GOOD._replace(refused=[Failure("immutable", "It cannot be changed.", "Set it back.")])
+    (found,) = findings(SHARED, OWNER, facts)
+    assert (found["code"], found["what"], found["cure"]) == ("immutable", "It cannot be changed", "Set it back")
+    facts = GOOD._replace(refused=[Failure("quota", "Over it.", "Less.")], quotas=[QUOTA])
+    assert [one["what"] for one in findings(SHARED, OWNER, facts)] == [findings(SHARED, OWNER, facts)[0]["what"]]
+    assert "small" in findings(SHARED, OWNER, facts)[0]["what"]
 
 
 QUOTA = made("ResourceQuota", "small", status={"hard": {"limits.memory": "1Gi"}, "used": {}})
