@@ -39,14 +39,19 @@ class Platform:
     told: str = ""
 
     def site(self, *words: str) -> str:
+        done = self.run("llmops.langfuse.site", *words)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        return done.stdout
+
+    def run(self, playbook: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory)]
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ANSIBLE_") or k == "ANSIBLE_COLLECTIONS_PATH"},
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "true",
         }
-        done = subprocess.run(
-            [*command, "llmops.langfuse.site", *words],
+        return subprocess.run(
+            [*command, playbook, *words],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -55,8 +60,6 @@ class Platform:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-        return done.stdout
 
     def kubectl(self, *words: str) -> str:
         done = self.running.kubectl(f"--namespace={self.name}", *words)
@@ -192,6 +195,15 @@ def test_a_secret_of_somebody_else_is_read_and_none_is_made_or_kept(lf: Platform
     kept = yaml.safe_load((lf.inventory / ".secrets" / "langfuse.yml").read_text())["lf"]
     theirs = ("langfuse_salt", "langfuse_encryption_key", "langfuse_nextauth_secret", "langfuse_postgres_password")
     assert not {*theirs} & set(kept)
+
+
+def test_a_secret_of_somebody_else_that_is_not_there_is_told_beforehand(lf: Platform) -> None:
+    given = {
+        "langfuse_kubernetes_existing_secrets": {"credentials": "nobody", "postgresql-credentials": "theirs-login"}
+    }
+    done = lf.run("llmops.langfuse.preflight", "-e", json.dumps(given))
+    assert done.returncode == 2
+    assert f"There is no Secret nobody in {lf.name}, and Deployment lf-web in {lf.name} reads it" in done.stdout
 
 
 def test_ingestion_has_workers_of_its_own_and_one_stays_while_nodes_are_drained(lf: Platform) -> None:
