@@ -14,17 +14,15 @@ description:
   - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, has the
     API server say in a dry run what it would refuse, and changes nothing.
   - It does not fail for what it finds. The caller decides by RV(errors).
-  - The action plugin of the same name serialises the objects on the controller. Users of the module give O(objects).
 requirements:
   - kubernetes
 options:
   objects:
-    description: Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them.
-    type: list
-    elements: dict
-  contents:
-    description: Set by the action plugin. The objects as JSON.
-    type: str
+    description:
+      - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
+      - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
+    type: raw
+    required: true
   instance:
     description: Name of the instance.
     type: str
@@ -108,7 +106,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey 
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
-    wanted = [one for wave in in_waves(json.loads(params["contents"])) for one in wave]
+    wanted = [one for wave in in_waves(json.loads(params["objects"])) for one in wave]
     owner = Owner(params["instance"], params["namespace"])
     cluster = Cluster(params["kubeconfig"], params["context"])
     facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"])
@@ -126,7 +124,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "contents": {"type": "str", "required": True, "no_log": True},
+            "objects": {"type": "raw", "required": True, "no_log": True},
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
