@@ -19,6 +19,7 @@ from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .references import Reference, of_others
 from .rights import Right, told
+from .stored import claims_of, is_default, stored
 
 # The first in which everything that the objects say is known to the API server.
 OLDEST = (1, 27)
@@ -58,6 +59,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_keys(wanted, owner, facts),
         *_theirs(wanted, facts),
         *_classes(wanted, facts),
+        *stored([one for one in wanted if one.identity not in facts.foreign], facts.live, facts.classes),
         *_gateways(wanted, facts),
         *_quotas(wanted, owner, facts),
     ]
@@ -161,10 +163,10 @@ def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
     for one in wanted:
         # What is there has its volumes already.
         if one.identity not in facts.live:
-            for name in _classes_of(one.object):
+            for name, _size in claims_of(one.object):
                 asked_for.setdefault(name, one.identity)
     for name, identity in asked_for.items():
-        if name is None and not any(map(_is_default, facts.classes)):
+        if name is None and not any(map(is_default, facts.classes)):
             there = f"; it has {', '.join(sorted(known))}" if known else ""
             yield finding(
                 "no_storage_class",
@@ -178,20 +180,6 @@ def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
                 f"The cluster has no storage class {name} for {identity}{there}",
                 "Write another langfuse_storage_class",
             )
-
-
-def _is_default(found: Object) -> bool:
-    annotations = found["metadata"].get("annotations") or {}
-    return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
-
-
-def _classes_of(found: Object) -> Iterator[str | None]:
-    spec = found.get("spec") or {}
-    if found["kind"] == "StatefulSet":
-        for claim in spec.get("volumeClaimTemplates") or ():
-            yield claim["spec"].get("storageClassName")
-    elif found["kind"] == "Cluster":
-        yield spec["storage"].get("storageClass")
 
 
 def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:

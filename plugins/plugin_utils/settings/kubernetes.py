@@ -82,6 +82,7 @@ def kubernetes(
         "keeper_replicas": settings["langfuse_keeper_replicas"],
         "postgres_instances": settings["langfuse_postgres_instances"],
         "pooler_instances": settings["langfuse_postgres_pooler_instances"],
+        "pooler_image": settings["langfuse_postgres_pooler_image"],
         "monitoring_namespace": settings["langfuse_monitoring_namespace"],
         "backup": _backup(settings, endpoints) if features["backup"].on else None,
     }

@@ -6,6 +6,7 @@ then has to be another one too.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ from tests.molecule.instance import Deployed, wait_until
 
 LAYOUT = Layout(find_paths())
 DEFAULT = "ai-system"
-STORES = ("clickhouse", "valkey", "seaweedfs", "postgresql")
+STORES = ("clickhouse", "valkey", "seaweedfs", "database")
 COMPONENTS = (*STORES, "web", "worker")
 
 
@@ -75,8 +76,12 @@ class ClusterInstance(Deployed):
 
     def pods(self, component: str = "") -> list[Object]:
         """Pods of the namespace that are not about to go, those of one component where it is named."""
-        found = api().get(self.path("pods"))["items"]
-        return [pod for pod in found if component in ("", component_of(pod)) and is_alive(pod)]
+        return [pod for pod in self.all_pods() if component in ("", component_of(pod)) and is_alive(pod)]
+
+    def all_pods(self) -> list[Object]:
+        """Those that have ended too."""
+        found: list[Object] = api().get(self.path("pods"))["items"]
+        return found
 
     def pod(self, component: str) -> Object:
         """The only one."""
@@ -87,9 +92,13 @@ class ClusterInstance(Deployed):
         """Component → pods, each with its containers: a new pod or a restarted container changes it."""
         found: dict[str, set[str]] = {}
         for pod in self.pods():
-            containers = " ".join(sorted(each["containerID"] for each in pod["status"]["containerStatuses"]))
+            containers = " ".join(sorted(containers_of(pod)))
             found.setdefault(component_of(pod), set()).add(f"{pod['metadata']['uid']} {containers}")
         return found
+
+    def change_secret(self, name: str, value: str) -> None:
+        """Its secrets are given, so that they can be recognised."""
+        self.given_file.write_text(json.dumps({**self.given(), name: value}))
 
     def objects(self) -> list[Object]:
         """All objects of the cluster with the instance's labels, each with kind and version."""
@@ -117,6 +126,12 @@ class ClusterInstance(Deployed):
         wait_until(f"pods of {', '.join(sorted(wanted))} ready", ready, seconds)
 
 
+def containers_of(pod: Mapping[str, Any]) -> list[str]:
+    """Ids of its containers, as the node's runtime knows them."""
+    statuses = pod["status"].get("containerStatuses") or ()
+    return [each["containerID"].rpartition("/")[2] for each in statuses if each.get("containerID")]
+
+
 def is_alive(pod: Mapping[str, Any]) -> bool:
     return pod["status"]["phase"] in ("Pending", "Running") and not pod["metadata"].get("deletionTimestamp")
 
@@ -136,16 +151,17 @@ def title(found: Mapping[str, Any]) -> str:
     return f"{found['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
-def _kinds() -> list[tuple[str, str, str]]:
-    """(path of the group, plural, kind) of everything that can be listed in namespaces; the preferred versions."""
-    versions = ["/api/v1"]
-    versions += [f"/apis/{each['preferredVersion']['groupVersion']}" for each in api().get("/apis")["groups"]]
-    return [
-        (root, each["name"], each["kind"])
-        for root in versions
-        for each in api().get(root)["resources"]
-        if each["namespaced"] and "list" in each["verbs"]
-    ]
+def _kinds() -> Iterable[tuple[str, str, str]]:
+    """(path of the group, plural, kind) of everything that is kept in namespaces; the preferred versions."""
+    versions = ["v1"] + [each["preferredVersion"]["groupVersion"] for each in api().get("/apis")["groups"]]
+    for version in versions:
+        # What a pod measures and serves is kept nowhere, and the pod may be away.
+        if version.partition("/")[0].endswith("metrics.k8s.io"):
+            continue
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        for each in api().get(root)["resources"]:
+            if each["namespaced"] and "list" in each["verbs"]:
+                yield root, each["name"], each["kind"]
 
 
 def everything(selector: str = "", namespace: str = "") -> Iterable[Object]:

@@ -6,24 +6,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from tests.bench import catalogue
 from tests.bench.cluster import cluster as whole
 from tests.bench.cluster import control_plane, runtime
-from tests.bench.cluster.api import Api, is_available
 from tests.bench.lock import only_one
+from tests.molecule import canary
 from tests.molecule.instance import EPHEMERAL, docker, wait_until
 from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, api
 
 ADDITIONS = ("gateway", "cnpg")
 STARTED = EPHEMERAL / "cluster-started"
-# PostgreSQL of somebody else, in a namespace of its own.
-DATABASE = f"{CLUSTER.namespace}-database"
-PASSWORD = "of-the-platform-1"
 
 
 def up() -> None:
+    """The cluster, and secrets of the instance that can be recognised wherever they show."""
     EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(LAYOUT.paths):
         if not control_plane.is_up(LAYOUT):
@@ -33,7 +30,7 @@ def up() -> None:
             whole.ADDITIONS[name](LAYOUT, client, {})
         for reference in _images():
             runtime.add_from_docker(LAYOUT, reference, {})
-    _database(client)
+    canary.plant(CLUSTER)
 
 
 def _images() -> list[str]:
@@ -41,31 +38,6 @@ def _images() -> list[str]:
     repositories = [image.reference("").removesuffix(":") for image in catalogue.wanted_images()]
     found = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
     return [reference for reference in found if reference.rpartition(":")[0] in repositories]
-
-
-def _database(client: Api) -> None:
-    (image,) = [reference for reference in _images() if "/postgres:" in reference]
-    labels = {"app": "postgres"}
-    values = {"POSTGRES_USER": "langfuse", "POSTGRES_DB": "langfuse", "POSTGRES_PASSWORD": PASSWORD, "TZ": "UTC"}
-    container: dict[str, Any] = {
-        "name": "postgres",
-        "image": image,
-        "env": [{"name": name, "value": value} for name, value in values.items()],
-        "ports": [{"name": "postgresql", "containerPort": 5432}],
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1"]}, "periodSeconds": 1},
-    }
-    metadata = {"name": "postgres", "namespace": DATABASE}
-    pod = {"containers": [container], "terminationGracePeriodSeconds": 5}
-    deployment = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
-    ports = [{"name": "postgresql", "port": 5432}]
-    client.apply(
-        [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DATABASE}},
-            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels, "ports": ports}},
-            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": deployment},
-        ]
-    )
-    client.wait(f"/apis/apps/v1/namespaces/{DATABASE}/deployments/postgres", is_available, "PostgreSQL")
 
 
 def open_migration() -> None:
@@ -102,12 +74,10 @@ def down() -> None:
     for found in CLUSTER.objects():
         if found["metadata"].get("namespace") != CLUSTER.namespace:
             api().delete(api().path_of(found))
-    places = [f"/api/v1/namespaces/{name}" for name in (CLUSTER.namespace, DATABASE)]
-    there = [place for place in places if api().find(place)]
-    for place in there:
+    place = f"/api/v1/namespaces/{CLUSTER.namespace}"
+    if api().find(place):
         api().delete(place)
-    for place in there:
-        wait_until(f"{place} is gone", lambda place=place: api().find(place) is None, 180)
+        wait_until(f"{place} is gone", lambda: api().find(place) is None, 180)
         print(place)
 
 
