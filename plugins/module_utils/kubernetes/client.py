@@ -158,6 +158,13 @@ class Cluster:
         )
         return answer
 
+    def load_dialing(self) -> None:
+        """Load what ``dial`` needs: the first use takes a second of processor, which is no time of a connection that waits."""
+        from kubernetes import client
+        from kubernetes.stream import portforward  # noqa: F401
+
+        client.CoreV1Api(client.ApiClient(self._configuration))
+
     def dial(self, namespace: str, pod: str, port: int) -> Any:
         """A socket to a port of a pod. May be called from many threads."""
         from kubernetes import client

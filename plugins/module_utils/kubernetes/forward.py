@@ -112,7 +112,9 @@ class Forwards:
 @contextlib.contextmanager
 def reached(kubeconfig: str | None, context: str | None, domain: str, namespace: str | None = None) -> Iterator[None]:
     """Within it names of Services that do not resolve here are at their forwards. Raises Failure where the cluster cannot be asked."""
-    forwards = Forwards(connected(kubeconfig, context), domain, namespace)
+    cluster = connected(kubeconfig, context)
+    cluster.load_dialing()
+    forwards = Forwards(cluster, domain, namespace)
     with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
         yield
 
