@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..failure import Failure
@@ -17,6 +17,7 @@ from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import foreign_object
 from .prune import holds_data
 from .quantities import asked, over, without_limits
+from .references import Reference, of_others
 from .rights import Right, told
 from .stored import claims_of, is_default, stored
 
@@ -32,7 +33,7 @@ class Facts(NamedTuple):
     storage classes, None where they may not be read. gateways: namespace and name → object, for those that could be read. missing: rights that the
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
     there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
-    of the rest in a dry run.
+    of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
     """
 
     version: str
@@ -45,6 +46,7 @@ class Facts(NamedTuple):
     foreign: Mapping[Identity, str] = {}
     drawn: Sequence[str] = ()
     refused: Sequence[Failure] = ()
+    theirs: Mapping[tuple[str, str], Collection[str] | None] = {}
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -55,6 +57,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_kinds(wanted, facts),
         *_collisions(facts),
         *_keys(wanted, owner, facts),
+        *_theirs(wanted, facts),
         *_classes(wanted, facts),
         *stored([one for one in wanted if one.identity not in facts.foreign], facts.live, facts.classes),
         *_gateways(wanted, facts),
@@ -126,6 +129,29 @@ def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Find
             "lost_keys",
             f"{data[0]} holds data of the instance, and the secrets file has no {' and '.join(facts.drawn)} for it",
             "Bring the secrets file back, or remove the data first if nobody needs it",
+        )
+
+
+def _theirs(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    """Once for each Secret of somebody else."""
+    lacking: dict[tuple[str, str], list[Reference]] = {}
+    for one in of_others(wanted):
+        place = (one.reader.namespace, one.secret)
+        keys = facts.theirs.get(place, (one.key,))
+        if keys is None or (one.key is not None and one.key not in keys):
+            lacking.setdefault(place, []).append(one)
+    for (namespace, name), found in lacking.items():
+        keys = sorted(one.key for one in found if one.key)
+        there = facts.theirs[namespace, name] is not None
+        what = (
+            f"Secret {name} in {namespace} has no {', '.join(keys)}"
+            if there
+            else f"There is no Secret {name} in {namespace}"
+        )
+        yield finding(
+            "no_secret",
+            f"{what}, and {found[0].reader} reads it",
+            "Have whoever keeps that Secret make it first, or correct langfuse_kubernetes_existing_secrets or langfuse_kubernetes_volumes",
         )
 
 
