@@ -13,8 +13,8 @@ author: The llmops.langfuse contributors (@llmops)
 description:
   - Applies the objects of P(llmops.langfuse.kubernetes_objects#filter) server-side, as the field manager C(llmops.langfuse), over one connection.
   - First it looks at everything. An object of somebody else by a wanted name, a field that somebody else sets, and whatever the cluster
-    refuses in a dry run (rights, quotas, webhooks, unknown kinds), are told together, and nothing is applied. Only a namespace that is
-    missing is made before, because without it the cluster cannot be asked.
+    refuses in a dry run (rights, quotas, webhooks, unknown kinds), are told together, and nothing is applied. A namespace that is
+    missing is made for the last part of that, because values and quotas are looked at only inside of it, and is removed again if something is refused.
   - Then objects are applied wave by wave. A wave is ready before the next begins, and what does not become ready is told with its reason from
     the status of pods and from events.
   - A field that a person changed with a tool, such as C(kubectl edit), is set back, and what was added beside is taken away. Labels and annotations
@@ -69,7 +69,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: The API server says in a dry run what would change. Of a namespace that is not there nothing can be asked; all in it would be created.
+    description: The API server says in a dry run what would change. Of a namespace that is not there only kinds, rights and fields are asked.
   diff_mode:
     support: full
     description: A line for each value that differs. Of Secrets only the names of keys.

@@ -11,8 +11,8 @@ short_description: Look whether a cluster can carry an instance
 version_added: 0.1.0
 author: The llmops.langfuse contributors (@llmops)
 description:
-  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, and
-    changes nothing.
+  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, has the
+    API server say in a dry run what it would refuse, and changes nothing.
   - It does not fail for what it finds. The caller decides by RV(errors).
 requirements:
   - kubernetes

@@ -37,6 +37,7 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
     return {
         "ca_path": ca_path(settings),
+        "ca_certificates": settings["langfuse_ca_certificates"] if in_cluster(settings) else None,
         "signs_in": sso.signs_in(settings),
         "sso": sso.proof(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
