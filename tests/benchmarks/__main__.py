@@ -1,6 +1,7 @@
 """Measures speed against the bare tools and writes docs/benchmarks.md.
 
-The bench must be up (`python -m tests.bench up`), and the cluster for `apply` (`python -m tests.bench.cluster up --with cnpg`). A missed target is shown; only a broken measurement fails.
+The bench must be up (`python -m tests.bench up`), and for `apply` the cluster (`python -m tests.bench.cluster up --with cnpg`).
+A missed target is shown; only a broken measurement fails.
 Names of measurements run only those, and write no page.
 """
 
