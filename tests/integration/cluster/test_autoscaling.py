@@ -102,7 +102,7 @@ class Place:
             instance="lf",
             namespace=self.namespace,
             kubeconfig=str(LAYOUT.kubeconfig),
-            contents=json.dumps(documents),
+            objects=json.dumps(documents),
             timeout=_SECONDS,
         )
         assert not result.get("failed"), result
