@@ -33,12 +33,10 @@ _GONE_SECONDS = 180
 
 
 # What they ask for would keep them off a node of two cores that has other pods.
-_SMALL = {
-    **dict.fromkeys(
-        ("web", "worker", "clickhouse", "valkey", "seaweedfs"), {"requests": {"cpu": "10m", "memory": "64Mi"}}
-    ),
-    # Its operator takes no less memory than the shared buffers.
-    "postgres": {"requests": {"cpu": "10m"}},
+_LITTLE = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+# PostgreSQL's operator takes no less memory than the shared buffers.
+_SMALL = dict.fromkeys(("web", "worker", "clickhouse", "valkey", "seaweedfs"), _LITTLE) | {
+    "postgres": {"requests": {"cpu": "10m"}}
 }
 
 
