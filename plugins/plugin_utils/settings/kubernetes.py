@@ -12,7 +12,7 @@ from typing import Any
 from . import sizes
 from .buckets import expires
 from .cluster import SERVICES
-from .endpoints import media_service
+from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
 from .plan import Feature, Settings
@@ -74,6 +74,7 @@ def kubernetes(
             "service_account_annotations": settings["langfuse_service_account_annotations"],
         },
         "expose": _expose(settings),
+        "elsewhere": _elsewhere(settings),
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
         "preparation": {"s3": _bundled_s3(settings, endpoints, buckets)},
@@ -119,6 +120,13 @@ def _expose(settings: Settings) -> dict[str, Any]:
         },
         "media": asdict(media) if media else None,
     }
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    """Further namespaces that a way from outside is in, or was before langfuse_expose changed."""
+    store = object_store_service(settings)
+    found = {settings["langfuse_gateway_namespace"], *([store.namespace] if store else [])}
+    return sorted(found - {settings["langfuse_kubernetes_namespace"]})
 
 
 def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:

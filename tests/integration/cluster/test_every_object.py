@@ -24,13 +24,8 @@ def defined(running: Running) -> Iterator[Running]:
     for source in _SOURCES:
         found = manifests.ensure(LAYOUT, source, {})
         manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
-    names = ("ai-system", "llm", "network", "storage")
-    # One that is there already is somebody's.
-    missing = [name for name in names if running.api.find(f"/api/v1/namespaces/{name}") is None]
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in missing)
-    yield running
-    for name in missing:
-        running.api.delete(f"/api/v1/namespaces/{name}")
+    with running.namespaces("ai-system", "llm", "network", "storage"):
+        yield running
 
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
