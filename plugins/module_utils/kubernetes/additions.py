@@ -34,8 +34,7 @@ class Addition(NamedTuple):
     @property
     def removal(self) -> dict[str, str]:
         """An operation of a JSON patch."""
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in self.steps)
-        return {"op": "remove", "path": "".join(f"/{step}" for step in steps)}
+        return {"op": "remove", "path": _pointer(self.steps)}
 
 
 def additions(live: Object) -> list[Addition]:
@@ -57,6 +56,31 @@ def without(found: Object, added: Sequence[Addition]) -> dict[str, Any]:
             place = place[step]
         del place[last]
     return result
+
+
+def replacements(added: Sequence[Addition], wanted: Object) -> list[dict[str, Any]]:
+    """Operations that put our own lists in the place of those that others have entries in, for a server that does not take both
+    together: two ports of one name."""
+    found = {}
+    for one in added:
+        way = one.steps[:-1] if isinstance(one.steps[-1], int) else one.steps
+        value: Any = wanted
+        for step in way:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if isinstance(value, list):
+            found[way] = {"op": "replace", "path": _pointer(way), "value": value}
+    return list(found.values())
+
+
+def overlaid(found: Any, wanted: Any) -> Any:
+    """What is wanted over what is there. Lists are those that are there."""
+    if not (isinstance(found, Mapping) and isinstance(wanted, Mapping)):
+        return found if isinstance(found, list) else wanted
+    return {**found, **{name: overlaid(found.get(name), value) for name, value in wanted.items()}}
+
+
+def _pointer(steps: Sequence[Step]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _as_text(steps: Sequence[Step]) -> list[str]:

@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
-from tests.bench.cluster import manifests
 from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
-_SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
 @pytest.fixture(scope="module")
-def defined(running: Running) -> Iterator[Running]:
-    """With the definitions of all operators, none of which runs, and the namespaces of the configurations."""
-    for source in _SOURCES:
-        found = manifests.ensure(LAYOUT, source, {})
-        manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
-    names = ("ai-system", "llm", "network", "storage")
+def defined(definitions: Running) -> Iterator[Running]:
+    """With the namespaces of the configurations. What is there already stays, such as that of the gateway."""
+    running = definitions
+    names = [
+        name
+        for name in ("ai-system", "llm", "network", "storage")
+        if running.api.find(f"/api/v1/namespaces/{name}") is None
+    ]
     running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names)
     yield running
     for name in names:

@@ -6,7 +6,12 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions, without
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import (
+    additions,
+    overlaid,
+    replacements,
+    without,
+)
 
 from .support import made
 
@@ -176,3 +181,27 @@ def test_a_field_of_another_shape_since_is_left() -> None:
     hand = {"f:list": {'v:"q"': {}, 'k:{"name":"q"}': {}}, "f:data": {"f:q": {}, 'k:{"name":"q"}': {}}}
     live["metadata"]["managedFields"] = [ours, {"manager": "kubectl", "operation": "Update", "fieldsV1": hand}]
     assert additions(live) == []
+
+
+def test_a_list_that_cannot_hold_both_is_put_right_as_a_whole() -> None:
+    """As the server remembers a port of a Service that a hand changed: ours is no entry any more."""
+    port = {"name": "http", "port": 3000}
+    ours = {"f:spec": {"f:ports": {}, "f:type": {}}}
+    theirs = {"f:spec": {"f:ports": {'k:{"port":81,"protocol":"TCP"}': {".": {}, "f:port": {}}}, "f:externalName": {}}}
+    metadata = {
+        "managedFields": [
+            {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": ours},
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": theirs},
+        ]
+    }
+    spec = {"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "type": "ClusterIP", "externalName": "x"}
+    live = made("Service", "langfuse-web", metadata=metadata, spec=spec)
+    wanted = made("Service", "langfuse-web", spec={"ports": [port]})
+    # What is no list of ours is taken away afterwards, as always.
+    assert replacements(additions(live), wanted) == [{"op": "replace", "path": "/spec/ports", "value": [port]}]
+    assert replacements(additions(live), made("Service", "langfuse-web", spec={})) == []
+
+
+def test_what_is_wanted_lies_over_what_is_there() -> None:
+    there = {"a": {"b": 1, "c": [1]}, "d": 2}
+    assert overlaid(there, {"a": {"b": 3, "c": [2], "e": [4]}}) == {"a": {"b": 3, "c": [1], "e": [4]}, "d": 2}
