@@ -17,6 +17,7 @@ from .objects import Identity
 _BRINGS = {
     "postgresql.cnpg.io": ("CloudNativePG", "cnpg_enabled"),
     "barmancloud.cnpg.io": ("the Barman Cloud plugin of CloudNativePG", "cnpg_barman_plugin_enabled"),
+    "clickhouse.com": ("ClickHouse's operator", "clickhouse_operator_enabled"),
     "monitoring.coreos.com": ("the Prometheus operator", "monitoring_enabled"),
     "keda.sh": ("KEDA", "langfuse_autoscaling"),
     "cilium.io": ("Cilium", "langfuse_network_policy_kind"),

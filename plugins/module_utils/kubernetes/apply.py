@@ -98,6 +98,8 @@ class Applier:
         self._waiter = Waiter(cluster)
         self._going: list[Identity] = []
         self._written: list[Step] = []
+        # Name → resourceVersion of the Secrets that are there so far.
+        self._secrets: dict[str, str] = {}
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> Outcome:
         """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; of what is refused nothing stays."""
@@ -231,7 +233,11 @@ class Applier:
                 self._written.append(step)
             if now is not None:
                 seen.append(now)
-        self._waiter.ready(seen, changed, {"": self._options.timeout, "Job": self._options.migration_timeout})
+        self._secrets.update(
+            (one["metadata"]["name"], one["metadata"]["resourceVersion"]) for one in seen if one["kind"] == "Secret"
+        )
+        seconds = {"": self._options.timeout, "Job": self._options.migration_timeout}
+        self._waiter.ready(seen, changed, seconds, self._secrets)
 
     def _migrate(self, step: Step, found: Found) -> Object | None:
         one, live, action = step.wanted, step.live, step.job

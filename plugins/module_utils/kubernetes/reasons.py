@@ -45,14 +45,21 @@ def explain(pods: Sequence[Object], events: Iterable[Event], about: str = "") ->
     return min(found, key=lambda one: one.rank, default=None)
 
 
-# Kind → the label that its pods have with its name.
-_OF_KIND = {"Job": "job-name", "Cluster": "cnpg.io/cluster", "Pooler": "cnpg.io/poolerName"}
+# Kind → the label that its pods have, with its name and what its operator writes behind it.
+_OF_KIND = {
+    "Job": ("job-name", ""),
+    "Cluster": ("cnpg.io/cluster", ""),
+    "Pooler": ("cnpg.io/poolerName", ""),
+    "ClickHouseCluster": ("app", "-clickhouse"),
+    "KeeperCluster": ("app", "-keeper"),
+}
 
 
 def pods_of(found: Object) -> Mapping[str, str] | None:
     """Labels of the pods of an object; None where it has none of its own."""
     if found["kind"] in _OF_KIND:
-        return {_OF_KIND[found["kind"]]: found["metadata"]["name"]}
+        label, behind = _OF_KIND[found["kind"]]
+        return {label: found["metadata"]["name"] + behind}
     selector = (found.get("spec") or {}).get("selector") or {}
     # A Service's selector has no matchLabels, and says nothing about whose the pods are.
     labels: Mapping[str, str] | None = selector.get("matchLabels")

@@ -32,10 +32,17 @@ class Waiter:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def ready(self, found: Sequence[Object], changed: Sequence[Identity], seconds: Mapping[str, int]) -> None:
-        """found: objects as they were seen last. changed: those just written. seconds: by kind, and of all others under ``""``."""
+    def ready(
+        self,
+        found: Sequence[Object],
+        changed: Sequence[Identity],
+        seconds: Mapping[str, int],
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        """found: objects as they were seen last. changed: those just written. seconds: by kind, and of all others under ``""``.
+        secrets: as :func:`state_of` takes them."""
         start = time.monotonic()
-        states = {identity_of(one): state_of(one) for one in found}
+        states = {identity_of(one): state_of(one, secrets) for one in found}
         waiting = {
             identity_of(one): one
             for one in found
@@ -49,7 +56,7 @@ class Waiter:
             passed = time.monotonic() - start
             for identity, one in list(waiting.items()):
                 now = self._again(one)
-                states[identity] = state_of(now) if now else State(False, "it to be there again")
+                states[identity] = state_of(now, secrets) if now else State(False, "it to be there again")
                 if states[identity].ready and passed >= _FORMLESS.get(identity.kind, 0):
                     del waiting[identity]
                 elif now:

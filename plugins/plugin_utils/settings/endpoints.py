@@ -12,7 +12,7 @@ from typing import Any
 from . import cluster
 from .hosts import bare, bracketed, netloc, split
 from .plan import Settings
-from .sources import SERVICES, is_administered, is_bundled, source, without_keys
+from .sources import BUNDLED, SERVICES, is_administered, is_bundled, source, without_keys
 
 # Service names and ports inside the Compose project, which are also its DNS names there.
 WEB, WORKER, MIGRATE = "langfuse-web", "langfuse-worker", "langfuse-migrate"
@@ -159,7 +159,7 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
         "port": http,
         "native_port": native,
         "tls": tls,
-        "cluster": not bundled and settings["langfuse_clickhouse_cluster_enabled"],
+        "cluster": source(settings, "clickhouse") != BUNDLED and settings["langfuse_clickhouse_cluster_enabled"],
         "database": settings["langfuse_clickhouse_database"],
         "user": settings["langfuse_clickhouse_user"],
     }

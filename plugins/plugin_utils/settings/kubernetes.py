@@ -64,6 +64,8 @@ def kubernetes(
         "storage": _storage(settings),
         "preparation": {"s3": bundled_s3(settings, endpoints["s3"]["endpoint"], buckets)},
         "expires": expires(settings),
+        "clickhouse_replicas": settings["langfuse_clickhouse_replicas"],
+        "keeper_replicas": settings["langfuse_keeper_replicas"],
         "postgres_instances": settings["langfuse_postgres_instances"],
         "pooler_instances": settings["langfuse_postgres_pooler_instances"],
         "monitoring_namespace": settings["langfuse_monitoring_namespace"],
@@ -103,7 +105,7 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
         "enforced": mode == "enforce",
         "from": settings["langfuse_network_policy_from"],
         "litellm": settings["litellm_enabled"],
-        "operators": {name: settings[f"{name}_namespace"] for name in ("cnpg", "keda")},
+        "operators": {name: settings[f"{name}_namespace"] for name in ("clickhouse_operator", "cnpg", "keda")},
         "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
     }
 
@@ -111,6 +113,7 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
 def _storage(settings: Settings) -> dict[str, dict[str, str | None]]:
     """Service of a store → size and class of its volumes."""
     own_class = {name: settings[f"langfuse_{name}_storage_class"] for name in ("postgres", "clickhouse")}
+    own_class["keeper"] = own_class["clickhouse"]
     return {
         name: {
             "size": settings[f"langfuse_{name}_storage"],

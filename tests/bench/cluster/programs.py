@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.cluster.layout import Layout
+from tests.bench.lock import exclusive
 from tests.bench.shell import BenchError, run, step
 
 SOURCES = Path(__file__).resolve().parent / "programs"
@@ -86,6 +87,11 @@ def ensure(layout: Layout, program: Program, times: dict[str, float]) -> Path:
     kept = folder(layout, program)
     if kept.exists():
         return kept
+    with exclusive(layout.tools / f"{program.name}.lock", f"{program.name}, which another run compiles"):
+        return kept if kept.exists() else _compile(program, kept, times)
+
+
+def _compile(program: Program, kept: Path, times: dict[str, float]) -> Path:
     if not shutil.which("go"):
         raise BenchError("the cluster's programs are compiled from Go modules: install Go 1.26 or newer")
     partial = kept.with_name(f"partial-{kept.name}")

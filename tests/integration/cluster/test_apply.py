@@ -11,7 +11,7 @@ from tests.integration.cluster.objects import autoscaler, document, instance, mi
 from tests.integration.cluster.place import Place, Result
 from tests.integration.cluster.running import until
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 
 
 @pytest.fixture

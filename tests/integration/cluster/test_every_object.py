@@ -13,21 +13,21 @@ from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 
 
 @pytest.fixture(scope="module")
 def defined(definitions: Running) -> Iterator[Running]:
     """With the namespaces of the configurations. What is there already stays, such as that of the gateway."""
     running = definitions
-    names = [
+    missing = [
         name
         for name in ("ai-system", "llm", "network", "storage")
         if running.api.find(f"/api/v1/namespaces/{name}") is None
     ]
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names)
+    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in missing)
     yield running
-    for name in names:
+    for name in missing:
         running.api.delete(f"/api/v1/namespaces/{name}")
 
 

@@ -30,6 +30,7 @@ KEYS = {"langfuse_backup_access_key": "canarybackup", "langfuse_backup_secret_ke
 EVERYTHING: dict[str, Any] = {
     **BACKUP,
     **KEYS,
+    "clickhouse_operator_enabled": True,
     "langfuse_autoscaling": "keda",
     "network_policies_enabled": True,
     "langfuse_network_policy_kind": "both",
@@ -48,6 +49,13 @@ CASES = (
     Bad("target_sources", {"langfuse_postgres_source": "cnpg"}, "langfuse_postgres_source"),
     bad("target_sources", "langfuse_postgres_source", {}, "cnpg_enabled"),
     bad("target_sources", "langfuse_redis_source", {"langfuse_redis_source": "dragonfly"}),
+    Bad("target_sources", {"langfuse_clickhouse_source": "operator"}, "langfuse_clickhouse_source"),
+    bad("clickhouse_cluster", "langfuse_clickhouse_replicas", {"langfuse_clickhouse_replicas": 3}),
+    bad(
+        "clickhouse_cluster",
+        "langfuse_clickhouse_user",
+        {"clickhouse_operator_enabled": True, "langfuse_clickhouse_user": "langfuse"},
+    ),
     bad("pooler", "langfuse_postgres_pooler_instances", {**POSTGRES, "langfuse_postgres_pooler_instances": 2}),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_langfuse_password"),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_enabled"),

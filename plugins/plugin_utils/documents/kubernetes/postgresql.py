@@ -77,6 +77,8 @@ def _cluster(plan: Plan) -> Manifest:
             **({"storageClass": storage["class"]} if storage["class"] else {}),
         },
         "resources": kubernetes["resources"]["postgres"],
+        # Pools of web and workers never let go: waiting for them would only keep new connections out.
+        "smartShutdownTimeout": 0,
         "postgresql": {"parameters": _parameters(kubernetes["memory"]["postgres"])},
         "affinity": {
             "enablePodAntiAffinity": True,

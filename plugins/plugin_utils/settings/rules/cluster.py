@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..cluster import SHARED, in_cluster
+from ..cluster import OF_OPERATOR, SHARED, in_cluster
 from ..cluster_secrets import BACKUP, HOMES, kept_elsewhere
 from ..endpoints import is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import BUNDLED, is_administered, is_bundled, source
+from ..sources import BUNDLED, OPERATOR, is_administered, is_bundled, source
 from ..sso import makes_client
 from .urls import is_address
 
@@ -40,6 +40,24 @@ def target_sources(settings: Settings) -> Iterator[Problem]:
                 "is bundled, which Kubernetes does not have for PostgreSQL",
                 "Set cnpg_enabled: true where the platform has CloudNativePG, or choose existing",
             )
+
+
+def clickhouse_cluster(settings: Settings) -> Iterator[Problem]:
+    """What the operator decides by itself, and what only it can do."""
+    if not in_cluster(settings):
+        return
+    if source(settings, "clickhouse") == OPERATOR:
+        for name, value in OF_OPERATOR.items():
+            if settings[name] != value:
+                yield Problem(
+                    name, f"is not {str(value).lower()}, as ClickHouse's operator has it", "Remove the variable"
+                )
+    elif settings["langfuse_clickhouse_replicas"] != 1:
+        yield Problem(
+            "langfuse_clickhouse_replicas",
+            f"is set while ClickHouse is {source(settings, 'clickhouse')}",
+            "Set clickhouse_operator_enabled: true where the platform has ClickHouse's operator, or remove it",
+        )
 
 
 def pooler(settings: Settings) -> Iterator[Problem]:
@@ -82,7 +100,7 @@ def cluster_names(settings: Settings) -> Iterator[Problem]:
         )
     for name in (
         *("langfuse_kubernetes_namespace", "langfuse_gateway_namespace", "langfuse_ingress_namespace"),
-        *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace"),
+        *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace", "clickhouse_operator_namespace"),
     ):
         if not re.fullmatch(LABEL, settings[name] or ""):
             yield Problem(name, "is not the name of a namespace", "Use lower-case letters, digits and hyphens")
@@ -110,6 +128,7 @@ def cluster_numbers(settings: Settings) -> Iterator[Problem]:
         "langfuse_web_replicas": (1, 32),
         "langfuse_ingestion_replicas": (0, 32),
         "langfuse_postgres_instances": (1, 5),
+        "langfuse_clickhouse_replicas": (1, 15),
         "langfuse_postgres_pooler_instances": (0, 10),
         "langfuse_autoscaling_cpu": (10, 100),
         "langfuse_autoscaling_queue_depth": (1, 1000000),
@@ -124,7 +143,7 @@ def cluster_numbers(settings: Settings) -> Iterator[Problem]:
             continue
         if not low <= settings[name] <= high:
             yield Problem(name, f"is not from {low} to {high}", "Write a number in that range")
-    for store in ("postgres", "clickhouse", "valkey", "seaweedfs"):
+    for store in ("postgres", "clickhouse", "keeper", "valkey", "seaweedfs"):
         name = f"langfuse_{store}_storage"
         if not _QUANTITY.fullmatch(settings[name] or ""):
             yield Problem(name, "is not the size of a volume", "Write it like 20Gi")
@@ -310,6 +329,7 @@ def backup(settings: Settings) -> Iterator[Problem]:
 
 RULES = (
     target_sources,
+    clickhouse_cluster,
     pooler,
     dragonfly_user,
     cluster_names,

@@ -45,6 +45,7 @@ CASES = {
     "quiet": QUIET,
     "big": BIG,
 }
+OPERATED = {**CLUSTER, "clickhouse_operator_enabled": True}
 WORKLOADS = ("web", "worker", "migrate", "ingestion")
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "clickhouse": 9000, "smtps": 465}
 
@@ -140,6 +141,9 @@ def test_every_pod_has_a_policy() -> None:
         (BACKUP, "langfuse-postgres", "egress", {"namespace": "storage"}, [9000]),
         (EVERYTHING, "langfuse-postgres", "ingress", {"namespace": "monitoring"}, [9187]),
         (EVERYTHING, "langfuse-clickhouse", "ingress", {"namespace": "monitoring"}, [9363]),
+        (OPERATED, "langfuse-clickhouse", "ingress", {"namespace": "clickhouse-operator-system"}, [9001]),
+        (OPERATED, "langfuse-keeper", "ingress", {"namespace": "clickhouse-operator-system"}, [2181, 9123]),
+        (OPERATED, "langfuse-clickhouse", "egress", {"service": "dns"}, [53]),
         (CLUSTER, "langfuse-seaweedfs", "ingress", {"namespace": "network"}, [8333]),
         ({**CLUSTER, "langfuse_autoscaling": "keda"}, "langfuse-valkey", "ingress", {"namespace": "keda"}, [6379]),
         ({**CLUSTER, **AWS}, "langfuse-worker", "egress", {"address": "169.254.170.23"}, [80]),
@@ -233,3 +237,15 @@ def test_cilium_knows_hosts_by_name_and_the_api_server() -> None:
     ]
     database = found["CiliumNetworkPolicy", "langfuse-postgres"]["spec"]["egress"]
     assert ["kube-apiserver"] in [rule.get("toEntities") for rule in database]
+
+
+def test_servers_of_clickhouse_reach_each_other_and_their_keeper() -> None:
+    found = _policies(OPERATED)
+    servers, keeper = found["langfuse-clickhouse"], found["langfuse-keeper"]
+    of_servers, of_keeper = (
+        {one.labels: ports for one, ports in policy.ingress.items()} for policy in (servers, keeper)
+    )
+    myself, its = tuple(sorted(servers.labels.items())), tuple(sorted(keeper.labels.items()))
+    assert of_servers[myself] == [9001, 9009]
+    assert (of_keeper[myself], of_keeper[its]) == ([2181], [9234])
+    assert servers.labels["app"] == "langfuse-clickhouse" and keeper.labels["app"] == "langfuse-keeper"

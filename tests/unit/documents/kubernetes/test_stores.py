@@ -38,6 +38,10 @@ def test_the_cluster_has_database_role_and_password_of_the_secret() -> None:
     assert base64.b64decode(secret["data"]["username"]) == b"langfuse"
 
 
+def test_shutting_down_it_does_not_wait_for_clients_that_never_leave() -> None:
+    assert _cluster(CLUSTER)["spec"]["smartShutdownTimeout"] == 0
+
+
 def test_the_type_of_the_secret_does_not_depend_on_who_runs_postgresql() -> None:
     assert by_identity(CLOUD)["Secret", "langfuse-postgresql-credentials"]["type"] == "kubernetes.io/basic-auth"
 
