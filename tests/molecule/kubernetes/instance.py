@@ -24,7 +24,7 @@ from tests.molecule.instance import Deployed, wait_until
 
 LAYOUT = Layout(find_paths())
 DEFAULT = "ai-system"
-STORES = ("clickhouse", "valkey", "seaweedfs", "postgresql")
+STORES = ("clickhouse", "valkey", "seaweedfs", "database")
 COMPONENTS = (*STORES, "web", "worker")
 
 
