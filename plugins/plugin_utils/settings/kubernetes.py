@@ -15,7 +15,7 @@ from .endpoints import media_service
 from .flows import flows, object_store
 from .module_options import bundled_s3
 from .plan import Feature, Settings
-from .sources import bundled_services
+from .sources import bundled_services, places
 
 Endpoints = Mapping[str, Mapping[str, Any]]
 _REPLICATED = ("web", "worker", "ingestion")
@@ -62,6 +62,7 @@ def kubernetes(
         "expose": _expose(settings),
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
+        "store_places": places(endpoints, buckets),
         "preparation": {"s3": bundled_s3(settings, endpoints["s3"]["endpoint"], buckets)},
         "expires": expires(settings),
         "postgres_instances": settings["langfuse_postgres_instances"],
