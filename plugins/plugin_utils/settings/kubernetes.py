@@ -11,6 +11,7 @@ from typing import Any
 
 from . import sizes
 from .buckets import expires
+from .consumers import namespaces
 from .endpoints import media_service
 from .flows import flows, object_store
 from .module_options import bundled_s3
@@ -102,7 +103,7 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
     return {
         "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
         "enforced": mode == "enforce",
-        "from": settings["langfuse_network_policy_from"],
+        "from": list(dict.fromkeys([*settings["langfuse_network_policy_from"], *namespaces(settings)])),
         "litellm": settings["litellm_enabled"],
         "operators": {name: settings[f"{name}_namespace"] for name in ("cnpg", "keda")},
         "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
