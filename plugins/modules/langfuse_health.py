@@ -200,14 +200,17 @@ options:
     type: dict
     suboptions:
       kind:
-        description: Kind of runtime.
+        description: Kind of runtime. V(kubernetes) is in O(cluster).
         type: str
-        choices: [compose]
+        choices: [compose, kubernetes]
         default: compose
       project:
-        description: Name of the Compose project.
+        description: Name of the Compose project, or of the instance in O(cluster).
         type: str
         required: true
+      namespace:
+        description: Namespace of the instance in O(cluster).
+        type: str
       joined:
         description: The Compose project of others whose stores the application uses, to say so when it is down.
         type: dict
@@ -380,23 +383,51 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import C
 DOCKER_TIMEOUT = 15.0
 
 
+class _Compose:
+    """Containers of a Compose project."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options, self._docker = options, containers.docker_command(options["docker"], DOCKER_TIMEOUT)
+
+    def names(self) -> dict[str, str]:
+        return containers.names_of(self._docker, self._options["project"])
+
+    def states(self) -> list[dict[str, Any]]:
+        return containers.states(self._docker, self._options["project"])
+
+    def gather(self, evidence: dict[str, Any]) -> list[dict[str, Any]]:
+        if self._options["joined"]:
+            evidence["stack"] = containers.not_running(self._docker, **self._options["joined"])
+        return containers.gather(self._docker, self._options["project"], self._options["log_lines"])
+
+
+def _runtime(params: dict[str, Any]) -> Any:
+    """What runs the containers: names, states, and all of it for the rules; None where that is not known."""
+    options = params["runtime"]
+    if not options or options["kind"] == "compose":
+        return _Compose(options) if options else None
+    # Only here: without a cluster nothing of it is loaded.
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pods import Pods
+
+    cluster = Cluster(params["cluster"]["kubeconfig"], params["cluster"]["context"])
+    return Pods(cluster, Owner(options["project"], options["namespace"]), options["log_lines"])
+
+
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Walk, read the runtime if there is a reason to, diagnose."""
-    runtime = params["runtime"]
-    docker = containers.docker_command(runtime["docker"], DOCKER_TIMEOUT) if runtime else None
+    runtime = _runtime(params)
     names: dict[str, dict[str, str]] = {}
 
     def lookup() -> dict[str, str]:
         if "table" not in names:
-            names["table"] = containers.names_of(docker, runtime["project"]) if docker else {}
+            names["table"] = runtime.names() if runtime else {}
         return names["table"]
-
-    def states() -> list[dict[str, Any]]:
-        return containers.states(docker, runtime["project"]) if docker else []
 
     with authorities.beside_those_of_host(authorities.read(params["ca_path"])) as bundle:
         try:
-            context = Context({**params, "ca_bundle": bundle}, states)
+            context = Context({**params, "ca_bundle": bundle}, runtime.states if runtime else list)
         except ValueError as error:
             raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
         addresses = compose.host_addresses(params["extra_hosts"])
@@ -406,10 +437,8 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []
-    if docker and (not healthy or params["level"] == "diagnose"):
-        found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
-        if runtime["joined"]:
-            evidence["stack"] = containers.not_running(docker, **runtime["joined"])
+    if runtime and (not healthy or params["level"] == "diagnose"):
+        found = evidence["containers"] = runtime.gather(evidence)
     named = causes.diagnose(hops, evidence)
     causes.explain(hops, named)
     result = {
@@ -488,8 +517,9 @@ def argument_spec() -> dict[str, Any]:
         "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "consumer_keys": {"type": "dict", "default": {}, "no_log": True},
         "runtime": group(
-            kind={"type": "str", "choices": ["compose"], "default": "compose"},
+            kind={"type": "str", "choices": ["compose", "kubernetes"], "default": "compose"},
             project=needed,
+            namespace=text,
             joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
