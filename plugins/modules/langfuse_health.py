@@ -229,8 +229,9 @@ options:
     description:
       - V(verify) reads the runtime only when a hop is broken.
       - V(diagnose) always does, and reports what is latent too.
+      - V(status) says what runs, and how web, worker, PostgreSQL, ClickHouse and the queues are. It sends nothing and names no causes.
     type: str
-    choices: [verify, diagnose]
+    choices: [verify, diagnose, status]
     default: verify
   fail:
     description: Whether the module fails when a hop is broken. By default with O(level=verify) only.
@@ -348,6 +349,11 @@ trace:
   description: Id of the trace and the milliseconds of its hops, as M(llmops.langfuse.langfuse_trace) returns them.
   type: dict
   returned: when a trace was sent
+services:
+  description: Of each service C(ready), C(wanted), C(restarts), C(image) and C(state).
+  type: list
+  elements: dict
+  returned: with O(level=status)
 containers:
   description: State, exit code, restarts, health and selected environment of the project's containers.
   type: list
@@ -375,6 +381,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     containers,
     report,
     resolver,
+    status,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
@@ -394,6 +401,14 @@ class _Compose:
 
     def states(self) -> list[dict[str, Any]]:
         return containers.states(self._docker, self._options["project"])
+
+    def wanted(self) -> dict[str, int]:
+        """Compose has no number that outlives its containers."""
+        return {}
+
+    def migrations(self) -> list[dict[str, str]]:
+        """Its migration leaves no container behind."""
+        return []
 
     def gather(self, evidence: dict[str, Any]) -> list[dict[str, Any]]:
         if self._options["joined"]:
@@ -415,6 +430,25 @@ def _runtime(params: dict[str, Any]) -> Any:
     return Pods(cluster, Owner(options["project"], options["namespace"]), options["log_lines"])
 
 
+def _status(context: Context, runtime: Any) -> dict[str, Any]:
+    """What runs. An instance that is down is no failure."""
+    asked = [hop for hop in walk.HOPS if hop.name in status.HOPS]
+    hops = walk.walk(context, tuple(hop._replace(after=tuple(set(hop.after) & set(status.HOPS))) for hop in asked))
+    records = runtime.states() if runtime else []
+    found = status.services(records, runtime.wanted() if runtime else {})
+    healthy, first = walk.summary(hops)
+    return {
+        "changed": False,
+        "healthy": healthy and all(one["ready"] >= one["wanted"] for one in found),
+        "first_broken": first,
+        "hops": hops,
+        "causes": [],
+        "services": found,
+        "table": status.lines(found, hops, runtime.migrations() if runtime else []),
+        "application": {"version": context.evidence.get("web", {}).get("version", "")},
+    }
+
+
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Walk, read the runtime if there is a reason to, diagnose."""
     runtime = _runtime(params)
@@ -432,6 +466,8 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
             raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
         addresses = compose.host_addresses(params["extra_hosts"])
         with contextlib.closing(context), args.reached(params["cluster"]), resolver.known(addresses, lookup):
+            if params["level"] == "status":
+                return _status(context, runtime)
             hops = walk.walk(context)
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
@@ -462,7 +498,7 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
     """The result, or a Failure that carries it."""
-    result = examine(params)
+    result = examine({**params, "check_mode": params["check_mode"] or params["level"] == "status"})
     fails = params["level"] == "verify" if params["fail"] is None else params["fail"]
     if result["healthy"] or not fails:
         return result
@@ -525,7 +561,7 @@ def argument_spec() -> dict[str, Any]:
             log_lines={"type": "int", "default": 400},
         ),
         "cluster": args.CLUSTER_SPEC,
-        "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
+        "level": {"type": "str", "choices": ["verify", "diagnose", "status"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "float", "default": 0.0},

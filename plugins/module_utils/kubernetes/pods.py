@@ -13,6 +13,7 @@ from typing import Any
 from ..containers import SHOWN, mask, parse_log
 from .api_errors import refused
 from .client import ApiError, Cluster, of_kind
+from .jobs import failed, succeeded
 from .objects import KINDS, Kind, Object, Owner
 from .ownership import foreign, managers
 from .readiness import state_of
@@ -40,6 +41,21 @@ class Pods:
         """Every container of the instance's pods, without logs."""
         events = self._list(_EVENTS)
         return [one for pod in self._pods() for one in records(pod, events)]
+
+    def wanted(self) -> dict[str, int]:
+        """Component → number of pods that its workload is to have."""
+        found: dict[str, int] = {}
+        for one in self._workloads():
+            component = (one["metadata"].get("labels") or {}).get(_COMPONENT)
+            number = (one.get("spec") or {}).get("instances" if one["kind"] == "Cluster" else "replicas")
+            if one["kind"] in ("Cluster", "StatefulSet", "Deployment") and component:
+                found[component] = found.get(component, 0) + (1 if number is None else number)
+        return found
+
+    def migrations(self) -> list[dict[str, str]]:
+        """Name and state of each."""
+        jobs = [one for one in self._workloads() if one["kind"] == "Job"]
+        return [{"name": one["metadata"]["name"], "state": _job_state(one)} for one in jobs]
 
     def gather(self, evidence: dict[str, Any]) -> list[Record]:
         """The same with their last lines, and into the evidence what the rules for clusters read."""
@@ -84,6 +100,10 @@ class Pods:
             text = self._cluster.log(self._owner.namespace, one["name"], one["container"], self._lines, previous)
             found += parse_log(text, now)
         return found
+
+
+def _job_state(job: Object) -> str:
+    return "is done" if succeeded(job) else "has failed" if failed(job) is not None else "is not done"
 
 
 def _kind(name: str) -> Kind:
