@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,12 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import sanity as ansible_sanity
+from tests.bench.cluster import cluster as whole_cluster
+from tests.bench.cluster.layout import Layout
+from tests.bench.paths import find_paths
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 # Files side by side: these tests wait for engines most of their time.
 TOGETHER = ("--numprocesses=3", "--dist=loadfile")
 PYTHON_FILES = ("plugins", "tests")
+# The scenario, and the tests, that need a Kubernetes cluster; the node's own tests begin and end it.
+KUBERNETES = "kubernetes"
+CLUSTER_TESTS = "tests/integration/cluster"
+NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
+CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 
@@ -32,6 +41,11 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+
+    def add(self, other: Count) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
 
 def call(*command: str, environment: dict[str, str] | None = None, folder: Path = ROOT) -> tuple[int, str]:
@@ -104,11 +118,38 @@ def bench() -> Count:
     return each([sys.executable, "-m", "tests.bench", "up"])
 
 
-def molecule() -> Count:
-    scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+def scenarios(*names: str) -> Count:
     # Its frame around every line would hide what the tests say.
     os.environ["MOLECULE_COMMAND_BORDERS"] = "false"
-    return each(*(["molecule", "test", "--scenario-name", scenario] for scenario in scenarios))
+    return each(*(["molecule", "test", "--scenario-name", name] for name in names))
+
+
+def molecule() -> Count:
+    found = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return scenarios(*(name for name in found if name != KUBERNETES))
+
+
+def cluster() -> Count:
+    """The node by itself, then modules on it, then whole playbooks."""
+    if missing := whole_cluster.lacking(Layout(find_paths())):
+        print(f"  skipped: {missing}")
+        return Count(skipped=1)
+    was_up = subprocess.run([*CLUSTER, "status"], capture_output=True, check=False).returncode == 0
+    total = pytest(NODE_TESTS, "-m", "not long")
+    total.add(each([*CLUSTER, "up", "--with", "gateway", "--with", "cnpg"]))
+    try:
+        total.add(pytest(CLUSTER_TESTS, f"--ignore={NODE_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"))
+        total.add(scenarios(KUBERNETES))
+    finally:
+        if not was_up:
+            total.add(each([*CLUSTER, "down"]))
+    return total
+
+
+def compile_beside() -> subprocess.Popen[bytes]:
+    """The first time the cluster's programs take minutes, in which other parts mostly wait for engines."""
+    command = ["nice", "-n", "19", *CLUSTER, "compile"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def bench_down() -> Count:
@@ -122,8 +163,11 @@ PARTS: dict[str, Callable[[], Count]] = {
     "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "bench": bench,
-    "integration": lambda: pytest("tests/integration", *TOGETHER, "--durations=10", "-m", "not long"),
+    "integration": lambda: pytest(
+        "tests/integration", f"--ignore={CLUSTER_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"
+    ),
     "molecule": molecule,
+    "cluster": cluster,
 }
 LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration", "-m", "long")}
 
@@ -136,6 +180,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     names = wanted or list(known if "--all" in arguments else PARTS)
     total, rows = Count(), []
+    beside = compile_beside() if "cluster" in names else None
     engine_was_up = subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
     try:
         for name in names:
@@ -150,6 +195,9 @@ def main(arguments: Sequence[str]) -> int:
                 print("The engines did not start, so nothing that needs them can run.")
                 break
     finally:
+        if beside is not None and beside.poll() is None:
+            os.killpg(beside.pid, signal.SIGTERM)
+            beside.wait()
         if "bench" in names and not engine_was_up:
             bench_down()
     print(f"\n{'part':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")

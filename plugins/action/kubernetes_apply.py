@@ -18,15 +18,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     """One task, one connection, however many objects."""
 
     MODULE = "llmops.langfuse.kubernetes_apply"
-    # What no objects mean. Here a mistake, because an empty list has all of the instance removed.
-    WITHOUT: Any = None
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         # One text, so that the module hides it as a whole and no name that is also in a Secret.
-        arguments["contents"] = json.dumps(_objects(arguments.pop("objects", self.WITHOUT)))
+        arguments["objects"] = json.dumps(_objects(arguments.get("objects")))
         result.update(self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars))
         result.pop("invocation", None)
         return result

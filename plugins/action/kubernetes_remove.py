@@ -12,4 +12,3 @@ class ActionModule(kubernetes_apply.ActionModule):
     """One task, one connection, however many objects."""
 
     MODULE = "llmops.langfuse.kubernetes_remove"
-    WITHOUT = ()

@@ -24,7 +24,7 @@ def services(records: Sequence[Mapping[str, Any]], wanted: Mapping[str, int]) ->
     for name in names:
         own = [one for one in records if one["service"] == name and not one["oneoff"]]
         ready = [one for one in own if one["state"] == "running" and one["health"] in ("", "healthy")]
-        states = dict.fromkeys(one["health"] or one["state"] for one in own if one not in ready)
+        states = dict.fromkeys(_state(one) for one in own if one not in ready)
         found.append(
             {
                 "service": name,
@@ -36,6 +36,11 @@ def services(records: Sequence[Mapping[str, Any]], wanted: Mapping[str, int]) ->
             }
         )
     return found
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    """What ended has the health of its last moment."""
+    return str(one["health"] if one["state"] == "running" else one["state"])
 
 
 def lines(

@@ -16,7 +16,6 @@ description:
   - Volumes, databases of CloudNativePG and Secrets with keys stay, unless O(data=true) or O(remove) names them. What runs only to serve them goes
     in any case, because the next M(llmops.langfuse.kubernetes_apply) makes it again.
   - A migration that runs is waited for. The namespace is never removed, nor is anything without the labels of the instance.
-  - The action plugin of the same name serialises O(objects) on the controller.
 requirements:
   - kubernetes
 options:
@@ -24,12 +23,8 @@ options:
     description:
       - Objects that stay, in the form in which they have no pods, as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them for an
         instance that is switched off. Those that are not there are not made.
-    type: list
-    elements: dict
-    default: []
-  contents:
-    description: Set by the action plugin. The objects as JSON.
-    type: str
+    type: raw
+    required: true
   instance:
     description: Name of the instance. Its objects have it as the label C(app.kubernetes.io/instance).
     type: str
@@ -80,6 +75,7 @@ EXAMPLES = r"""
   llmops.langfuse.kubernetes_remove:
     instance: langfuse
     namespace: ai-system
+    objects: []
 """
 
 RETURN = r"""
@@ -135,13 +131,13 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     remover = Remover(cluster, owner, options, check_mode, params["data"])
-    return remover.remove(json.loads(params["contents"])).as_result()
+    return remover.remove(json.loads(params["objects"])).as_result()
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "contents": {"type": "str", "required": True, "no_log": True},
+            "objects": {"type": "raw", "required": True, "no_log": True},
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "elsewhere": {"type": "list", "elements": "str", "default": []},

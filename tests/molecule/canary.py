@@ -6,7 +6,7 @@ import json
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import yaml
 
-from tests.molecule.instance import EPHEMERAL, ROOT, Instance, docker
+from tests.molecule.instance import EPHEMERAL, ROOT, Deployed, Instance, docker
 
 CONTRACT = ROOT / "roles" / "langfuse" / "meta" / "argument_specs.yml"
 # Characters that break URLs, env files and shells, where the contract takes them.
@@ -56,7 +56,7 @@ OF_PROVIDERS = {
     "langfuse_keycloak_client_secret": "Canary23keycloak-client",
     "langfuse_sso_client_secret": f"Canary24github{AWKWARD}",
 }
-# They act on Kubernetes only, whose scenario is still to come.
+# They act on stores that clusters have: looked for in the objects themselves, by the unit tests.
 OF_CLUSTERS = {
     "dragonfly_langfuse_password": f"Canary25dragonfly{AWKWARD}",
     "langfuse_backup_access_key": "Canary26backup",
@@ -73,7 +73,7 @@ def secret_names() -> set[str]:
     return {name for entry in entries for name, option in entry["options"].items() if option.get("no_log")}
 
 
-def plant(instance: Instance) -> None:
+def plant(instance: Deployed) -> None:
     EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.given_file.touch(mode=0o600)
     instance.given_file.write_text(json.dumps({**VALUES, **COMPANIONS}))
@@ -143,4 +143,9 @@ def assert_hidden(instance: Instance, output: str, processes: set[str]) -> None:
         "containers": in_containers(instance),
         "readable files": in_readable_files(instance),
     }
+    assert_empty(shown)
+
+
+def assert_empty(shown: Mapping[str, Sequence[str]]) -> None:
+    """Place -> lines with a canary."""
     assert not any(shown.values()), {place: lines[:5] for place, lines in shown.items() if lines}

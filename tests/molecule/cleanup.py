@@ -17,9 +17,12 @@ from tests.molecule.instance import (
     PROJECT_LABEL,
     SHARED,
     SSO,
+    Deployed,
     Instance,
     docker,
 )
+from tests.molecule.kubernetes import platform
+from tests.molecule.kubernetes.instance import CLUSTER
 from tests.molecule.shared import shop
 from tests.molecule.sso import identity
 
@@ -38,9 +41,14 @@ def remove(instance: Instance) -> list[str]:
         if found := docker(kind, "ls", "-q", "--filter", label).split():
             docker(kind, "rm", *found, check=False)
             gone += [f"{len(found)} {kind}s"]
+    forget(instance)
+    return gone
+
+
+def forget(instance: Deployed) -> None:
+    """What its playbooks left on this machine."""
     shutil.rmtree(instance.temporary, ignore_errors=True)
     instance.secrets_file.unlink(missing_ok=True)
-    return gone
 
 
 def main(scenario: str = "") -> None:
@@ -53,6 +61,9 @@ def main(scenario: str = "") -> None:
             shop.down()
         if instance == SSO:
             identity.down()
+    if scenario in ("", CLUSTER.scenario):
+        platform.down()
+        forget(CLUSTER)
     # Each other scenario has one directory, and the default one the rest.
     for place in sorted(BASE.iterdir()) if BASE.exists() else ():
         if scenario in ("", OWNERS.get(place.name, LIFE.scenario)):

@@ -1,4 +1,4 @@
-"""The instances of the scenario, and what Docker says about their containers."""
+"""The instances of the scenarios, and what Docker says about the containers of those on this host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,20 +82,14 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Instance:
-    """One instance: its inventory group and where it is."""
+class Deployed:
+    """One instance, wherever it runs: its place in the inventory and its secrets."""
 
     host: str
     group: str
     name: str
-    web_port: int
-    s3_port: int
-    home: Path
-    scenario: str = "default"
-
-    @property
-    def directory(self) -> Path:
-        return self.home / "project"
+    _: KW_ONLY
+    scenario: str
 
     @property
     def secrets_file(self) -> Path:
@@ -109,7 +103,13 @@ class Instance:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.web_port}"
+        """Where this machine reaches its web."""
+        raise NotImplementedError
+
+    @property
+    def s3_url(self) -> str:
+        """Where this machine reaches its bundled object store."""
+        raise NotImplementedError
 
     @property
     def given_file(self) -> Path:
@@ -128,6 +128,29 @@ class Instance:
         content = yaml.safe_load(self.secrets_file.read_text())
         content[self.name][name] = value
         self.secrets_file.write_text(yaml.safe_dump(content))
+
+
+@dataclass(frozen=True)
+class Instance(Deployed):
+    """One instance of Compose on this host."""
+
+    web_port: int
+    s3_port: int
+    home: Path
+    _: KW_ONLY
+    scenario: str = "default"
+
+    @property
+    def directory(self) -> Path:
+        return self.home / "project"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def s3_url(self) -> str:
+        return f"http://127.0.0.1:{self.s3_port}"
 
     def containers(self) -> list[Container]:
         ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.name}").split()
@@ -173,6 +196,12 @@ LIFE = Instance("molecule", "langfuse", "langfuse-molecule", 3130, 9190, BASE / 
 PLATFORM = Instance("molecule-platform", "langfuse_platform", "platform-check", 3330, 9390, BASE / "platform")
 FAULTS = Instance("molecule-faults", "langfuse_faults", "molecule-faults", 3131, 9191, BASE / "faults")
 SHARED = Instance(
-    "molecule-shared", "langfuse_shared", "shopfuse", 3430, 9490, BASE / "shared" / "langfuse", "compose-shared"
+    "molecule-shared",
+    "langfuse_shared",
+    "shopfuse",
+    3430,
+    9490,
+    BASE / "shared" / "langfuse",
+    scenario="compose-shared",
 )
-SSO = Instance("molecule-sso", "langfuse_sso", "ssofuse", 3530, 9590, BASE / "sso" / "langfuse", "sso")
+SSO = Instance("molecule-sso", "langfuse_sso", "ssofuse", 3530, 9590, BASE / "sso" / "langfuse", scenario="sso")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
-from tests.molecule.instance import Instance
+from tests.molecule.instance import Deployed
 from tests.molecule.traces import Traces
 
 
@@ -25,7 +25,7 @@ class Sent:
 class Load:
     """`with Load(instance) as load: …` sends until the block ends, at most `seconds` long."""
 
-    def __init__(self, instance: Instance, rate: float = 5, seconds: float = 240) -> None:
+    def __init__(self, instance: Deployed, rate: float = 5, seconds: float = 240) -> None:
         self.name = f"load-{secrets.token_hex(4)}"
         self.sent: list[Sent] = []
         self._traces = Traces(instance)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.molecule.instance import ROOT, Instance
+from tests.molecule.instance import ROOT, Deployed
 
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 LOUD = ("-vvv", "--diff")
@@ -51,7 +51,7 @@ class Run:
 
 
 def start(
-    instance: Instance, playbook: str, *words: str, variables: Mapping[str, Any] | None = None
+    instance: Deployed, playbook: str, *words: str, variables: Mapping[str, Any] | None = None
 ) -> subprocess.Popen[str]:
     """Start a playbook against the scenario's inventory; `variables` reach it by a private file."""
     instance.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def start(
 
 
 def run(
-    instance: Instance,
+    instance: Deployed,
     playbook: str = "llmops.langfuse.site",
     *words: str,
     variables: Mapping[str, Any] | None = None,
@@ -98,11 +98,11 @@ def run(
     return done
 
 
-def site(instance: Instance, *words: str, variables: Mapping[str, Any] | None = None, fails: bool = False) -> Run:
+def site(instance: Deployed, *words: str, variables: Mapping[str, Any] | None = None, fails: bool = False) -> Run:
     """`site` without its last step, the walk over all hops: the tests look for themselves."""
     return run(instance, "llmops.langfuse.site", "--skip-tags", "verify", *words, variables=variables, fails=fails)
 
 
-def check(instance: Instance, variables: Mapping[str, Any] | None = None) -> Run:
-    """`site --check --diff`, with what Compose would do."""
+def check(instance: Deployed, variables: Mapping[str, Any] | None = None) -> Run:
+    """`site --check --diff`, with what Compose or the cluster would do."""
     return site(instance, "--check", "--diff", variables=variables)

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import requests
 
-from tests.molecule.instance import Instance, wait_until
+from tests.molecule.instance import Deployed, wait_until
 
 SEND = "/api/public/otel/v1/traces"
 READ = "/api/public/v2/observations"
@@ -35,7 +35,7 @@ def _payload(trace_id: str, name: str) -> dict[str, Any]:
 class Traces:
     """Sender and reader with the keys of the instance's first project."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Deployed) -> None:
         self._instance = instance
         kept = instance.secrets()
         self._auth = (kept["langfuse_init_project_public_key"], kept["langfuse_init_project_secret_key"])
@@ -85,11 +85,11 @@ class Traces:
 class Bucket:
     """The events bucket as the application left it."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Deployed) -> None:
         kept = instance.secrets()
         self._client = boto3.client(
             "s3",
-            endpoint_url=f"http://127.0.0.1:{instance.s3_port}",
+            endpoint_url=instance.s3_url,
             region_name="us-east-1",
             aws_access_key_id=kept["langfuse_s3_access_key"],
             aws_secret_access_key=kept["langfuse_s3_secret_key"],
@@ -123,7 +123,7 @@ def _spans(document: Any) -> list[dict[str, Any]]:
     return [span for resource in resources for scope in resource["scopeSpans"] for span in scope["spans"]]
 
 
-def replay(instance: Instance, keys: Iterable[str]) -> dict[str, Any]:
+def replay(instance: Deployed, keys: Iterable[str]) -> dict[str, Any]:
     """Bring events back from the bucket by the admin API."""
     headers = {"Authorization": f"Bearer {instance.secrets()['langfuse_admin_api_key']}"}
     url = f"{instance.url}/api/admin/ingestion-replay"

@@ -17,6 +17,7 @@ from .objects import Identity
 _BRINGS = {
     "postgresql.cnpg.io": ("CloudNativePG", "cnpg_enabled"),
     "barmancloud.cnpg.io": ("the Barman Cloud plugin of CloudNativePG", "cnpg_barman_plugin_enabled"),
+    "clickhouse.com": ("ClickHouse's operator", "clickhouse_operator_enabled"),
     "monitoring.coreos.com": ("the Prometheus operator", "monitoring_enabled"),
     "keda.sh": ("KEDA", "langfuse_autoscaling"),
     "cilium.io": ("Cilium", "langfuse_network_policy_kind"),
@@ -68,6 +69,8 @@ def _quota(identity: Identity, code: int, _reason: str, message: str, _doing: st
 def _forbidden(identity: Identity, code: int, _reason: str, message: str, doing: str) -> Failure | None:
     if code != 403:
         return None
+    if 'User "system:anonymous"' in message:
+        return _unauthorized(identity, 401, "", message, doing)
     who = re.search(r'User "([^"]+)" cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?', message)
     if not who:
         return Failure("admission", f"A rule of the cluster forbids {identity}: {message}.", "Ask who keeps that rule.")
@@ -85,7 +88,7 @@ def _unauthorized(_identity: Identity, code: int, _reason: str, _message: str, _
     return Failure(
         "unauthorized",
         "The cluster does not know who is asking.",
-        "Log in again, or name another kubeconfig or context.",
+        "Log in again, or write another langfuse_kubernetes_kubeconfig or langfuse_kubernetes_context.",
     )
 
 

@@ -47,6 +47,8 @@ KINDS: Sequence[Kind] = (
     Kind("postgresql.cnpg.io/v1", "Database", "databases"),
     Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups"),
     Kind("postgresql.cnpg.io/v1", "Pooler", "poolers"),
+    Kind("clickhouse.com/v1alpha1", "KeeperCluster", "keeperclusters"),
+    Kind("clickhouse.com/v1alpha1", "ClickHouseCluster", "clickhouseclusters"),
     Kind("apps/v1", "StatefulSet", "statefulsets"),
     Kind("batch/v1", "Job", "jobs"),
     Kind("apps/v1", "Deployment", "deployments"),

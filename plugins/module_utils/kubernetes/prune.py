@@ -18,6 +18,8 @@ REMOVE, KEEP = "remove", "keep"
 _DATA = {
     ("", "PersistentVolumeClaim"): "the volume and its data",
     ("apps", "StatefulSet"): "a store, whose volume nobody would serve any more",
+    ("clickhouse.com", "ClickHouseCluster"): "ClickHouse with its volumes",
+    ("clickhouse.com", "KeeperCluster"): "what the servers of ClickHouse agreed on",
     ("postgresql.cnpg.io", "Cluster"): "PostgreSQL with its volumes",
     ("postgresql.cnpg.io", "Database"): "the database",
 }

@@ -52,6 +52,10 @@ def _of(found: Object) -> Iterator[tuple[str, Decimal]]:
         pods = Decimal(spec.get("instances", 1))
         yield from _pods(pods, [spec.get("resources") or {}])
         yield from _claims(pods, spec["storage"]["size"])
+    elif kind in ("ClickHouseCluster", "KeeperCluster"):
+        pods = Decimal(spec["replicas"])
+        yield from _pods(pods, [spec["containerTemplate"]["resources"]])
+        yield from _claims(pods, spec["dataVolumeClaimSpec"]["resources"]["requests"]["storage"])
     yield f"count/{kind}", Decimal(1)
 
 

@@ -25,10 +25,12 @@ _READY = State(True)
 _UNSEEN = State(False, "its controller to see it")
 
 
-def state_of(live: Object) -> State:
-    """Kinds without a status are ready once they are there."""
-    judge = _JUDGES.get((group_of(live["apiVersion"]), live["kind"]))
-    return judge(live) if judge else _READY
+def state_of(live: Object, secrets: Mapping[str, str] | None = None) -> State:
+    """Kinds without a status are ready once they are there. secrets: name → ``resourceVersion`` of Secrets beside the object."""
+    key = (group_of(live["apiVersion"]), live["kind"])
+    judge = _JUDGES.get(key)
+    state = judge(live) if judge else _READY
+    return _with_passwords(live, secrets or {}) if state.ready and key == _CLUSTER else state
 
 
 def _status(live: Object) -> Mapping[str, Any]:
@@ -97,11 +99,16 @@ _STUCK = (
 _HEALTHY = "Cluster in healthy state"
 
 
+def _asleep(live: Object) -> bool:
+    """Whether a cluster of CloudNativePG is to have no servers."""
+    return bool((live["metadata"].get("annotations") or {}).get("cnpg.io/hibernation") == "on")
+
+
 def _cluster(live: Object) -> State:
     """CloudNativePG tells a phase in words, and how many servers answer. Just changed, it may not have said so yet: it does
     not tell which generation its status is about, so whoever waits looks again after a moment."""
     status = _status(live)
-    if (live["metadata"].get("annotations") or {}).get("cnpg.io/hibernation") == "on":
+    if _asleep(live):
         asleep = _condition(live, "cnpg.io/hibernation").get("status") == "True"
         return _READY if asleep else State(False, "its servers to go to sleep")
     ready, wanted, phase = status.get("readyInstances", 0), live["spec"].get("instances", 1), status.get("phase")
@@ -110,6 +117,38 @@ def _cluster(live: Object) -> State:
         return State(False, f"{wanted - ready} of {wanted} servers to be ready ({why})", phase in _STUCK)
     if phase != _HEALTHY:
         return State(False, f"the operator ({why})", phase in _STUCK)
+    return _READY
+
+
+def _clickhouse(live: Object) -> State:
+    """ClickHouse's operator, of its servers and of Keeper's."""
+    status, condition = _status(live), _condition(live, "Ready")
+    if not _seen(live):
+        return _UNSEEN
+    if live["spec"].get("replicas") == 0:
+        left = status.get("readyReplicas", 0)
+        return State(False, f"{_count(left, 'server')} to end") if left else _READY
+    invalid = _condition(live, "SpecValid")
+    if invalid.get("status") == "False":
+        return State(
+            False, f"nothing: the operator refuses it, {invalid.get('message', '')}".rstrip(", "), hopeless=True
+        )
+    if condition.get("status") == "True":
+        return _READY
+    return State(False, f"the operator ({condition.get('message') or condition.get('reason') or 'nobody has begun'})")
+
+
+def _with_passwords(live: Object, secrets: Mapping[str, str]) -> State:
+    """Once its roles have the passwords of these very Secrets: whoever logs in before is refused."""
+    if _asleep(live):
+        return _READY
+    status = _status(live).get("managedRolesStatus") or {}
+    for role in (live["spec"].get("managed") or {}).get("roles") or ():
+        secret = secrets.get((role.get("passwordSecret") or {}).get("name", ""))
+        known = (status.get("passwordStatus") or {}).get(role["name"]) or {}
+        if secret and known.get("resourceVersion") != secret:
+            why = "; ".join((status.get("cannotReconcile") or {}).get(role["name"]) or ())
+            return State(False, f"the operator to give {role['name']} its password{f' ({why})' if why else ''}")
     return _READY
 
 
@@ -160,15 +199,18 @@ def _namespace(live: Object) -> State:
     return State(False, "nothing: it is being removed", hopeless=True) if going else _READY
 
 
+_CLUSTER = ("postgresql.cnpg.io", "Cluster")
 _JUDGES: Mapping[tuple[str, str], Callable[[Object], State]] = {
     ("", "Namespace"): _namespace,
     ("", "PersistentVolumeClaim"): _claim,
     ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _stateful_set,
     ("batch", "Job"): _job,
+    ("clickhouse.com", "ClickHouseCluster"): _clickhouse,
+    ("clickhouse.com", "KeeperCluster"): _clickhouse,
     ("gateway.networking.k8s.io", "HTTPRoute"): _route,
     ("keda.sh", "ScaledObject"): _scaled_object,
-    ("postgresql.cnpg.io", "Cluster"): _cluster,
+    _CLUSTER: _cluster,
     ("postgresql.cnpg.io", "Database"): _database,
     ("postgresql.cnpg.io", "Pooler"): _pooler,
 }

@@ -45,14 +45,21 @@ def explain(pods: Sequence[Object], events: Iterable[Event], about: str = "") ->
     return min(found, key=lambda one: one.rank, default=None)
 
 
-# Kind → the label that its pods have with its name.
-_OF_KIND = {"Job": "job-name", "Cluster": "cnpg.io/cluster", "Pooler": "cnpg.io/poolerName"}
+# Kind → the label that its pods have, with its name and what its operator writes behind it.
+_OF_KIND = {
+    "Job": ("job-name", ""),
+    "Cluster": ("cnpg.io/cluster", ""),
+    "Pooler": ("cnpg.io/poolerName", ""),
+    "ClickHouseCluster": ("app", "-clickhouse"),
+    "KeeperCluster": ("app", "-keeper"),
+}
 
 
 def pods_of(found: Object) -> Mapping[str, str] | None:
     """Labels of the pods of an object; None where it has none of its own."""
     if found["kind"] in _OF_KIND:
-        return {_OF_KIND[found["kind"]]: found["metadata"]["name"]}
+        label, behind = _OF_KIND[found["kind"]]
+        return {label: found["metadata"]["name"] + behind}
     selector = (found.get("spec") or {}).get("selector") or {}
     # A Service's selector has no matchLabels, and says nothing about whose the pods are.
     labels: Mapping[str, str] | None = selector.get("matchLabels")
@@ -228,6 +235,16 @@ def _quota(name: str, text: str) -> Reason:
     )
 
 
+def _limits(name: str, text: str) -> Reason:
+    return Reason(
+        10,
+        "limits",
+        f"Pods of the {name} do not fit a LimitRange of the namespace: {_short(re.sub('.*forbidden: ', '', text))}",
+        "Have it changed, or write other values (langfuse_kubernetes_resources, langfuse_web_memory and its like, sizes of volumes)",
+        hopeless=True,
+    )
+
+
 def _admission(name: str, text: str) -> Reason:
     return Reason(
         10,
@@ -276,6 +293,7 @@ def _other(name: str, text: str) -> Reason:
 # (reasons of events, what their text has, what it means)
 _EVENTS: Sequence[tuple[tuple[str, ...], str, Callable[[str, str], Reason]]] = (
     (("FailedCreate",), "(exceeded|failed) quota", _quota),
+    (("FailedCreate",), "(max|min)imum .* (usage )?per (Container|Pod|PersistentVolumeClaim)", _limits),
     (("FailedCreate",), "violates PodSecurity|denied (the )?request", _admission),
     (("FailedCreate",), "serviceaccount", _account),
     (("FailedCreate",), "", _other),

@@ -17,7 +17,11 @@ from .objects import Identity, Object, Owner, in_waves
 from .prune import REMOVE, Verdict, prune
 
 # What ends together; its pods have ended before the next goes. All that is not named goes first, or last with what is read.
-_APPLICATION, _STORES, _DATABASES = ("Deployment", "Job"), ("StatefulSet", "Pooler"), ("Cluster", "Database")
+_APPLICATION, _STORES, _DATABASES = (
+    ("Deployment", "Job"),
+    ("StatefulSet", "Pooler"),
+    ("Cluster", "Database", "ClickHouseCluster", "KeeperCluster"),
+)
 _READ = (
     *("ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "CiliumNetworkPolicy"),
     *("PodDisruptionBudget", "Service", "ReferenceGrant", "ObjectStore", "TriggerAuthentication"),

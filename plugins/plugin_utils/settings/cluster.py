@@ -26,8 +26,17 @@ SERVICES: Mapping[str, str] = {
 # Store → source that a switch of the platform stands for.
 SHARED: Mapping[str, tuple[str, str]] = {
     "postgres": ("cnpg", "cnpg_enabled"),
+    "clickhouse": ("operator", "clickhouse_operator_enabled"),
     "redis": ("dragonfly", "dragonfly_enabled"),
     "s3": ("rustfs", "rustfs_enabled"),
+}
+
+# The cluster that ClickHouse's operator makes: its user with all rights, its database, which it keeps equal on all replicas. Langfuse's
+# migrations for clusters work there because the database is called as the cluster.
+OF_OPERATOR: Mapping[str, Any] = {
+    "langfuse_clickhouse_user": "default",
+    "langfuse_clickhouse_database": "default",
+    "langfuse_clickhouse_cluster_enabled": True,
 }
 
 
@@ -85,6 +94,8 @@ def on_platform(values: Values, given: Values) -> dict[str, Any]:
         name = f"langfuse_{store}_source"
         if values[switch] and name not in given:
             merged[name] = source
+    if merged["langfuse_clickhouse_source"] == "operator":
+        merged |= {name: value for name, value in OF_OPERATOR.items() if name not in given}
     if merged["langfuse_redis_source"] == "dragonfly":
         merged["langfuse_redis_host"] = values["langfuse_redis_host"] or dns_name(values, "dragonfly", "cache")
         if values["dragonfly_acl_enabled"]:

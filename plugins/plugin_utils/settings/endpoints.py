@@ -12,7 +12,7 @@ from typing import Any
 from . import cluster
 from .hosts import bare, bracketed, netloc, split
 from .plan import Settings
-from .sources import SERVICES, is_administered, is_bundled, source, without_keys
+from .sources import BUNDLED, SERVICES, is_administered, is_bundled, source, without_keys
 
 # Service names and ports inside the Compose project, which are also its DNS names there.
 WEB, WORKER, MIGRATE = "langfuse-web", "langfuse-worker", "langfuse-migrate"
@@ -55,6 +55,11 @@ def media_service(settings: Settings) -> cluster.Service | None:
     given = str(settings["langfuse_s3_public_endpoint"] or "").rstrip("/")
     if given not in ("", public_url(settings)):
         return None
+    return object_store_service(settings)
+
+
+def object_store_service(settings: Settings) -> cluster.Service | None:
+    """The Service of the object store; None where it is outside of the cluster."""
     host = _host(inner_s3_endpoint(settings))
     where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
     return cluster.service_of(*where, host) if host and host not in settings["langfuse_extra_hosts"] else None
@@ -159,7 +164,7 @@ def _clickhouse(settings: Settings) -> dict[str, Any]:
         "port": http,
         "native_port": native,
         "tls": tls,
-        "cluster": not bundled and settings["langfuse_clickhouse_cluster_enabled"],
+        "cluster": source(settings, "clickhouse") != BUNDLED and settings["langfuse_clickhouse_cluster_enabled"],
         "database": settings["langfuse_clickhouse_database"],
         "user": settings["langfuse_clickhouse_user"],
     }

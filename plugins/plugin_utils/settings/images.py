@@ -14,6 +14,7 @@ IMAGES = {
     "worker": ("langfuse/langfuse-worker", "langfuse_version"),
     "postgres": ("library/postgres", "langfuse_postgres_version"),
     "clickhouse": ("clickhouse/clickhouse-server", "langfuse_clickhouse_version"),
+    "keeper": ("clickhouse/clickhouse-keeper", "langfuse_clickhouse_version"),
     "valkey": ("valkey/valkey", "langfuse_valkey_version"),
     "seaweedfs": ("chrislusf/seaweedfs", "langfuse_seaweedfs_version"),
 }

@@ -17,9 +17,33 @@ _UNITS = {"m": MIB, "g": 1024 * MIB}
 
 # Service → MiB, by size.
 _LIMITS: Mapping[str, Mapping[str, int]] = {
-    "small": {"web": 2048, "worker": 1024, "postgres": 512, "clickhouse": 4096, "valkey": 512, "seaweedfs": 512},
-    "medium": {"web": 3072, "worker": 2048, "postgres": 2048, "clickhouse": 8192, "valkey": 1024, "seaweedfs": 1024},
-    "large": {"web": 4096, "worker": 4096, "postgres": 4096, "clickhouse": 16384, "valkey": 4096, "seaweedfs": 2048},
+    "small": {
+        "web": 2048,
+        "worker": 1024,
+        "postgres": 512,
+        "clickhouse": 4096,
+        "keeper": 512,
+        "valkey": 512,
+        "seaweedfs": 512,
+    },
+    "medium": {
+        "web": 3072,
+        "worker": 2048,
+        "postgres": 2048,
+        "clickhouse": 8192,
+        "keeper": 1024,
+        "valkey": 1024,
+        "seaweedfs": 1024,
+    },
+    "large": {
+        "web": 4096,
+        "worker": 4096,
+        "postgres": 4096,
+        "clickhouse": 16384,
+        "keeper": 2048,
+        "valkey": 4096,
+        "seaweedfs": 2048,
+    },
 }
 # Node takes about half of the limit as heap and cannot start below the first two.
 MINIMUM: Mapping[str, int] = {
@@ -27,15 +51,40 @@ MINIMUM: Mapping[str, int] = {
     "worker": 768,
     "postgres": 256,
     "clickhouse": 2048,
+    "keeper": 256,
     "valkey": 128,
     "seaweedfs": 256,
 }
 
 # Service → thousandths of a processor that a node must have free for it, by size.
 _REQUESTS: Mapping[str, Mapping[str, int]] = {
-    "small": {"web": 200, "worker": 200, "postgres": 100, "clickhouse": 500, "valkey": 50, "seaweedfs": 50},
-    "medium": {"web": 500, "worker": 500, "postgres": 250, "clickhouse": 1000, "valkey": 100, "seaweedfs": 100},
-    "large": {"web": 1000, "worker": 1000, "postgres": 1000, "clickhouse": 4000, "valkey": 250, "seaweedfs": 250},
+    "small": {
+        "web": 200,
+        "worker": 200,
+        "postgres": 100,
+        "clickhouse": 500,
+        "keeper": 100,
+        "valkey": 50,
+        "seaweedfs": 50,
+    },
+    "medium": {
+        "web": 500,
+        "worker": 500,
+        "postgres": 250,
+        "clickhouse": 1000,
+        "keeper": 250,
+        "valkey": 100,
+        "seaweedfs": 100,
+    },
+    "large": {
+        "web": 1000,
+        "worker": 1000,
+        "postgres": 1000,
+        "clickhouse": 4000,
+        "keeper": 500,
+        "valkey": 250,
+        "seaweedfs": 250,
+    },
 }
 
 

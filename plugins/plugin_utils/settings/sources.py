@@ -17,9 +17,11 @@ Values = Mapping[str, Any]
 
 # Store → service that runs it where it is bundled.
 SERVICES: Mapping[str, str] = {"postgres": "postgres", "clickhouse": "clickhouse", "redis": "valkey", "s3": "seaweedfs"}
-BUNDLED, EXISTING, CNPG = "bundled", "existing", "cnpg"
+BUNDLED, EXISTING, CNPG, OPERATOR = "bundled", "existing", "cnpg", "operator"
 # Sources that belong to the instance, and end with it.
-_OWN = (BUNDLED, CNPG)
+_OWN = (BUNDLED, CNPG, OPERATOR)
+# What a cluster of ClickHouse agrees through.
+KEEPER = "keeper"
 
 
 def source(values: Values | Settings, store: str) -> str:
@@ -33,7 +35,8 @@ def is_bundled(values: Values | Settings, store: str) -> bool:
 
 def bundled_services(settings: Settings) -> tuple[str, ...]:
     """Services of the stores that the instance runs itself."""
-    return tuple(service for store, service in SERVICES.items() if is_bundled(settings, store))
+    found = tuple(service for store, service in SERVICES.items() if is_bundled(settings, store))
+    return (*found, KEEPER) if source(settings, "clickhouse") == OPERATOR else found
 
 
 def is_administered(values: Values | Settings, store: str) -> bool:
@@ -66,7 +69,11 @@ def mark_of(name: str) -> str:
 def marks(values: Values) -> tuple[str, ...]:
     """The marks of the users that are made with a password of the secrets file."""
     names = ((store, f"langfuse_{store}_password") for store in ("postgres", "clickhouse", "redis"))
-    return tuple(mark_of(name) for store, name in names if is_administered(values, store) and not values.get(name))
+    return tuple(
+        mark_of(name)
+        for store, name in names
+        if is_administered(values, store) and not values.get(name) and not kept_elsewhere(values, name)
+    )
 
 
 def fits(values: Values, stored: Mapping[str, str], name: str) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.cluster up | down | reboot | status | image`, from the root of the repository."""
+"""`python -m tests.bench.cluster up | compile | down | reboot | status | image`, from the root of the repository."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     up = commands.add_parser("up", help="compile what is missing and start a cluster of one node")
     names = sorted(cluster.ADDITIONS)
     up.add_argument("--with", dest="additions", action="append", choices=names, default=[], help="also add this")
+    commands.add_parser("compile", help="compile what `up` would, and start nothing")
     commands.add_parser("down", help="end it and undo what it did to this machine")
     commands.add_parser("reboot", help="kill the node with its pods, and start it again")
     commands.add_parser("status", help="what runs; exit 1 when the cluster is not up")
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "status":
             return 0 if _status(layout) else 1
+        if options.command == "compile":
+            cluster.compile_all(layout, {})
+            return 0
         with only_one(layout.paths):
             if options.command == "up":
                 _up(layout, options.additions)

@@ -20,6 +20,7 @@ from tests.bench.shell import BenchError
 Object = dict[str, Any]
 _MANAGER = "bench"
 _WATCH_SECONDS = 300
+_BUSY_SECONDS = 20
 
 
 class ApiError(BenchError):
@@ -65,12 +66,23 @@ class Api:
 
     def call(self, method: str, path: str, body: object = None, kind: str = "") -> Any:
         """What the server answered, from JSON; text where it is none."""
-        with self._open(method, path, body, kind) as answer:
-            text = answer.read().decode()
+        text = self._answer(method, path, body, kind)
         try:
             return json.loads(text)
         except ValueError:
             return text
+
+    def _answer(self, method: str, path: str, body: object, kind: str) -> str:
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with self._open(method, path, body, kind) as answer:
+                    return str(answer.read().decode())
+            except ApiError as error:
+                # As while the definition of a kind is new.
+                if error.code != 429 or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def get(self, path: str) -> Any:
         return self.call("GET", path)
@@ -157,7 +169,8 @@ def has_condition(wanted: Object, kind: str) -> bool:
 
 
 def is_available(deployment: Object) -> bool:
-    """Whether the newest form of a Deployment runs with all its replicas."""
+    """Whether the newest form of a Deployment runs with all its replicas, and no older one does."""
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return bool(seen and status.get("updatedReplicas", 0) == wanted == status.get("availableReplicas", 0))
+    counts = {status.get(f"{kind}eplicas", 0) for kind in ("r", "updatedR", "availableR")}
+    return bool(seen and counts == {wanted})

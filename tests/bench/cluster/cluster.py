@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from tests.bench.cluster import (
     debian,
     gateway,
     host_state,
+    keda,
     manifests,
     metrics,
     names,
@@ -26,6 +28,7 @@ from tests.bench.cluster.layout import Layout
 from tests.bench.shell import BenchError, step
 
 _PROGRAMS = (programs.KUBERNETES, programs.PAUSE, programs.COREDNS)
+_COMPILED = (*_PROGRAMS, programs.CNPG)
 _SYSTEM_SECONDS = 60
 
 
@@ -39,16 +42,34 @@ ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
     "cnpg": postgresql.add,
     "definitions": _add_definitions,
     "gateway": gateway.add,
+    "keda": keda.add,
     "metrics": metrics.add,
 }
+
+
+def lacking(layout: Layout) -> str:
+    """What this machine has not, so that no cluster can be made on it; empty when nothing is missing."""
+    if os.geteuid() != 0:
+        return "a node needs root: it makes links, mounts and control groups"
+    if not shutil.which("go") and not all(programs.folder(layout, program).exists() for program in _COMPILED):
+        return "the cluster's programs are compiled from Go modules: install Go 1.26 or newer"
+    return ""
+
+
+def compile_all(layout: Layout, times: dict[str, float]) -> None:
+    """All that everyday tests need and that takes long the first time; nothing is started."""
+    for program in _COMPILED:
+        programs.ensure(layout, program, times)
+    for source in (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG):
+        manifests.ensure(layout, source, times)
 
 
 def up(layout: Layout, times: dict[str, float]) -> Api:
     """A cluster that answers and runs pods. One that is up is kept as it is."""
     if control_plane.is_up(layout):
         return Api(layout.kubeconfig)
-    if os.geteuid() != 0:
-        raise BenchError("a node needs root: it makes links, mounts and control groups")
+    if missing := lacking(layout):
+        raise BenchError(missing)
     layout.root.mkdir(parents=True, exist_ok=True)
     for program in _PROGRAMS:
         programs.ensure(layout, program, times)

@@ -13,7 +13,7 @@ _LABELS = {"k8s-app": _NAME}
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments/coredns"
 # Nothing is forwarded: names outside of the cluster are no part of any test.
 _COREFILE = f"""\
-.:5353 {{
+.:53 {{
     errors
     ready :8181
     kubernetes {CLUSTER_DOMAIN} in-addr.arpa ip6.arpa {{
@@ -39,7 +39,7 @@ def objects(reference: str) -> list[dict[str, Any]]:
         {"apiGroups": [""], "resources": watched, "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
-    ports = [{"name": f"dns-{kind.lower()}", "containerPort": 5353, "protocol": kind} for kind in ("UDP", "TCP")]
+    ports = [{"name": f"dns-{kind.lower()}", "containerPort": 53, "protocol": kind} for kind in ("UDP", "TCP")]
     container = {
         "name": "coredns",
         "image": reference,
@@ -54,6 +54,8 @@ def objects(reference: str) -> list[dict[str, Any]]:
         "priorityClassName": "system-cluster-critical",
         "dnsPolicy": "Default",
         "terminationGracePeriodSeconds": 1,
+        # The port that policies open: they see a packet after the Service's address was translated.
+        "securityContext": {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]},
         "containers": [container],
         "volumes": [{"name": "configuration", "configMap": {"name": "coredns"}}],
     }

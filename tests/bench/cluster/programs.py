@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.cluster.layout import Layout
+from tests.bench.lock import exclusive
 from tests.bench.shell import BenchError, run, step
 
 SOURCES = Path(__file__).resolve().parent / "programs"
@@ -21,17 +22,18 @@ _VERSION_PACKAGE = "k8s.io/component-base/version"
 class Program:
     """A folder with a `go.mod`; `package` is compiled to one file, which `names` call by links.
 
-    `variables` are set at link time: `package.variable` -> value.
+    `variables` are set at link time: `package.variable` -> value. `folder` is of another name where programs share a module.
     """
 
     name: str
     package: str = "."
     names: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     @property
     def source(self) -> Path:
-        return SOURCES / self.name
+        return SOURCES / (self.folder or self.name)
 
 
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
@@ -57,7 +59,9 @@ PAUSE = Program("pause")
 COREDNS = Program("coredns")
 CNPG = Program("cnpg", package="github.com/cloudnative-pg/cloudnative-pg/cmd/manager")
 METRICS = Program("metrics-server", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS)
+KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
+KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER)
 
 
 def hash_sources(program: Program) -> str:
@@ -86,6 +90,11 @@ def ensure(layout: Layout, program: Program, times: dict[str, float]) -> Path:
     kept = folder(layout, program)
     if kept.exists():
         return kept
+    with exclusive(layout.tools / f"{program.name}.lock", f"{program.name}, which another run compiles"):
+        return kept if kept.exists() else _compile(program, kept, times)
+
+
+def _compile(program: Program, kept: Path, times: dict[str, float]) -> Path:
     if not shutil.which("go"):
         raise BenchError("the cluster's programs are compiled from Go modules: install Go 1.26 or newer")
     partial = kept.with_name(f"partial-{kept.name}")

@@ -14,7 +14,7 @@ from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 _SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
@@ -24,11 +24,8 @@ def defined(running: Running) -> Iterator[Running]:
     for source in _SOURCES:
         found = manifests.ensure(LAYOUT, source, {})
         manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
-    names = ("ai-system", "llm", "network", "storage")
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names)
-    yield running
-    for name in names:
-        running.api.delete(f"/api/v1/namespaces/{name}")
+    with running.namespaces("ai-system", "llm", "network", "storage"):
+        yield running
 
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
         kubeconfig=str(LAYOUT.kubeconfig),
         instance=plan.plan["instance"],
         namespace=plan.plan["kubernetes"]["namespace"],
-        contents=json.dumps(contents),
+        objects=json.dumps(contents),
         **options,
     )
     secrets = {
@@ -84,7 +81,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
         "instance": plan.plan["instance"],
         "namespace": "llm",
         "kubeconfig": str(path),
-        "contents": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
+        "objects": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
     }
     (before,) = call("kubernetes_preflight", **options)["findings"]
     assert before["code"] == "forbidden"

@@ -14,7 +14,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward
 
 from tests.integration.cluster.running import LAYOUT, Namespace, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 
 
 def _size(url: str) -> int:

@@ -41,11 +41,11 @@ class Place:
 
     def apply(self, *more: objects.Document) -> None:
         wanted = [*instance(self.owner, self.running.image), store(self.owner, self.running.image), *more]
-        result = self.call("kubernetes_apply", contents=json.dumps(wanted))
+        result = self.call("kubernetes_apply", objects=json.dumps(wanted))
         assert not result.get("failed"), result
 
     def remove(self, check: bool = False, **options: Any) -> Result:
-        result = self.call("kubernetes_remove", check=check, contents="[]", **options)
+        result = self.call("kubernetes_remove", check=check, objects="[]", **options)
         assert not result.get("failed"), result
         return result
 
@@ -144,5 +144,5 @@ def test_an_account_that_may_not_look_is_told_so(place: Place, tmp_path: Path) -
     content["users"][0].update(user={"token": token})
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(content))
-    result = place.call("kubernetes_remove", contents="[]", kubeconfig=str(path))
+    result = place.call("kubernetes_remove", objects="[]", kubeconfig=str(path))
     assert result["code"] == "forbidden" and "may not list deployments" in result["msg"], result

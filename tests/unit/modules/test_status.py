@@ -34,6 +34,8 @@ def test_what_is_wanted_and_is_not_there_is_told() -> None:
     (found,) = status.services([], {"web": 2})
     assert (found["ready"], found["wanted"]) == (0, 2)
     assert status.lines([found], [], []) == ["web  0/2  nothing runs"]
+    (stopped,) = status.services([_one("worker", state="exited", health="unhealthy")], {})
+    assert stopped["state"] == "exited"
     assert status.lines([], [], []) == ["nothing of it runs here"]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from .cases import Bad
 from .consumer_cases import POD
-from .sign_in_cases import ADMINISTERED
 from .source_cases import CLICKHOUSE, POSTGRES, REDIS
 
 CLUSTER: dict[str, Any] = {
@@ -30,6 +29,7 @@ KEYS = {"langfuse_backup_access_key": "canarybackup", "langfuse_backup_secret_ke
 EVERYTHING: dict[str, Any] = {
     **BACKUP,
     **KEYS,
+    "clickhouse_operator_enabled": True,
     "langfuse_autoscaling": "keda",
     "network_policies_enabled": True,
     "langfuse_network_policy_kind": "both",
@@ -48,6 +48,13 @@ CASES = (
     Bad("target_sources", {"langfuse_postgres_source": "cnpg"}, "langfuse_postgres_source"),
     bad("target_sources", "langfuse_postgres_source", {}, "cnpg_enabled"),
     bad("target_sources", "langfuse_redis_source", {"langfuse_redis_source": "dragonfly"}),
+    Bad("target_sources", {"langfuse_clickhouse_source": "operator"}, "langfuse_clickhouse_source"),
+    bad("clickhouse_cluster", "langfuse_clickhouse_replicas", {"langfuse_clickhouse_replicas": 3}),
+    bad(
+        "clickhouse_cluster",
+        "langfuse_clickhouse_user",
+        {"clickhouse_operator_enabled": True, "langfuse_clickhouse_user": "langfuse"},
+    ),
     bad("pooler", "langfuse_postgres_pooler_instances", {**POSTGRES, "langfuse_postgres_pooler_instances": 2}),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_langfuse_password"),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_enabled"),
@@ -107,21 +114,6 @@ CASES = (
             "langfuse_s3_endpoint": "http://s3.example.com:9000",
             "langfuse_extra_hosts": {"s3.example.com": "10.0.0.7"},
         },
-    ),
-    bad(
-        "made_with_a_password",
-        "langfuse_kubernetes_existing_secrets",
-        {
-            "langfuse_clickhouse_source": "existing",
-            "langfuse_clickhouse_host": "ch.example.com",
-            "langfuse_clickhouse_admin_user": "root",
-            "langfuse_kubernetes_existing_secrets": {"clickhouse-credentials": "theirs"},
-        },
-    ),
-    bad(
-        "made_with_a_password",
-        "langfuse_kubernetes_existing_secrets",
-        {**ADMINISTERED, "langfuse_kubernetes_existing_secrets": {"keycloak-credentials": "theirs"}},
     ),
     bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "path": "/srv/.env"}]}),
     bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "secret": ""}]}),

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...settings.cluster import service_of
+from ...settings.cluster import Service, service_of
+from ...settings.flows import LITELLM_NAME
+from ...settings.sources import KEEPER
 from ...settings.sources import SERVICES as STORES
-from . import monitoring, postgresql
+from . import clickhouse_operator, monitoring, postgresql
 from .manifest import APPLICATION, Plan, name_of, selector
 
 LITELLM = {"app.kubernetes.io/name": "litellm"}
@@ -76,10 +78,21 @@ def _components(plan: Plan) -> dict[str, Mapping[str, str]]:
     """Component → labels of its pods. Stores are called as in the Plan."""
     found: dict[str, Mapping[str, str]] = {name: selector(plan, APPLICATION, name) for name in plan["env"]}
     for store in plan["kubernetes"]["stores"]:
-        found[store] = postgresql.selector(plan) if store == "postgres" else selector(plan, store, store)
+        found[store] = _store_labels(plan, store)
     if plan["endpoints"]["postgres"]["pooler"]:
         found["pooler"] = postgresql.pooler_selector(plan)
     return found
+
+
+def _store_labels(plan: Plan, store: str) -> Mapping[str, str]:
+    """Operators have labels of their own."""
+    if store == "postgres":
+        return postgresql.selector(plan)
+    if clickhouse_operator.is_wanted(plan) and store in ("clickhouse", KEEPER):
+        return (
+            clickhouse_operator.selector(plan) if store == "clickhouse" else clickhouse_operator.keeper_selector(plan)
+        )
+    return selector(plan, store, store)
 
 
 def _connect(plan: Plan, found: Mapping[str, Policy], sender: str, flow: Mapping[str, Any]) -> None:
@@ -99,7 +112,11 @@ def destination(plan: Plan, host: str) -> Peer:
         return Peer(address=str(ipaddress.ip_address(host)))
     except ValueError:
         service = service_of(kubernetes["cluster_domain"], kubernetes["namespace"], host)
-    return Peer(namespace=service.namespace) if service else Peer(host=host)
+    if service is None:
+        return Peer(host=host)
+    if kubernetes["policies"]["litellm"] and service == Service(LITELLM_NAME, kubernetes["namespace"]):
+        return _pods(LITELLM)
+    return Peer(namespace=service.namespace)
 
 
 def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:
@@ -128,6 +145,8 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
                 found[store].allow("ingress", Peer(namespace=kubernetes["monitoring_namespace"]), port)
     if kubernetes["autoscaling"]["kind"] == "keda" and "valkey" in found:
         found["valkey"].allow("ingress", Peer(namespace=operators["keda"]), plan["endpoints"]["redis"]["port"])
+    if KEEPER in found:
+        _clickhouse(found, Peer(namespace=operators["clickhouse_operator"]))
     if "postgres" not in found:
         return
     database, myself = found["postgres"], _pods(found["postgres"].labels)
@@ -144,3 +163,18 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
     if backup := kubernetes["backup"]:
         for flow in backup["flows"]:
             database.allow("egress", destination(plan, flow["host"]), flow["port"])
+
+
+def _clickhouse(found: Mapping[str, Policy], operator: Peer) -> None:
+    """Servers that copy from each other and ask Keeper, whose servers agree among themselves."""
+    servers, keeper = found["clickhouse"], found[KEEPER]
+    myself, its = _pods(servers.labels), _pods(keeper.labels)
+    for way in ("ingress", "egress"):
+        servers.allow(way, myself, clickhouse_operator.MANAGEMENT_PORT, clickhouse_operator.INTERSERVER_PORT)
+        keeper.allow(way, its, clickhouse_operator.RAFT_PORT)
+    servers.allow("egress", its, clickhouse_operator.KEEPER_PORT)
+    keeper.allow("ingress", myself, clickhouse_operator.KEEPER_PORT)
+    servers.allow("ingress", operator, clickhouse_operator.MANAGEMENT_PORT)
+    keeper.allow("ingress", operator, clickhouse_operator.KEEPER_PORT, clickhouse_operator.CONTROL_PORT)
+    for policy in (servers, keeper):
+        policy.allow("egress", DNS, 53)

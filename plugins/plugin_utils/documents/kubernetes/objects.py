@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..document import merge_patch
-from . import monitoring, outside, policies, postgresql, scaling, stores, workload
+from . import clickhouse_operator, monitoring, outside, policies, postgresql, scaling, stores, workload
 from . import secrets as kept
 from .manifest import Manifest, Plan, Wave
 
@@ -28,6 +28,7 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
         *policies.manifests(plan),
         *postgresql.manifests(plan),
         *stores.manifests(plan, secrets),
+        *clickhouse_operator.manifests(plan, secrets),
         *workload.manifests(plan, secrets),
         *scaling.manifests(plan),
         *outside.manifests(plan),

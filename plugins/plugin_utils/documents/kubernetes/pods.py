@@ -164,7 +164,8 @@ def stateful(plan: Plan, store: Store) -> Manifest:
     spec = {
         "replicas": 1 if plan["enabled"] else 0,
         "serviceName": name,
-        "podManagementPolicy": "OrderedReady",
+        # With the other policy a pod that cannot start is in the way of the next form of itself, until somebody removes it.
+        "podManagementPolicy": "Parallel",
         "updateStrategy": {"type": "RollingUpdate"},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "selector": {"matchLabels": selector(plan, pod.application, pod.component)},

@@ -12,6 +12,7 @@ from ...settings.data import USERS
 from ...settings.endpoints import CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, REDIS_PORT, S3_PORT
 from ..document import to_conf, to_xml
 from ..store_configuration import clickhouse_config, clickhouse_users, seaweedfs_expiry, valkey_config
+from . import clickhouse_operator
 from . import secrets as kept
 from .manifest import Manifest, Plan, Wave, config_map, name_of, service
 from .pods import Pod, Store, stateful
@@ -26,7 +27,7 @@ def manifests(plan: Plan, secrets: Secrets) -> list[Manifest]:
     return [
         manifest
         for store in plan["kubernetes"]["stores"]
-        if store in _BUILDERS
+        if store in _BUILDERS and not (store == "clickhouse" and clickhouse_operator.is_wanted(plan))
         for manifest in _BUILDERS[store](plan, secrets)
     ]
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..cluster import SHARED, in_cluster
+from ..cluster import OF_OPERATOR, SHARED, in_cluster
 from ..cluster_secrets import BACKUP, HOMES, kept_elsewhere
 from ..endpoints import is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import BUNDLED, is_administered, is_bundled, source
-from ..sso import makes_client
+from ..sources import BUNDLED, OPERATOR, is_administered, is_bundled, source
 from .urls import is_address
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -42,6 +41,24 @@ def target_sources(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def clickhouse_cluster(settings: Settings) -> Iterator[Problem]:
+    """What the operator decides by itself, and what only it can do."""
+    if not in_cluster(settings):
+        return
+    if source(settings, "clickhouse") == OPERATOR:
+        for name, value in OF_OPERATOR.items():
+            if settings[name] != value:
+                yield Problem(
+                    name, f"is not {str(value).lower()}, as ClickHouse's operator has it", "Remove the variable"
+                )
+    elif settings["langfuse_clickhouse_replicas"] != 1:
+        yield Problem(
+            "langfuse_clickhouse_replicas",
+            f"is set while ClickHouse is {source(settings, 'clickhouse')}",
+            "Set clickhouse_operator_enabled: true where the platform has ClickHouse's operator, or remove it",
+        )
+
+
 def pooler(settings: Settings) -> Iterator[Problem]:
     name = "langfuse_postgres_pooler_instances"
     if in_cluster(settings) and settings[name] and source(settings, "postgres") != "cnpg":
@@ -57,8 +74,13 @@ def dragonfly_user(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings):
         return
     wanted = source(settings, "redis") == "dragonfly" and settings["dragonfly_acl_enabled"]
-    if wanted and not settings[name] and not kept_elsewhere(settings, "langfuse_redis_password"):
-        yield Problem(name, "is missing while dragonfly_acl_enabled is on", "Write the password of the instance's user")
+    kept = kept_elsewhere(settings, "langfuse_redis_password") or is_administered(settings, "redis")
+    if wanted and not settings[name] and not kept:
+        yield Problem(
+            name,
+            "is missing while dragonfly_acl_enabled is on",
+            "Write the password of the instance's user, or in langfuse_redis_admin_user who makes that user",
+        )
     if settings[name] and not wanted:
         yield Problem(
             name,
@@ -82,7 +104,7 @@ def cluster_names(settings: Settings) -> Iterator[Problem]:
         )
     for name in (
         *("langfuse_kubernetes_namespace", "langfuse_gateway_namespace", "langfuse_ingress_namespace"),
-        *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace"),
+        *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace", "clickhouse_operator_namespace"),
     ):
         if not re.fullmatch(LABEL, settings[name] or ""):
             yield Problem(name, "is not the name of a namespace", "Use lower-case letters, digits and hyphens")
@@ -110,6 +132,7 @@ def cluster_numbers(settings: Settings) -> Iterator[Problem]:
         "langfuse_web_replicas": (1, 32),
         "langfuse_ingestion_replicas": (0, 32),
         "langfuse_postgres_instances": (1, 5),
+        "langfuse_clickhouse_replicas": (1, 15),
         "langfuse_postgres_pooler_instances": (0, 10),
         "langfuse_autoscaling_cpu": (10, 100),
         "langfuse_autoscaling_queue_depth": (1, 1000000),
@@ -124,7 +147,7 @@ def cluster_numbers(settings: Settings) -> Iterator[Problem]:
             continue
         if not low <= settings[name] <= high:
             yield Problem(name, f"is not from {low} to {high}", "Write a number in that range")
-    for store in ("postgres", "clickhouse", "valkey", "seaweedfs"):
+    for store in ("postgres", "clickhouse", "keeper", "valkey", "seaweedfs"):
         name = f"langfuse_{store}_storage"
         if not _QUANTITY.fullmatch(settings[name] or ""):
             yield Problem(name, "is not the size of a volume", "Write it like 20Gi")
@@ -212,24 +235,6 @@ def names_of_pods(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def made_with_a_password(settings: Settings) -> Iterator[Problem]:
-    """A user or client is made with its secret, so that one has to be known."""
-    names = [
-        f"langfuse_{store}_password"
-        for store in ("postgres", "clickhouse", "redis")
-        if is_administered(settings, store)
-    ]
-    if makes_client(settings):
-        names.append("langfuse_keycloak_client_secret")
-    for name in names:
-        if kept_elsewhere(settings, name):
-            yield Problem(
-                "langfuse_kubernetes_existing_secrets",
-                f"has {HOMES[name][0]}, and what an administrator makes needs {name}",
-                "Take the entry out, or leave the administrator out where it is made already",
-            )
-
-
 def queue_scaling(settings: Settings) -> Iterator[Problem]:
     if (
         in_cluster(settings)
@@ -298,6 +303,7 @@ def backup(settings: Settings) -> Iterator[Problem]:
 
 RULES = (
     target_sources,
+    clickhouse_cluster,
     pooler,
     dragonfly_user,
     cluster_names,
@@ -306,7 +312,6 @@ RULES = (
     network_policies,
     unseen_addresses,
     names_of_pods,
-    made_with_a_password,
     queue_scaling,
     monitoring,
     backup,

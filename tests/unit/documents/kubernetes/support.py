@@ -21,6 +21,7 @@ from ...settings.cases import CERTIFICATE, GOOD
 from ...settings.cluster_cases import CLUSTER, EVERYTHING, SHARED
 from ...settings.source_cases import AWS, CLICKHOUSE, NODES, POSTGRES
 from ...settings.support import run
+from .clickhouse_operator_fields import SCHEMAS
 
 BIG: dict[str, Any] = {
     **CLUSTER,
@@ -30,6 +31,8 @@ BIG: dict[str, Any] = {
     "langfuse_postgres_instances": 3,
     "langfuse_ingestion_replicas": 2,
     "langfuse_postgres_pooler_instances": 2,
+    "clickhouse_operator_enabled": True,
+    "langfuse_clickhouse_replicas": 2,
     "langfuse_autoscaling": "hpa",
     "langfuse_expose": "ingress",
     "langfuse_ingress_class": "nginx",
@@ -146,7 +149,7 @@ def unfit(found: Mapping[str, Any]) -> list[str]:
 @functools.cache
 def _custom_resources() -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(Path(__file__).with_name("custom_resources.json").read_text("utf-8"))
-    return loaded
+    return loaded | SCHEMAS
 
 
 def _strict(schema: Any) -> Any:

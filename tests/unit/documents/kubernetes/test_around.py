@@ -163,6 +163,10 @@ def test_prometheus_looks_at_ports_that_exist() -> None:
     service = found["Service", "langfuse-clickhouse"]
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+    operated = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert operated["metrics"] == 9363
+    found = by_identity({**EVERYTHING, "langfuse_clickhouse_source": "bundled"})
+    assert ("ServiceMonitor", "langfuse-clickhouse") in found
     config = found["ConfigMap", "langfuse-clickhouse"]["data"]["config.xml"]
     assert "<port>9363</port>" in config and "<endpoint>/metrics</endpoint>" in config
     assert found["PodMonitor", "langfuse-postgresql"]["spec"]["selector"]["matchLabels"]["cnpg.io/cluster"]

@@ -12,6 +12,8 @@ API = {
     "Cluster": "postgresql.cnpg.io/v1",
     "Database": "postgresql.cnpg.io/v1",
     "Pooler": "postgresql.cnpg.io/v1",
+    "ClickHouseCluster": "clickhouse.com/v1alpha1",
+    "KeeperCluster": "clickhouse.com/v1alpha1",
     "Deployment": "apps/v1",
     "StatefulSet": "apps/v1",
     "Job": "batch/v1",

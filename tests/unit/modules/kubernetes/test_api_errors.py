@@ -175,6 +175,7 @@ def test_a_kind_that_nobody_serves_names_who_would(identity: Identity, message: 
     [
         ("postgresql.cnpg.io", "CloudNativePG", "cnpg_enabled"),
         ("barmancloud.cnpg.io", "the Barman Cloud plugin of CloudNativePG", "cnpg_barman_plugin_enabled"),
+        ("clickhouse.com", "ClickHouse's operator", "clickhouse_operator_enabled"),
         ("monitoring.coreos.com", "the Prometheus operator", "monitoring_enabled"),
         ("keda.sh", "KEDA", "langfuse_autoscaling"),
         ("cilium.io", "Cilium", "langfuse_network_policy_kind"),

@@ -105,6 +105,6 @@ def test_a_quota_of_processor_limits_refuses_every_pod_without_one() -> None:
 
 def test_the_objects_of_the_filter_can_be_counted() -> None:
     found = asked(one.object for one in manifests(BIG))
-    # Three of PostgreSQL, the stores, the migration; replicas are the autoscaler's.
-    assert found["pods"] == 3 + 3 + 1 + 3
+    # Three of PostgreSQL, two of ClickHouse and three of its Keeper, the stores, the migration; replicas are the autoscaler's.
+    assert found["pods"] == 3 + 2 + 3 + 2 + 1 + 3
     assert found["requests.storage"] > amount("40Gi")

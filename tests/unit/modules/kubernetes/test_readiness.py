@@ -43,6 +43,11 @@ def _route(*conditions: dict[str, str]) -> dict[str, Any]:
     return made("HTTPRoute", "langfuse", status={"parents": parents})
 
 
+def _clickhouse(*conditions: dict[str, str], replicas: int = 3, **status: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 2, "conditions": list(conditions), **status}
+    return made("ClickHouseCluster", "langfuse", metadata={"generation": 2}, spec={"replicas": replicas}, status=status)
+
+
 HOPELESS = ("gave up", "nothing: ", "(failed)")
 LATE = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="ReplicaSet has timed out")
 ASLEEP = {"cnpg.io/hibernation": "on"}
@@ -72,6 +77,14 @@ ASLEEP = {"cnpg.io/hibernation": "on"}
         (_cluster(readyInstances=2, phase="Upgrading cluster"), "the operator (Upgrading cluster)"),
         (_cluster(ASLEEP), "its servers to go to sleep"),
         (_cluster(ASLEEP, conditions=[condition("cnpg.io/hibernation")]), ""),
+        (_clickhouse(condition("Ready")), ""),
+        (_clickhouse(condition("Ready"), observedGeneration=1), "its controller to see it"),
+        (_clickhouse(condition("Ready", "False", message="Keeper has no leader")), "the operator (Keeper has no leader)"),
+        (_clickhouse(condition("Ready", "False", reason="SomeShardsNotReady")), "the operator (SomeShardsNotReady)"),
+        (_clickhouse(), "the operator (nobody has begun)"),
+        (_clickhouse(condition("SpecValid", "False", message="no image")), "nothing: the operator refuses it, no image"),
+        (_clickhouse(replicas=0, readyReplicas=1), "1 server to end"),
+        (_clickhouse(replicas=0), ""),
         (made("Database", "d", status={"applied": True}), ""),
         (made("Database", "d", metadata={"generation": 2}, status={"applied": True, "observedGeneration": 1}), "the operator to make it (not tried yet)"),
         (made("Database", "d", status={"applied": False, "message": "role does not exist"}), "the operator to make it (role does not exist)"),
@@ -119,3 +132,41 @@ def test_what_it_waits_for(live: dict[str, Any], waits_for: str) -> None:
 def test_what_postgresql_does_not_get_out_of_by_itself(phase: str, servers: int) -> None:
     state = state_of(_cluster(readyInstances=servers, phase=phase, phaseReason="x"))
     assert not state.ready and state.hopeless and f"{phase}: x" in state.waits_for
+
+
+def _with_role(**status: Any) -> dict[str, Any]:
+    live = _cluster(readyInstances=2, phase="Cluster in healthy state", managedRolesStatus=status)
+    roles = [{"name": "reader"}, {"name": "langfuse", "passwordSecret": {"name": "credentials"}}]
+    live["spec"]["managed"] = {"roles": roles}
+    return live
+
+
+@pytest.mark.parametrize(
+    ("status", "waits_for"),
+    [
+        ({"passwordStatus": {"langfuse": {"resourceVersion": "7"}}}, ""),
+        ({"passwordStatus": {"langfuse": {"resourceVersion": "6"}}}, "the operator to give langfuse its password"),
+        ({}, "the operator to give langfuse its password"),
+        (
+            {"cannotReconcile": {"langfuse": ["no key password", "x"]}},
+            "the operator to give langfuse its password (no key password; x)",
+        ),
+    ],
+)
+def test_the_password_is_that_of_the_secret_as_it_is(status: dict[str, Any], waits_for: str) -> None:
+    state = state_of(_with_role(**status), {"credentials": "7", "other": "9"})
+    assert (state.waits_for, state.ready) == (waits_for, not waits_for)
+
+
+def test_what_is_not_known_of_a_secret_is_not_waited_for() -> None:
+    """Somebody else keeps it, or nobody has servers."""
+    assert state_of(_with_role(), {"other": "9"}).ready
+    asleep = _cluster(ASLEEP, conditions=[condition("cnpg.io/hibernation")])
+    asleep["spec"]["managed"] = _with_role()["spec"]["managed"]
+    assert state_of(asleep, {"credentials": "7"}).ready
+
+
+def test_no_password_before_servers() -> None:
+    live = _with_role()
+    live["status"]["readyInstances"] = 0
+    assert "2 of 2 servers" in state_of(live, {"credentials": "7"}).waits_for

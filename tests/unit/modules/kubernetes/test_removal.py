@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.action.kubernetes_apply import ActionModule as Apply
-from ansible_collections.llmops.langfuse.plugins.action.kubernetes_remove import ActionModule as Remove
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import identity_of, in_removal_order
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, prune
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal import Outcome, confirmed, phases
@@ -64,11 +62,6 @@ def test_what_is_told() -> None:
     assert told["kept"] == [{"object": str(identity_of(CLAIM)), "why": "holds the volume and its data"}]
     assert [one["before_header"] for one in told["diff"]] == told["removed"]
     assert not Outcome(prune([CLAIM], (), OWNER, (), ""), (), ()).as_result()["changed"]
-
-
-def test_without_objects_only_removing_does_something() -> None:
-    """An empty list has all of an instance removed, so leaving it out is a mistake where objects are applied."""
-    assert Apply.WITHOUT is None and list(Remove.WITHOUT) == []
 
 
 @pytest.mark.parametrize(

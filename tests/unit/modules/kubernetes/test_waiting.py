@@ -44,6 +44,8 @@ def test_without_a_reason_it_takes_its_time() -> None:
         (made("Job", "langfuse-migrate-1"), {"job-name": "langfuse-migrate-1"}),
         (made("Cluster", "langfuse-postgresql"), {"cnpg.io/cluster": "langfuse-postgresql"}),
         (made("Pooler", "pooler"), {"cnpg.io/poolerName": "pooler"}),
+        (made("ClickHouseCluster", "langfuse"), {"app": "langfuse-clickhouse"}),
+        (made("KeeperCluster", "langfuse"), {"app": "langfuse-keeper"}),
         (made("Service", "langfuse-web", spec={"selector": {"app": "web"}}), None),
         (made("ConfigMap", "x"), None),
     ],

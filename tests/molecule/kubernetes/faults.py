@@ -1,0 +1,40 @@
+"""How a test does harm to a pod, and waits for the healing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of
+
+
+def kill(cluster: ClusterInstance, component: str) -> float:
+    """End every process of the pod as the kernel would, and the pod with them: another one takes its place.
+
+    Returns when, in seconds since the epoch; the new pod is ready by then.
+    """
+    pod = cluster.pod(component)
+    pids = processes_of(pod["metadata"]["uid"], *containers_of(pod))
+    assert pids, f"no process of {pod['metadata']['name']} is on this machine"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    at = time.time()
+    # Nothing of it runs, so that nobody else has its volume.
+    api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
+    cluster.wait_ready([component], 180, {pod["metadata"]["uid"]})
+    return at
+
+
+def processes_of(*words: str) -> list[int]:
+    """Ids of all processes whose control group is that of one of these containers."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            text = path.read_text()
+        except OSError:
+            continue
+        if any(word in text for word in words[1:]):
+            found.append(int(path.parent.name))
+    return found

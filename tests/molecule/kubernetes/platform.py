@@ -1,0 +1,85 @@
+"""What the instance finds: a cluster with a gateway and CloudNativePG, and the images of the bench on its node.
+
+`python -m tests.molecule.kubernetes.platform up | open | down`. A cluster that was up before stays up.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench import catalogue
+from tests.bench.cluster import cluster as whole
+from tests.bench.cluster import control_plane, runtime
+from tests.bench.lock import only_one
+from tests.molecule import canary
+from tests.molecule.instance import EPHEMERAL, docker, wait_until
+from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, api
+
+ADDITIONS = ("gateway", "cnpg")
+STARTED = EPHEMERAL / "cluster-started"
+
+
+def up() -> None:
+    """The cluster, and secrets of the instance that can be recognised wherever they show."""
+    EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with only_one(LAYOUT.paths):
+        if not control_plane.is_up(LAYOUT):
+            STARTED.touch()
+        client = whole.up(LAYOUT, {})
+        for name in ADDITIONS:
+            whole.ADDITIONS[name](LAYOUT, client, {})
+        for reference in _images():
+            runtime.add_from_docker(LAYOUT, reference, {})
+    canary.plant(CLUSTER)
+
+
+def _images() -> list[str]:
+    """References of what the bench has built for the collection's own variables."""
+    repositories = [image.reference("").removesuffix(":") for image in catalogue.wanted_images()]
+    found = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+    return [reference for reference in found if reference.rpartition(":")[0] in repositories]
+
+
+def open_migration() -> None:
+    """The stand-in migrates ClickHouse over HTTP, where Langfuse does so over the native port alone."""
+    namespace = CLUSTER.namespace
+    labels = {name: {"app.kubernetes.io/component": name} for name in ("migrate", "clickhouse")}
+    ports = [{"port": 8123, "protocol": "TCP"}]
+    ways = {
+        "migrate": {"egress": [{"to": [{"podSelector": {"matchLabels": labels["clickhouse"]}}], "ports": ports}]},
+        "clickhouse": {"ingress": [{"from": [{"podSelector": {"matchLabels": labels["migrate"]}}], "ports": ports}]},
+    }
+    policies = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": f"stand-in-{name}", "namespace": namespace},
+            "spec": {"podSelector": {"matchLabels": labels[name]}, "policyTypes": [w.title() for w in way], **way},
+        }
+        for name, way in ways.items()
+    ]
+    api().apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, *policies])
+
+
+def down() -> None:
+    """Everything of the instance, whatever state it is in; and the cluster, if `up` has started it."""
+    if not control_plane.is_up(LAYOUT):
+        return
+    if STARTED.exists():
+        with only_one(LAYOUT.paths):
+            control_plane.stop(LAYOUT)
+        STARTED.unlink()
+        print("the cluster")
+        return
+    for found in CLUSTER.objects():
+        if found["metadata"].get("namespace") != CLUSTER.namespace:
+            api().delete(api().path_of(found))
+    place = f"/api/v1/namespaces/{CLUSTER.namespace}"
+    if api().find(place):
+        api().delete(place)
+        wait_until(f"{place} is gone", lambda: api().find(place) is None, 180)
+        print(place)
+
+
+if __name__ == "__main__":
+    {"up": up, "open": open_migration, "down": down}[sys.argv[1]]()

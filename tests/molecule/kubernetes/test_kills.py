@@ -1,0 +1,41 @@
+"""Each pod is killed while traces flow: what got a 2xx is readable afterwards."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.molecule.kubernetes import faults
+from tests.molecule.kubernetes.instance import ClusterInstance
+from tests.molecule.load import Load
+from tests.molecule.test_kills import UNFLUSHED
+from tests.molecule.traces import Bucket, replay
+
+
+@pytest.mark.parametrize("component", ["valkey", "clickhouse", "database", "seaweedfs", "web"])
+def test_killed_pod_loses_nothing(cluster: ClusterInstance, component: str) -> None:
+    with Load(cluster) as load:
+        time.sleep(2)
+        began = time.monotonic()
+        faults.kill(cluster, component)
+        took = time.monotonic() - began
+        time.sleep(2)
+    print(f"{component}: ready after {took:.1f} s, {load.summary()}")
+    assert len(load.accepted) >= 10, load.summary()
+    assert load.lost() == set()
+
+
+def test_killed_worker_loses_at_most_what_it_had_not_flushed(cluster: ClusterInstance) -> None:
+    with Load(cluster) as load:
+        time.sleep(2)
+        at = faults.kill(cluster, "worker")
+        time.sleep(2)
+    lost = load.lost(10)
+    print(f"worker: {load.summary()}, {len(lost)} unflushed")
+    assert len(load.accepted) == len(load.sent), "web takes traces without a worker"
+    excused = {one.trace_id for one in load.accepted if at - UNFLUSHED < one.accepted_at < at + 0.1}
+    assert lost <= excused
+    if lost:
+        replay(cluster, Bucket(cluster).keys_of(lost).values())
+        assert load.lost() == set()
