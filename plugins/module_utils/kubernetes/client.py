@@ -165,14 +165,22 @@ class Cluster:
         )
         return answer
 
-    def take_away(self, live: Object, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The operations of a JSON patch."""
+    def patch(
+        self,
+        live: Object,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+        manager: str = FIELD_MANAGER,
+    ) -> dict[str, Any]:
+        """The operations of a JSON patch, and the object as it is then."""
         answer: dict[str, Any] = self._ask(
             "patch",
             self._place(live),
             list(operations),
             content_type="application/json-patch+json",
-            field_manager=FIELD_MANAGER,
+            field_manager=manager,
+            **_dry(dry_run),
         )
         return answer
 

@@ -16,7 +16,7 @@ if _ROOT not in sys.path:
 
 from tests.bench import builder, engine  # noqa: E402
 from tests.bench.cluster import cluster as whole  # noqa: E402
-from tests.bench.cluster import control_plane, runtime  # noqa: E402
+from tests.bench.cluster import control_plane, manifests, runtime  # noqa: E402
 from tests.bench.lock import only_one  # noqa: E402
 from tests.integration.cluster.host import take_traces  # noqa: E402
 from tests.integration.cluster.place import Place  # noqa: E402
@@ -35,6 +35,27 @@ def running() -> Iterator[Running]:
     if not was_up:
         with only_one(LAYOUT.paths):
             control_plane.stop(LAYOUT)
+
+
+def _define(running: Running, *sources: manifests.Source) -> Running:
+    """Definitions without their operators. They stay, and are not written again, which takes long."""
+    root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for source in sources:
+        found = [one for one in manifests.ensure(LAYOUT, source, {}) if one["kind"] == "CustomResourceDefinition"]
+        missing = [one for one in found if running.api.find(f"{root}/{one['metadata']['name']}") is None]
+        manifests.apply(running.api, missing)
+    return running
+
+
+@pytest.fixture(scope="session")
+def cnpg(running: Running) -> Running:
+    return _define(running, manifests.CNPG)
+
+
+@pytest.fixture(scope="session")
+def definitions(running: Running) -> Running:
+    """Of all operators."""
+    return _define(running, *manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
 @pytest.fixture

@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.bench.cluster.layout import SERVER
 from tests.integration.cluster.objects import settings
 from tests.integration.cluster.place import Place, Site
-from tests.integration.cluster.running import LAYOUT
+from tests.integration.cluster.running import LAYOUT, Running
 
 pytestmark = [pytest.mark.engine]
 Change = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture
-def site(place: Place, tmp_path: Path) -> Site:
+def site(place: Place, cnpg: Running, tmp_path: Path) -> Site:
     return Site(place, tmp_path)
 
 

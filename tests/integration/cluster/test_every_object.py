@@ -9,23 +9,18 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
-from tests.bench.cluster import manifests
 from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
 pytestmark = [pytest.mark.engine]
-_SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
 @pytest.fixture(scope="module")
-def defined(running: Running) -> Iterator[Running]:
-    """With the definitions of all operators, none of which runs, and the namespaces of the configurations."""
-    for source in _SOURCES:
-        found = manifests.ensure(LAYOUT, source, {})
-        manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
-    with running.namespaces("ai-system", "llm", "network", "storage"):
-        yield running
+def defined(definitions: Running) -> Iterator[Running]:
+    """With the namespaces of the configurations."""
+    with definitions.namespaces("ai-system", "llm", "network", "storage"):
+        yield definitions
 
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -38,6 +38,7 @@ PLATFORM: dict[str, Any] = {
     "langfuse_instance": "a",
     "langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform",
     "litellm_enabled": True,
+    "clickhouse_operator_enabled": True,
     "monitoring_enabled": True,
     "langfuse_monitoring_enabled": True,
     "tracing_enabled": True,
@@ -57,25 +58,41 @@ OWN: dict[str, Any] = {
     "langfuse_email_from": "l@example.com",
     "langfuse_network_policy_to": [f"models.example.com:{MODELS_PORT}"],
 }
-NEIGHBOURS = ("network", "cache", "storage", "identity", "monitoring", "cnpg-system", "keda", "obot-mcp")
+NEIGHBOURS = (
+    "network",
+    "cache",
+    "storage",
+    "identity",
+    "monitoring",
+    "cnpg-system",
+    "clickhouse-operator-system",
+    "keda",
+    "obot-mcp",
+)
 PORTS = (
     *(53, 443, 465, 587, 3000, 3030, 3128, 4000, 4318, 5432, 6379, 6443, 8000, 8080),
-    *(8123, 8333, 9000, 9187, 9363, MODELS_PORT),
+    *(8123, 8333, 9000, 9187, 9363, MODELS_PORT, 2181, 9001, 9009, 9123, 9234),
 )
 A_APPS, B_APPS = ("a-web", "a-worker"), ("b-web", "b-worker", "b-ingestion")
 A_DATABASE, B_DATABASE = ("a-postgres", "a-join"), ("b-postgres", "b-join")
-STORES = ("a-clickhouse", "b-clickhouse", "b-valkey", "b-seaweedfs")
+A_CLICKHOUSE, A_KEEPER = ("a-clickhouse", "a-replica"), ("a-keeper", "a-voter")
+STORES = ("b-clickhouse", "b-valkey", "b-seaweedfs")
 OPERATED = (*A_DATABASE, *B_DATABASE, "b-pooler")
 APPLICATION = (*A_APPS, *B_APPS, "a-migrate", "b-migrate")
-INSTANCES = (*APPLICATION, *STORES, *OPERATED)
+INSTANCES = (*APPLICATION, *STORES, *OPERATED, *A_CLICKHOUSE, *A_KEEPER)
 # Without a policy, in the instances' namespace; `imposter` is in another one with the labels of the first web.
 STRANGERS = ("stranger", "litellm", "imposter", "proxy", *NEIGHBOURS)
 # Who → whom → ports. From the guide's table and what the application's and the operator's own documentation say.
 TABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]], ...] = (
     (A_APPS, A_DATABASE, (5432,)),
     (("a-migrate",), A_DATABASE, (5432,)),
-    (A_APPS, ("a-clickhouse",), (8123,)),
-    (("a-migrate",), ("a-clickhouse",), (9000,)),
+    (A_APPS, A_CLICKHOUSE, (8123,)),
+    (("a-migrate",), A_CLICKHOUSE, (9000,)),
+    (A_CLICKHOUSE, A_CLICKHOUSE, (9001, 9009)),
+    (A_CLICKHOUSE, A_KEEPER, (2181,)),
+    (A_KEEPER, A_KEEPER, (9234,)),
+    (("clickhouse-operator-system",), A_CLICKHOUSE, (9001,)),
+    (("clickhouse-operator-system",), A_KEEPER, (2181, 9123)),
     (A_APPS, ("cache",), (6379,)),
     ((*A_APPS, *A_DATABASE), ("storage",), (9000,)),
     (("a-web",), ("identity",), (8080,)),
@@ -83,7 +100,7 @@ TABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]], ...] = (
     (A_APPS, ("litellm",), (4000,)),
     (("network", "obot-mcp", "litellm"), ("a-web",), (3000,)),
     (("monitoring",), A_DATABASE, (9187,)),
-    (("monitoring",), ("a-clickhouse",), (9363,)),
+    (("monitoring",), A_CLICKHOUSE, (9363,)),
     (("cnpg-system",), (*A_DATABASE, *B_DATABASE), (8000,)),
     (A_DATABASE, A_DATABASE, (5432, 8000)),
     (B_DATABASE, B_DATABASE, (5432, 8000)),
@@ -101,7 +118,7 @@ TABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]], ...] = (
     (("b-web",), STRANGERS, (443,)),
     (B_APPS, (*STRANGERS, "host"), (465, MODELS_PORT)),
     # DNS, and the API server, which is no pod.
-    ((*APPLICATION, *OPERATED), (*STRANGERS, DNS), (53,)),
+    ((*APPLICATION, *OPERATED, *A_CLICKHOUSE, *A_KEEPER), (*STRANGERS, DNS), (53,)),
     (OPERATED, STRANGERS, (443, 6443)),
     (OPERATED, ("api server",), (API_PORT,)),
 )

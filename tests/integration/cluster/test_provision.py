@@ -16,7 +16,7 @@ import yaml
 
 from tests.integration.cluster import shared_services
 from tests.integration.cluster.running import LAYOUT, Running
-from tests.integration.cluster.shared_services import ADMIN, HOME, PREFIX, REALM, Server, address
+from tests.integration.cluster.shared_services import ADMIN, CACHE, HOME, PREFIX, REALM, Server, address
 from tests.integration.host.machine import hosts, play
 from tests.integration.modules import keycloak
 from tests.integration.modules.clickhouse_server import statement
@@ -190,20 +190,24 @@ def test_a_trace_goes_through_all_of_them(platform: Platform) -> None:
     assert platform.play("site", "--check").changed == 0
 
 
-def test_passwords_that_somebody_else_keeps(platform: Platform) -> None:
-    """Read where they are, else the store is left out and that is said."""
-    data = {"password": base64.b64encode(b"canary-dragonfly-user").decode()}
-    metadata = {"name": "theirs", "namespace": HOME}
+def test_a_password_that_somebody_else_keeps(platform: Platform) -> None:
+    """Read where it is, else the store is left out and that is said."""
+    data = {"password": base64.b64encode(shared_services.REDIS_PASSWORD.encode()).decode()}
+    metadata = {"name": "theirs", "namespace": CACHE}
     platform.running.api.apply([{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}])
-    given = {
-        "cluster": {"kubeconfig": str(LAYOUT.kubeconfig), "namespace": HOME},
-        "redis": {"host": platform.servers["redis"].host, "username": "langfuse", "prefix": "langfuse:"},
-        "from_secrets": {"redis_password": {"name": "theirs", "key": "password"}},
-    }
-    result = call("existing_stores", **given)
-    assert "redis" in result.get("stores", {}), result
-    assert "canary-dragonfly-user" not in str(result)
-    given["from_secrets"]["redis_password"]["name"] = "none"
-    result = call("existing_stores", **given)
-    assert (result["stores"], result["errors"]) == ({}, [])
-    assert f"there is no Secret none in {HOME}" in result["notices"][0]
+
+    def look(secret: str) -> dict[str, Any]:
+        result = call(
+            "existing_stores",
+            cluster={"kubeconfig": str(LAYOUT.kubeconfig), "namespace": CACHE},
+            # A name as pods of that namespace may write it.
+            redis={"host": platform.servers["redis"].service, "prefix": "langfuse:"},
+            from_secrets={"redis_password": {"name": secret, "key": "password"}},
+        )
+        assert shared_services.REDIS_PASSWORD not in str(result)
+        return result
+
+    assert "redis" in look("theirs").get("stores", {})
+    left_out = look("none")
+    assert (left_out["stores"], left_out["errors"]) == ({}, [])
+    assert f"there is no Secret none in {CACHE}" in left_out["notices"][0]

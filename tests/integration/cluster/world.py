@@ -142,7 +142,7 @@ def told(ways: Iterable[Way]) -> list[str]:
 
 
 def labels_of(found: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, str]]:
-    """Component → labels that the pods of these objects get; those of CloudNativePG as its operator sets them."""
+    """Component → labels that the pods of these objects get; those of an operator as it sets them."""
     pods: dict[str, Mapping[str, str]] = {}
     for one in found:
         kind, name, spec = one["kind"], one["metadata"]["name"], one.get("spec") or {}
@@ -157,4 +157,9 @@ def labels_of(found: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, str]
             own = {"cnpg.io/cluster": spec["cluster"]["name"], "cnpg.io/poolerName": name, "cnpg.io/podRole": "pooler"}
             own |= {"app.kubernetes.io/name": "cloudnative-pg", "app.kubernetes.io/component": "pooler"}
             pods["pooler"] = {**spec["template"]["metadata"]["labels"], **own}
+        elif kind in ("ClickHouseCluster", "KeeperCluster"):
+            component, peer = ("keeper", "voter") if kind == "KeeperCluster" else ("clickhouse", "replica")
+            role = "clickhouse-keeper" if kind == "KeeperCluster" else "clickhouse-server"
+            labels = {**spec["labels"], "app": f"{name}-{component}", "clickhouse.com/role": role}
+            pods |= {component: labels, peer: labels}
     return pods
