@@ -21,17 +21,15 @@ description:
     of others stay.
   - A Job of a migration is made when it has not run. One that failed is made anew, one that runs is waited for and never ended.
   - Objects with the labels of the instance that are not wanted any more are removed, except what data or keys go with.
-  - The action plugin of the same name serialises the objects on the controller. Users of the module give O(objects).
 requirements:
   - kubernetes
 options:
   objects:
-    description: Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them.
-    type: list
-    elements: dict
-  contents:
-    description: Set by the action plugin. The objects as JSON.
-    type: str
+    description:
+      - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
+      - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
+    type: raw
+    required: true
   instance:
     description: Name of the instance. Its objects have it as the label C(app.kubernetes.io/instance).
     type: str
@@ -151,13 +149,13 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
-    return Applier(cluster, owner, options, check_mode).run(json.loads(params["contents"])).as_result()
+    return Applier(cluster, owner, options, check_mode).run(json.loads(params["objects"])).as_result()
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "contents": {"type": "str", "required": True, "no_log": True},
+            "objects": {"type": "raw", "required": True, "no_log": True},
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "elsewhere": {"type": "list", "elements": "str", "default": []},

@@ -34,7 +34,8 @@ class Addition(NamedTuple):
     @property
     def removal(self) -> dict[str, str]:
         """An operation of a JSON patch."""
-        return {"op": "remove", "path": _pointer(self.steps)}
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in self.steps)
+        return {"op": "remove", "path": "".join(f"/{step}" for step in steps)}
 
 
 def additions(live: Object) -> list[Addition]:
@@ -44,6 +45,36 @@ def additions(live: Object) -> list[Addition]:
         return []
     found = {one.steps: one for one in _beyond(_merged(live, "Update", HANDS), ours, live, "", ())}
     return [found[steps] for steps in sorted(found, key=_as_text, reverse=True)]
+
+
+def mending(live: Object, wanted: Object) -> list[dict[str, Any]]:
+    """Operations of a JSON patch that bring what a hand added to what is wanted there, a list as a whole.
+
+    For an object that the API refuses with both, like two ports of one name: entries that a hand gave another key are new ones.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for one in additions(live):
+        place = _list_of(one.steps)
+        there, value = _at(wanted, place)
+        operation: dict[str, Any] = dict((Addition("", place) if there else one).removal)
+        if there:
+            operation.update(op="replace", value=value)
+        found.setdefault(operation["path"], operation)
+    return list(found.values())
+
+
+def _list_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The way to the first list on it, or all of it."""
+    first = next((number for number, step in enumerate(steps) if isinstance(step, int)), len(steps))
+    return steps[:first]
+
+
+def _at(found: Any, steps: Sequence[Step]) -> tuple[bool, Any]:
+    for step in steps:
+        if not (isinstance(found, Mapping) and step in found):
+            return False, None
+        found = found[step]
+    return True, found
 
 
 def without(found: Object, added: Sequence[Addition]) -> dict[str, Any]:
@@ -56,31 +87,6 @@ def without(found: Object, added: Sequence[Addition]) -> dict[str, Any]:
             place = place[step]
         del place[last]
     return result
-
-
-def replacements(added: Sequence[Addition], wanted: Object) -> list[dict[str, Any]]:
-    """Operations that put our own lists in the place of those that others have entries in, for a server that does not take both
-    together: two ports of one name."""
-    found = {}
-    for one in added:
-        way = one.steps[:-1] if isinstance(one.steps[-1], int) else one.steps
-        value: Any = wanted
-        for step in way:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if isinstance(value, list):
-            found[way] = {"op": "replace", "path": _pointer(way), "value": value}
-    return list(found.values())
-
-
-def overlaid(found: Any, wanted: Any) -> Any:
-    """What is wanted over what is there. Lists are those that are there."""
-    if not (isinstance(found, Mapping) and isinstance(wanted, Mapping)):
-        return found if isinstance(found, list) else wanted
-    return {**found, **{name: overlaid(found.get(name), value) for name, value in wanted.items()}}
-
-
-def _pointer(steps: Sequence[Step]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _as_text(steps: Sequence[Step]) -> list[str]:

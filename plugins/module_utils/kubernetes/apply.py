@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from ..failure import Failure, joined
 from . import jobs
-from .additions import Addition, additions, overlaid, replacements, without
+from .additions import Addition, additions, mending, without
 from .api_errors import refused
 from .client import ApiError, Cluster
 from .comparison import Comparison, as_diff, compare
 from .look import Found, look, refusals
 from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_waves
-from .ownership import REPAIR, conflicts_of, foreign_fields, left_alone, refused_conflicts
+from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
 from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
 from .waiting import Waiter
@@ -257,10 +257,10 @@ class Applier:
     def _write(self, one: Wanted, live: Object | None) -> Object:
         now = self._ask(one, live, dry_run=False)
         if live is not None and (added := additions(now)):
-            now = self._guarded(one.identity, lambda: self._cluster.change(now, _operations(added)))
+            now = self._guarded(one.identity, lambda: self._cluster.patch(now, _operations(added)))
         return now
 
-    def _ask(self, one: Wanted, live: Object | None, *, dry_run: bool, again: bool = False) -> dict[str, Any]:
+    def _ask(self, one: Wanted, live: Object | None, *, dry_run: bool) -> dict[str, Any]:
         """Server-side apply. Fields that a hand changed, and numbers that nobody scales any more, are taken back."""
         body = dict(one.object)
         if keeper := handed_over(body, live):
@@ -271,23 +271,39 @@ class Applier:
                     one.identity, lambda: self._cluster.apply(keeper, dry_run=False, force=True, manager=KEEPER)
                 )
         try:
+            return self._over_hands(one.identity, body, live, dry_run)
+        except ApiError as error:
+            operations = mending(live, body) if error.code == 422 and live is not None else []
+            if live is None or not operations:
+                raise refused(one.identity, error.status) from None
+        return self._guarded(one.identity, lambda: self._mended(body, live, operations, dry_run))
+
+    def _over_hands(
+        self, identity: Identity, body: Mapping[str, Any], live: Object | None, dry_run: bool
+    ) -> dict[str, Any]:
+        try:
             return self._cluster.apply(body, dry_run=dry_run)
         except ApiError as error:
             conflicts = conflicts_of(error.status) if error.code == 409 else []
-            ours = replacements(additions(live), body) if live is not None and error.code == 422 and not again else []
-            if live is None or not (conflicts or ours):
-                raise refused(one.identity, error.status) from None
-        if ours:
-            now = self._guarded(one.identity, lambda: self._cluster.change(live, ours, dry_run=dry_run, manager=REPAIR))
-            # What else differs is not asked together with it: the rest is as it is wanted.
-            return overlaid(now, body) if dry_run else self._ask(one, now, dry_run=False, again=True)
+            if not conflicts or live is None:
+                raise
         others = refused_conflicts(conflicts, live)
         if others:
-            back = taken_back(others, live, self._autoscalers(one.identity.namespace), self._going)
-            others = [conflict for conflict in others if conflict not in back]
+            ours = taken_back(others, live, self._autoscalers(identity.namespace), self._going)
+            others = [conflict for conflict in others if conflict not in ours]
         if others:
-            raise foreign_fields(one.identity, others)
-        return self._guarded(one.identity, lambda: self._cluster.apply(body, dry_run=dry_run, force=True))
+            raise foreign_fields(identity, others)
+        return self._cluster.apply(body, dry_run=dry_run, force=True)
+
+    def _mended(
+        self, body: Mapping[str, Any], live: Object, operations: Sequence[Mapping[str, Any]], dry_run: bool
+    ) -> dict[str, Any]:
+        """What a hand added cannot stand beside what is wanted, so it goes first. A dry run cannot see what follows it."""
+        mended = self._cluster.patch(live, operations, dry_run=dry_run, manager=MENDER)
+        if not dry_run:
+            return self._cluster.apply(body, dry_run=False, force=True)
+        metadata = {name: value for name, value in mended["metadata"].items() if name != "managedFields"}
+        return {**mended, "metadata": metadata}
 
     def _autoscalers(self, namespace: str) -> list[Object]:
         try:

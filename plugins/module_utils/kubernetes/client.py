@@ -147,7 +147,7 @@ class Cluster:
         )
         return answer
 
-    def change(
+    def patch(
         self,
         live: Object,
         operations: Sequence[Mapping[str, Any]],
@@ -155,7 +155,7 @@ class Cluster:
         dry_run: bool = False,
         manager: str = FIELD_MANAGER,
     ) -> dict[str, Any]:
-        """The operations of a JSON patch."""
+        """The operations of a JSON patch, and the object as it is then."""
         answer: dict[str, Any] = self._ask(
             "patch",
             self._place(live),
@@ -165,6 +165,13 @@ class Cluster:
             **_dry(dry_run),
         )
         return answer
+
+    def load_dialing(self) -> None:
+        """Load what ``dial`` needs: the first use takes a second of processor, which is no time of a connection that waits."""
+        from kubernetes import client
+        from kubernetes.stream import portforward  # noqa: F401
+
+        client.CoreV1Api(client.ApiClient(self._configuration))
 
     def dial(self, namespace: str, pod: str, port: int) -> Any:
         """A socket to a port of a pod. May be called from many threads."""

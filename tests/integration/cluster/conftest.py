@@ -60,12 +60,8 @@ def definitions(running: Running) -> Running:
 
 @pytest.fixture
 def namespace(running: Running) -> Iterator[Namespace]:
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    running.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
-    # Pods are refused before it is there.
-    running.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, "service account of a new namespace")
-    yield Namespace(running, name)
-    running.api.delete(f"/api/v1/namespaces/{name}")
+    with running.new_namespace() as new:
+        yield new
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Place:
     def call(self, module: str, *documents: Document, check: bool = False, **options: Any) -> Result:
         given = {"instance": self.owner.instance, "namespace": self.owner.namespace}
         contents = json.dumps(list(documents))
-        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "contents": contents, **options}
+        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "objects": contents, **options}
         result = call(module, check=check, diff=True, **merged)
         assert objects.CANARY not in json.dumps(result) and "Q2FuYXJ5" not in json.dumps(result)
         return result

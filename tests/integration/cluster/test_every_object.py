@@ -19,17 +19,9 @@ pytestmark = [pytest.mark.engine]
 
 @pytest.fixture(scope="module")
 def defined(definitions: Running) -> Iterator[Running]:
-    """With the namespaces of the configurations. What is there already stays, such as that of the gateway."""
-    running = definitions
-    missing = [
-        name
-        for name in ("ai-system", "llm", "network", "storage")
-        if running.api.find(f"/api/v1/namespaces/{name}") is None
-    ]
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in missing)
-    yield running
-    for name in missing:
-        running.api.delete(f"/api/v1/namespaces/{name}")
+    """With the namespaces of the configurations."""
+    with definitions.namespaces("ai-system", "llm", "network", "storage"):
+        yield definitions
 
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -41,7 +33,7 @@ def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
         kubeconfig=str(LAYOUT.kubeconfig),
         instance=plan.plan["instance"],
         namespace=plan.plan["kubernetes"]["namespace"],
-        contents=json.dumps(contents),
+        objects=json.dumps(contents),
         **options,
     )
     secrets = {
@@ -85,7 +77,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
         "instance": plan.plan["instance"],
         "namespace": "llm",
         "kubeconfig": str(path),
-        "contents": json.dumps(known(one.as_data() for one in objects(plan.plan, plan.secrets))),
+        "objects": json.dumps(known(one.as_data() for one in objects(plan.plan, plan.secrets))),
     }
     (before,) = call("kubernetes_preflight", **options)["findings"]
     assert before["code"] == "forbidden"

@@ -6,12 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import (
-    additions,
-    overlaid,
-    replacements,
-    without,
-)
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions, mending, without
 
 from .support import made
 
@@ -183,25 +178,35 @@ def test_a_field_of_another_shape_since_is_left() -> None:
     assert additions(live) == []
 
 
-def test_a_list_that_cannot_hold_both_is_put_right_as_a_whole() -> None:
-    """As the server remembers a port of a Service that a hand changed: ours is no entry any more."""
-    port = {"name": "http", "port": 3000}
-    ours = {"f:spec": {"f:ports": {}, "f:type": {}}}
-    theirs = {"f:spec": {"f:ports": {'k:{"port":81,"protocol":"TCP"}': {".": {}, "f:port": {}}}, "f:externalName": {}}}
-    metadata = {
-        "managedFields": [
-            {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": ours},
-            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": theirs},
-        ]
-    }
-    spec = {"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "type": "ClusterIP", "externalName": "x"}
-    live = made("Service", "langfuse-web", metadata=metadata, spec=spec)
-    wanted = made("Service", "langfuse-web", spec={"ports": [port]})
-    # What is no list of ours is taken away afterwards, as always.
-    assert replacements(additions(live), wanted) == [{"op": "replace", "path": "/spec/ports", "value": [port]}]
-    assert replacements(additions(live), made("Service", "langfuse-web", spec={})) == []
+def _service(theirs: dict[str, Any], *ports: dict[str, Any]) -> dict[str, Any]:
+    live = made("Service", "langfuse-web", spec={"ports": list(ports)})
+    ours = {"f:spec": {"f:selector": {}, **({} if len(ports) == 1 else {"f:ports": {'k:{"port":3000}': {}}})}}
+    live["metadata"]["managedFields"] = [
+        {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": ours},
+        {"manager": "kubectl-patch", "operation": "Update", "fieldsV1": {"f:spec": theirs}},
+    ]
+    return live
 
 
-def test_what_is_wanted_lies_over_what_is_there() -> None:
-    there = {"a": {"b": 1, "c": [1]}, "d": 2}
-    assert overlaid(there, {"a": {"b": 3, "c": [2], "e": [4]}}) == {"a": {"b": 3, "c": [1], "e": [4]}, "d": 2}
+PORT = {"name": "http", "port": 3000}
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        # The only entry got another key, so that nothing of the list is ours any more.
+        _service({"f:ports": {'k:{"port":3001}': {}}}, {"name": "http", "port": 3001}),
+        _service({"f:ports": {'k:{"port":3001}': {}}}, PORT, {"name": "other", "port": 3001}),
+    ],
+)
+def test_a_list_with_an_entry_of_a_hand_becomes_what_is_wanted(live: dict[str, Any]) -> None:
+    wanted = made("Service", "langfuse-web", spec={"ports": [PORT]})
+    assert mending(live, wanted) == [{"op": "replace", "path": "/spec/ports", "value": [PORT]}]
+
+
+def test_what_is_not_wanted_at_all_is_taken_away() -> None:
+    live = _service({"f:externalIPs": {}}, PORT)
+    live["spec"]["externalIPs"] = ["10.0.0.1"]
+    wanted = made("Service", "langfuse-web", spec={"ports": [PORT]})
+    assert mending(live, wanted) == [{"op": "remove", "path": "/spec/externalIPs"}]
+    assert mending(made("Service", "langfuse-web", spec={}), wanted) == []
