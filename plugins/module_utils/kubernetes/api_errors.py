@@ -40,12 +40,14 @@ def missing_kind(identity: Identity) -> Failure:
 def refused(identity: Identity, status: Mapping[str, Any], doing: str = "apply") -> Failure:
     """The failure for a ``Status`` of the API server. Values of a Secret are never repeated."""
     code, reason, message = status.get("code"), status.get("reason") or "", _one_line(status.get("message") or "")
-    if identity.kind == "Secret" and code in (400, 422, 500):
-        message = _fields(status) or "its content is not what the API takes"
+    fields = _fields(status) if code in (400, 422, 500) else ""
+    # Of a webhook only its name is told.
+    if identity.kind == "Secret" and code in (400, 422, 500) and "failed calling webhook" not in message:
+        message = fields = fields or "something in it is not what the API takes"
     for known in (_quota, _no_namespace, _forbidden, _unauthorized, _webhook, _immutable, _unknown_field):
         if failure := known(identity, int(code or 0), reason, message, doing):
             return failure
-    if code in (400, 422, 500) and (fields := _fields(status)):
+    if fields:
         return Failure(
             "refused", f"The cluster does not take {identity}: {fields}.", "Look at langfuse_kubernetes_patches."
         )

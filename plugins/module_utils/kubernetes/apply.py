@@ -183,8 +183,9 @@ class Applier:
         try:
             self._delete(namespace)
             self._waiter.gone(namespace)
-        except Failure:
-            failure.message += f" The {identity_of(namespace)}, which was made for asking, stays and is empty."
+        except Failure as why:
+            state = "is still being removed" if why.code == "not_removed" else "stays and is empty"
+            failure.message += f" The {identity_of(namespace)}, which was made for asking, {state}."
             failure.details.update(changed=True)
 
     def _step(self, one: Wanted, live: Object | None, found: Found) -> Step:

@@ -19,7 +19,7 @@ from tests.bench.cluster import cluster as whole  # noqa: E402
 from tests.bench.cluster import control_plane, manifests, runtime  # noqa: E402
 from tests.bench.lock import only_one  # noqa: E402
 from tests.integration.cluster.host import take_traces  # noqa: E402
-from tests.integration.cluster.place import Place  # noqa: E402
+from tests.integration.cluster.place import Place, Site  # noqa: E402
 from tests.integration.cluster.running import LAYOUT, Namespace, Running  # noqa: E402
 
 
@@ -72,3 +72,8 @@ def place(running: Running) -> Iterator[Place]:
     for kind in ("clusterrolebindings", "clusterroles"):
         running.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{name}-langfuse-deployer")
     (LAYOUT.state / f"{name}.kubeconfig").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def site(place: Place, cnpg: Running, tmp_path: Path) -> Site:
+    return Site(place, tmp_path)

@@ -106,6 +106,7 @@ class Site:
         return self.home / "secrets.yml"
 
     def play(self, playbook: str, *words: str, fails: bool = False, **variables: Any) -> Run:
+        """The variables are the inventory's, so that no process shows them."""
         inventory = self.home / "inventory.json"
         instance = {
             "ansible_connection": "local",
@@ -116,13 +117,14 @@ class Site:
             "langfuse_expose": "service",
             "langfuse_public_url": "http://langfuse.example.com",
             "cnpg_enabled": True,
+            **variables,
         }
+        inventory.touch(mode=0o600)
         inventory.write_text(json.dumps(hosts("cluster", self.secrets_file, **instance)))
         return play(
             inventory,
             f"llmops.langfuse.{playbook}",
             f"-e@{CACHE}/bench/vars.yml",
             *words,
-            variables=variables,
             fails=fails,
         )

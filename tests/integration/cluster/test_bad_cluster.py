@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,33 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.bench.cluster.layout import SERVER
 from tests.integration.cluster.objects import settings
 from tests.integration.cluster.place import Place, Site
-from tests.integration.cluster.running import LAYOUT, Running
+from tests.integration.cluster.running import LAYOUT
 
 pytestmark = [pytest.mark.engine]
 Change = Callable[[dict[str, Any]], Any]
-
-
-@pytest.fixture
-def site(place: Place, cnpg: Running, tmp_path: Path) -> Site:
-    return Site(place, tmp_path)
-
-
-# Definition → what asks for it. Operators may have been brought by other tests, so the first that is missing is taken.
-OPERATORS: dict[str, dict[str, Any]] = {
-    "ciliumnetworkpolicies.cilium.io": {"network_policies_enabled": True, "langfuse_network_policy_kind": "cilium"},
-    "scaledobjects.keda.sh": {"langfuse_autoscaling": "keda"},
-    "podmonitors.monitoring.coreos.com": {"monitoring_enabled": True, "langfuse_monitoring_enabled": True},
-}
-
-
-KIND_OF = dict(zip(OPERATORS, ("CiliumNetworkPolicy", "ScaledObject", "PodMonitor"), strict=True))
-
-
-def lacking(place: Place) -> tuple[str, dict[str, Any]]:
-    root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    return next(
-        ((name, given) for name, given in OPERATORS.items() if not place.running.api.find(f"{root}/{name}")), ("", {})
-    )
 
 
 def broken(**spec: Any) -> dict[str, Any]:
@@ -59,13 +35,12 @@ def test_everything_in_the_way_is_told_at_once(site: Site) -> None:
     place.kubectl("create", "service", "clusterip", "langfuse-worker", "--tcp=3030")
     place.kubectl("annotate", "service", "langfuse-worker", "meta.helm.sh/release-name=theirs")
     before = place.names()
-    definition, asked = lacking(place)
     run = site.play(
         "site",
         fails=True,
         langfuse_storage_class="fast",
         langfuse_kubernetes_patches=[broken(replicaas=1)],
-        **asked,
+        clickhouse_operator_enabled=True,
     )
     run.mentions(
         f"Service langfuse-worker in {place.owner.namespace} is there already and belongs to the Helm release theirs.",
@@ -75,7 +50,8 @@ def test_everything_in_the_way_is_told_at_once(site: Site) -> None:
         "The quota small of",
         "requests.storage: 0 of 1Gi is taken",
         "does not know spec.replicaas of Deployment langfuse-web",
-        *([f"does not know {KIND_OF[definition]}", "without it change"] if definition else []),
+        "The cluster does not know KeeperCluster (clickhouse.com)",
+        "without it change clickhouse_operator_enabled",
     )
     assert place.names() == before
     assert not site.secrets_file.exists()

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Identity, Owner, identity_of
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
-from tests.integration.cluster.objects import Document
+from tests.integration.cluster.objects import Document, known
 from tests.integration.cluster.place import Place, Result
 from tests.integration.cluster.running import Running
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
@@ -60,8 +60,7 @@ def everything(namespace: str) -> tuple[Owner, list[Document], list[str]]:
         secrets += [
             value for name, value in plan.secrets.items() if not name.endswith("public_key") and len(value) > 12
         ]
-        for one in objects(plan.plan, plan.secrets):
-            document = {**one.as_data(), "wave": 1}
+        for document in known({**one.as_data(), "wave": 1} for one in objects(plan.plan, plan.secrets)):
             if document["object"]["metadata"].get("namespace"):
                 document["object"]["metadata"]["namespace"] = namespace
             identity = identity_of(document["object"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
+from tests.integration.cluster.objects import known
 from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
@@ -25,7 +26,7 @@ def defined(definitions: Running) -> Iterator[Running]:
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
     plan = derived(given)
-    contents = [one.as_data() for one in objects(plan.plan, plan.secrets)]
+    contents = known(one.as_data() for one in objects(plan.plan, plan.secrets))
     result = call(
         module,
         check=True,
@@ -76,7 +77,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
         "instance": plan.plan["instance"],
         "namespace": "llm",
         "kubeconfig": str(path),
-        "objects": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
+        "objects": json.dumps(known(one.as_data() for one in objects(plan.plan, plan.secrets))),
     }
     (before,) = call("kubernetes_preflight", **options)["findings"]
     assert before["code"] == "forbidden"

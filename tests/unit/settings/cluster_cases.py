@@ -175,6 +175,11 @@ CASES = (
     bad(
         "patches",
         "langfuse_kubernetes_patches",
+        {"langfuse_kubernetes_patches": [{"kind": "Secret", "name": "langfuse-credentials", "patch": {"data": {}}}]},
+    ),
+    bad(
+        "patches",
+        "langfuse_kubernetes_patches",
         {
             "langfuse_kubernetes_patches": [
                 {"kind": "Service", "name": "langfuse-web", "patch": {"metadata": {"name": "x"}}}

@@ -52,6 +52,13 @@ def patches(settings: Settings) -> Iterator[Problem]:
             one["patch"].get("metadata") or {}
         ):
             yield Problem(name, f"entry {number} makes another object of it", "Leave its kind and name alone")
+        elif one["kind"] == "Secret" and {"data", "stringData"} & set(one["patch"]):
+            # The Plan, which holds no secrets, has the patches in it.
+            yield Problem(
+                name,
+                f"entry {number} has content of a Secret, which every loud run would show",
+                "Give it by its variable, or name a Secret of your own in langfuse_kubernetes_existing_secrets",
+            )
 
 
 def removed(settings: Settings) -> Iterator[Problem]:
