@@ -132,9 +132,11 @@ def place(running: Running) -> Iterator[Place]:
     for name in ("metrics", "keda"):
         running.add(name)
     found = Place(running, f"test-{uuid.uuid4().hex[:8]}")
-    assert found.apply(found.documents("keda"))["changed"]
-    yield found
-    running.api.delete(f"/api/v1/namespaces/{found.namespace}")
+    try:
+        assert found.apply(found.documents("keda"))["changed"]
+        yield found
+    finally:
+        running.api.delete(f"/api/v1/namespaces/{found.namespace}")
 
 
 def test_web_goes_by_cpu_and_the_worker_by_each_queue(place: Place) -> None:
