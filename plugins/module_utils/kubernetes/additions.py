@@ -47,6 +47,36 @@ def additions(live: Object) -> list[Addition]:
     return [found[steps] for steps in sorted(found, key=_as_text, reverse=True)]
 
 
+def mending(live: Object, wanted: Object) -> list[dict[str, Any]]:
+    """Operations of a JSON patch that bring what a hand added to what is wanted there, a list as a whole.
+
+    For an object that the API refuses with both, like two ports of one name: entries that a hand gave another key are new ones.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for one in additions(live):
+        place = _list_of(one.steps)
+        there, value = _at(wanted, place)
+        operation: dict[str, Any] = dict((Addition("", place) if there else one).removal)
+        if there:
+            operation.update(op="replace", value=value)
+        found.setdefault(operation["path"], operation)
+    return list(found.values())
+
+
+def _list_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The way to the first list on it, or all of it."""
+    first = next((number for number, step in enumerate(steps) if isinstance(step, int)), len(steps))
+    return steps[:first]
+
+
+def _at(found: Any, steps: Sequence[Step]) -> tuple[bool, Any]:
+    for step in steps:
+        if not (isinstance(found, Mapping) and step in found):
+            return False, None
+        found = found[step]
+    return True, found
+
+
 def without(found: Object, added: Sequence[Addition]) -> dict[str, Any]:
     """A copy of the object without these, in the order of :func:`additions`."""
     result = copy.deepcopy(dict(found))

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from ..failure import Failure, joined
 from . import jobs
-from .additions import Addition, additions, without
+from .additions import Addition, additions, mending, without
 from .api_errors import refused
 from .client import ApiError, Cluster
 from .comparison import Comparison, as_diff, compare
 from .look import Found, look, refusals
 from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_waves
-from .ownership import conflicts_of, foreign_fields, left_alone, refused_conflicts
+from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
 from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
 from .waiting import Waiter
@@ -102,8 +102,7 @@ class Applier:
         self._secrets: dict[str, str] = {}
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> Outcome:
-        """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; until the first wave nothing is written,
-        except a namespace that was not there."""
+        """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; of what is refused nothing stays."""
         waves = in_waves(documents)
         wanted = [one for wave in waves for one in wave]
         found = look(self._cluster, wanted, self._owner, self._options.elsewhere)
@@ -114,6 +113,8 @@ class Applier:
         self._going = [one for one in removed if one.kind in AUTOSCALERS]
         steps = self._plan(wanted, found)
         if not self._check:
+            if new := _new_namespaces(wanted, found):
+                steps = self._plan_inside(new, wanted, found)
             try:
                 self._remove(self._going, found, wait=True)
                 for wave in waves:
@@ -129,32 +130,60 @@ class Applier:
         ]
         return Outcome(steps, verdicts, warnings, found.unseen)
 
+    def refused(self, wanted: Sequence[Wanted], found: Found) -> list[Failure]:
+        """What the cluster would say, and nothing is written."""
+        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner)
+        self._going = [one.identity for one in verdicts if one.action == REMOVE and one.identity.kind in AUTOSCALERS]
+        return self._asked(wanted, found)[1]
+
     def _plan(self, wanted: Sequence[Wanted], found: Found) -> list[Step]:
         """All steps, or all that the cluster refuses."""
+        steps, failures = self._asked(wanted, found)
+        if failures:
+            raise joined(failures)
+        return steps
+
+    def _asked(self, wanted: Sequence[Wanted], found: Found) -> tuple[list[Step], list[Failure]]:
         steps, failures = [], dict[tuple[str, str], Failure]()
-        new = set()
+        new = [one.identity.name for one in _new_namespaces(wanted, found)]
         for one in wanted:
-            live = found.live.get(one.identity)
-            if one.identity.kind == "Namespace" and live is None and not self._check:
-                # Without it the cluster cannot be asked about what is in it.
-                self._write(one, None)
-            if self._check and one.identity.namespace in new:
-                steps.append(
-                    Step(one, None, compare(None, one.object, one.sensitive), one.object, _job(one, jobs.CREATE))
-                )
-                continue
-            if one.identity.kind == "Namespace" and live is None:
-                new.add(one.identity.name)
             try:
-                steps.append(self._step(one, live, found))
+                steps.append(self._step(one, found.live.get(one.identity), found))
             except Failure as failure:
                 if failure.code == "unauthorized":
                     raise
+                if failure.code == "no_namespace" and one.identity.namespace in new:
+                    # Its fields are known by then; webhooks, quotas and values are asked when the namespace is there.
+                    steps.append(_made(one))
+                    continue
                 # One for each kind: the same rule mostly refuses all of it.
-                failures.setdefault((failure.code, one.identity.kind), failure)
-        if failures:
-            raise joined(list(failures.values()))
-        return steps
+                about = one.identity.namespace if failure.code == "no_namespace" else one.identity.kind
+                failures.setdefault((failure.code, about), failure)
+        return steps, list(failures.values())
+
+    def _plan_inside(self, new: Sequence[Wanted], wanted: Sequence[Wanted], found: Found) -> list[Step]:
+        """The steps again, now that the namespaces are there, which go again when something is refused."""
+        made = {one.identity: self._write(one, None) for one in new}
+        there = found._replace(live={**found.live, **made})
+        try:
+            rest = self._plan([one for one in wanted if one not in new], there)
+        except Failure as failure:
+            for namespace in made.values():
+                self._take_back(namespace, wanted, failure)
+            raise
+        return [*(_made(one) for one in new), *rest]
+
+    def _take_back(self, namespace: Object, wanted: Sequence[Wanted], failure: Failure) -> None:
+        """Removes a namespace that this run made, unless another run has begun in it."""
+        here = look(self._cluster, [one for one in wanted if one.identity.kind != "Namespace"], self._owner).live
+        if any(identity.namespace == namespace["metadata"]["name"] for identity in here):
+            return
+        try:
+            self._delete(namespace)
+            self._waiter.gone(namespace)
+        except Failure:
+            failure.message += f" The {identity_of(namespace)}, which was made for asking, stays and is empty."
+            failure.details.update(changed=True)
 
     def _step(self, one: Wanted, live: Object | None, found: Found) -> Step:
         if live is not None and left_alone(live):
@@ -227,7 +256,7 @@ class Applier:
     def _write(self, one: Wanted, live: Object | None) -> Object:
         now = self._ask(one, live, dry_run=False)
         if live is not None and (added := additions(now)):
-            now = self._guarded(one.identity, lambda: self._cluster.take_away(now, _operations(added)))
+            now = self._guarded(one.identity, lambda: self._cluster.patch(now, _operations(added)))
         return now
 
     def _ask(self, one: Wanted, live: Object | None, *, dry_run: bool) -> dict[str, Any]:
@@ -241,18 +270,39 @@ class Applier:
                     one.identity, lambda: self._cluster.apply(keeper, dry_run=False, force=True, manager=KEEPER)
                 )
         try:
+            return self._over_hands(one.identity, body, live, dry_run)
+        except ApiError as error:
+            operations = mending(live, body) if error.code == 422 and live is not None else []
+            if live is None or not operations:
+                raise refused(one.identity, error.status) from None
+        return self._guarded(one.identity, lambda: self._mended(body, live, operations, dry_run))
+
+    def _over_hands(
+        self, identity: Identity, body: Mapping[str, Any], live: Object | None, dry_run: bool
+    ) -> dict[str, Any]:
+        try:
             return self._cluster.apply(body, dry_run=dry_run)
         except ApiError as error:
             conflicts = conflicts_of(error.status) if error.code == 409 else []
             if not conflicts or live is None:
-                raise refused(one.identity, error.status) from None
+                raise
         others = refused_conflicts(conflicts, live)
         if others:
-            ours = taken_back(others, live, self._autoscalers(one.identity.namespace), self._going)
+            ours = taken_back(others, live, self._autoscalers(identity.namespace), self._going)
             others = [conflict for conflict in others if conflict not in ours]
         if others:
-            raise foreign_fields(one.identity, others)
-        return self._guarded(one.identity, lambda: self._cluster.apply(body, dry_run=dry_run, force=True))
+            raise foreign_fields(identity, others)
+        return self._cluster.apply(body, dry_run=dry_run, force=True)
+
+    def _mended(
+        self, body: Mapping[str, Any], live: Object, operations: Sequence[Mapping[str, Any]], dry_run: bool
+    ) -> dict[str, Any]:
+        """What a hand added cannot stand beside what is wanted, so it goes first. A dry run cannot see what follows it."""
+        mended = self._cluster.patch(live, operations, dry_run=dry_run, manager=MENDER)
+        if not dry_run:
+            return self._cluster.apply(body, dry_run=False, force=True)
+        metadata = {name: value for name, value in mended["metadata"].items() if name != "managedFields"}
+        return {**mended, "metadata": metadata}
 
     def _autoscalers(self, namespace: str) -> list[Object]:
         try:
@@ -279,6 +329,15 @@ class Applier:
             return ask()
         except ApiError as error:
             raise refused(identity, error.status) from None
+
+
+def _new_namespaces(wanted: Iterable[Wanted], found: Found) -> list[Wanted]:
+    return [one for one in wanted if one.identity.kind == "Namespace" and one.identity not in found.live]
+
+
+def _made(one: Wanted) -> Step:
+    """Of an object that the cluster cannot be asked about yet."""
+    return Step(one, None, compare(None, one.object, one.sensitive), one.object, _job(one, jobs.CREATE))
 
 
 def _job(one: Wanted, action: str) -> str:

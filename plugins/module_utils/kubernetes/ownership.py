@@ -17,10 +17,13 @@ from typing import Any, NamedTuple
 from ..failure import Failure
 from .objects import FIELD_MANAGER, HOME, INSTANCE, Identity, Object, Owner, made_for
 
+# Our own, where it brings what a hand added to what is wanted.
+MENDER = f"{FIELD_MANAGER}.mender"
 # What tools of people call themselves when they change a field.
 HANDS = (
     *("kubectl", "kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate"),
     *("kubectl-set", "kubectl-rollout"),
+    MENDER,
     # Of an object without any memory of managers, as a restored one.
     "before-first-apply",
 )

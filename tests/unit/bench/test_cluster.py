@@ -169,9 +169,10 @@ def test_only_what_changed_on_the_host_goes_back() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ({"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1}, True),
-        ({"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}, False),
-        ({"observedGeneration": 2, "updatedReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, True),
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, False),
         ({}, False),
     ],
 )

@@ -42,8 +42,8 @@ def cluster_name(plan: Plan) -> str:
 
 
 def selector(plan: Plan) -> dict[str, str]:
-    """CloudNativePG's own label, which the pods of its jobs have as well."""
-    return {"cnpg.io/cluster": cluster_name(plan)}
+    """Labels of servers and of the pods of their jobs. CloudNativePG's own one alone is on poolers too."""
+    return {"cnpg.io/cluster": cluster_name(plan), "app.kubernetes.io/component": COMPONENT}
 
 
 def _store_name(plan: Plan) -> str:

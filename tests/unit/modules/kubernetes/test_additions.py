@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions, without
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.additions import additions, mending, without
 
 from .support import made
 
@@ -176,3 +176,37 @@ def test_a_field_of_another_shape_since_is_left() -> None:
     hand = {"f:list": {'v:"q"': {}, 'k:{"name":"q"}': {}}, "f:data": {"f:q": {}, 'k:{"name":"q"}': {}}}
     live["metadata"]["managedFields"] = [ours, {"manager": "kubectl", "operation": "Update", "fieldsV1": hand}]
     assert additions(live) == []
+
+
+def _service(theirs: dict[str, Any], *ports: dict[str, Any]) -> dict[str, Any]:
+    live = made("Service", "langfuse-web", spec={"ports": list(ports)})
+    ours = {"f:spec": {"f:selector": {}, **({} if len(ports) == 1 else {"f:ports": {'k:{"port":3000}': {}}})}}
+    live["metadata"]["managedFields"] = [
+        {"manager": "llmops.langfuse", "operation": "Apply", "fieldsV1": ours},
+        {"manager": "kubectl-patch", "operation": "Update", "fieldsV1": {"f:spec": theirs}},
+    ]
+    return live
+
+
+PORT = {"name": "http", "port": 3000}
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        # The only entry got another key, so that nothing of the list is ours any more.
+        _service({"f:ports": {'k:{"port":3001}': {}}}, {"name": "http", "port": 3001}),
+        _service({"f:ports": {'k:{"port":3001}': {}}}, PORT, {"name": "other", "port": 3001}),
+    ],
+)
+def test_a_list_with_an_entry_of_a_hand_becomes_what_is_wanted(live: dict[str, Any]) -> None:
+    wanted = made("Service", "langfuse-web", spec={"ports": [PORT]})
+    assert mending(live, wanted) == [{"op": "replace", "path": "/spec/ports", "value": [PORT]}]
+
+
+def test_what_is_not_wanted_at_all_is_taken_away() -> None:
+    live = _service({"f:externalIPs": {}}, PORT)
+    live["spec"]["externalIPs"] = ["10.0.0.1"]
+    wanted = made("Service", "langfuse-web", spec={"ports": [PORT]})
+    assert mending(live, wanted) == [{"op": "remove", "path": "/spec/externalIPs"}]
+    assert mending(made("Service", "langfuse-web", spec={}), wanted) == []
