@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from tests.bench.cluster.api import Object
 from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of
 
 
@@ -16,6 +17,13 @@ def kill(cluster: ClusterInstance, component: str) -> float:
     Returns when, in seconds since the epoch; the new pod is ready by then.
     """
     pod = cluster.pod(component)
+    at = end(cluster, pod)
+    cluster.wait_ready([component], 180, {pod["metadata"]["uid"]})
+    return at
+
+
+def end(cluster: ClusterInstance, pod: Object) -> float:
+    """The same without the wait."""
     pids = processes_of(pod["metadata"]["uid"], *containers_of(pod))
     assert pids, f"no process of {pod['metadata']['name']} is on this machine"
     for pid in pids:
@@ -23,7 +31,6 @@ def kill(cluster: ClusterInstance, component: str) -> float:
     at = time.time()
     # Nothing of it runs, so that nobody else has its volume.
     api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
-    cluster.wait_ready([component], 180, {pod["metadata"]["uid"]})
     return at
 
 

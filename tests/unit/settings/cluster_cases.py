@@ -55,6 +55,7 @@ CASES = (
         "langfuse_clickhouse_user",
         {"clickhouse_operator_enabled": True, "langfuse_clickhouse_user": "langfuse"},
     ),
+    bad("pooler", "langfuse_postgres_pooler_image", {"langfuse_postgres_pooler_image": "x:1"}),
     bad("pooler", "langfuse_postgres_pooler_instances", {**POSTGRES, "langfuse_postgres_pooler_instances": 2}),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_langfuse_password"),
     bad("dragonfly_user", "dragonfly_langfuse_password", SHARED, "dragonfly_enabled"),

@@ -67,6 +67,8 @@ def pooler(settings: Settings) -> Iterator[Problem]:
             "is set while PostgreSQL is not CloudNativePG's",
             "Remove it; a pooler of one's own is langfuse_postgres_host, and the server langfuse_postgres_direct_host",
         )
+    if in_cluster(settings) and settings["langfuse_postgres_pooler_image"] and not settings[name]:
+        yield Problem("langfuse_postgres_pooler_image", f"is set while {name} is 0", f"Write {name}, or remove it")
 
 
 def dragonfly_user(settings: Settings) -> Iterator[Problem]:
