@@ -11,8 +11,9 @@ from typing import Any
 
 from . import sizes
 from .buckets import expires
-from .endpoints import media_service, object_store_service
+from .endpoints import media_service, object_store_service, public_s3_endpoint, public_url
 from .flows import flows, object_store
+from .hosts import split
 from .module_options import bundled_s3
 from .plan import Feature, Settings
 from .sources import bundled_services
@@ -31,7 +32,7 @@ def kubernetes(
         "context": settings["langfuse_kubernetes_context"],
         # Where the instance is reached from within, and through the API server.
         "host_url": f"http://{endpoints['web']['host']}:{endpoints['web']['port']}",
-        "extra_hosts": {},
+        "extra_hosts": _names_outside(settings),
         "closed_ports": [],
         "namespace": settings["langfuse_kubernetes_namespace"],
         "create_namespace": settings["langfuse_kubernetes_create_namespace"],
@@ -97,6 +98,12 @@ def _expose(settings: Settings) -> dict[str, Any]:
         },
         "media": asdict(media) if media else None,
     }
+
+
+def _names_outside(settings: Settings) -> dict[str, str]:
+    """Public names with addresses of the user's, where there is no DNS for them: the walk over the hops goes there too."""
+    hosts = {split(url).hostname for url in (public_url(settings), public_s3_endpoint(settings)) if url}
+    return {name: address for name, address in settings["langfuse_extra_hosts"].items() if name in hosts}
 
 
 def _elsewhere(settings: Settings) -> list[str]:
