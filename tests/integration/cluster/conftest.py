@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
 _ROOT = str(Path(__file__).resolve().parents[3])
 if _ROOT not in sys.path:
@@ -17,6 +19,7 @@ from tests.bench.cluster import cluster as whole  # noqa: E402
 from tests.bench.cluster import control_plane, runtime  # noqa: E402
 from tests.bench.lock import only_one  # noqa: E402
 from tests.integration.cluster.host import take_traces  # noqa: E402
+from tests.integration.cluster.place import Place  # noqa: E402
 from tests.integration.cluster.running import LAYOUT, Namespace, Running  # noqa: E402
 
 
@@ -38,3 +41,13 @@ def running() -> Iterator[Running]:
 def namespace(running: Running) -> Iterator[Namespace]:
     with running.new_namespace() as new:
         yield new
+
+
+@pytest.fixture
+def place(running: Running) -> Iterator[Place]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    yield Place(running, Owner("lf", name))
+    running.api.delete(f"/api/v1/namespaces/{name}")
+    for kind in ("clusterrolebindings", "clusterroles"):
+        running.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{name}-langfuse-deployer")
+    (LAYOUT.state / f"{name}.kubeconfig").unlink(missing_ok=True)

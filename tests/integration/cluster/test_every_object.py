@@ -37,7 +37,7 @@ def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
         kubeconfig=str(LAYOUT.kubeconfig),
         instance=plan.plan["instance"],
         namespace=plan.plan["kubernetes"]["namespace"],
-        contents=json.dumps(contents),
+        objects=json.dumps(contents),
         **options,
     )
     secrets = {
@@ -81,7 +81,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
         "instance": plan.plan["instance"],
         "namespace": "llm",
         "kubeconfig": str(path),
-        "contents": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
+        "objects": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
     }
     (before,) = call("kubernetes_preflight", **options)["findings"]
     assert before["code"] == "forbidden"

@@ -37,12 +37,6 @@ def test_namespaces_in_which_routes_and_grants_of_an_earlier_run_may_be(
     assert run({**GOOD, **given}).plan["kubernetes"]["elsewhere"] == expected
 
 
-def test_only_public_names_are_at_the_addresses_of_the_user_for_the_controller_too() -> None:
-    hosts = {"langfuse.example.com": "192.0.2.80", "sso.example.com": "10.0.0.7"}
-    plan = run({**GOOD, **CLUSTER, "langfuse_extra_hosts": hosts}).plan
-    assert plan["kubernetes"]["extra_hosts"] == {"langfuse.example.com": "192.0.2.80"}
-
-
 def test_the_plan_holds_no_secret() -> None:
     printed = json.dumps(run(GOOD).plan)
     for name, value in CANDIDATES.items():
