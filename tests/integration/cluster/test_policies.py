@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import resolver
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import Forwards
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import reached
 
 from tests.bench.cluster.layout import NODE_ADDRESS
 from tests.integration.cluster.running import LAYOUT, Running
@@ -208,8 +206,7 @@ def test_every_pod_answers_the_node_on_every_port(walled: Walled) -> None:
 
 def test_a_forwarded_port_is_open(walled: Walled) -> None:
     host = f"a-web.{walled.namespace}.svc.cluster.local"
-    forwards = Forwards(Cluster(str(LAYOUT.kubeconfig)), "cluster.local")
-    with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
+    with reached(str(LAYOUT.kubeconfig), None, "cluster.local"):
         connection = http.client.HTTPConnection(host, 3000, timeout=10)
         connection.request("GET", "/")
         assert connection.getresponse().status == 200
