@@ -57,6 +57,7 @@ cluster-down: setup ## End it and undo what it did to this machine
 	@$(PYTHON) -m tests.bench.cluster down
 
 bench: bench-up ## Measure speed against the bare tools, into docs/benchmarks.md
+	@$(PYTHON) -m tests.bench.cluster up --with cnpg
 	@$(PYTHON) -m tests.benchmarks
 
 bench-down: setup ## Stop what bench-up started

@@ -24,7 +24,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         # One text, so that the module hides it as a whole and no name that is also in a Secret.
-        arguments["contents"] = json.dumps(_objects(arguments.pop("objects", None)))
+        arguments["objects"] = json.dumps(_objects(arguments.get("objects")))
         result.update(self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars))
         result.pop("invocation", None)
         return result

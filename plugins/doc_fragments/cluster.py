@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   cluster:
     description:
-      - The cluster that the application runs in. Services are reached through its API server, by their full names and their own ports,
+      - The cluster that the application runs in. Services are reached through its API server, by their names and their own ports,
         where these names do not resolve here.
       - Needs the library kubernetes, and Linux.
     type: dict
@@ -27,4 +27,13 @@ options:
         description: Domain under which the cluster's DNS knows its Services.
         type: str
         default: cluster.local
+      namespace:
+        description: Namespace of the application, in which names without one are looked for, and the Secrets of O(from_secrets).
+        type: str
+  from_secrets:
+    description:
+      - Options whose values are read from Secrets of O(cluster), each with C(name) of the Secret and C(key) in it. Nothing else of the Secret
+        is used, and the value is hidden as any other.
+    type: dict
+    default: {}
 """

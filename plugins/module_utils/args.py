@@ -46,8 +46,11 @@ CLUSTER_SPEC: dict[str, Any] = {
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
         "domain": {"type": "str", "default": "cluster.local"},
+        "namespace": {"type": "str"},
     },
 }
+# Options whose values are in Secrets there; as `from_secrets` takes it.
+FROM_SECRETS_SPEC: dict[str, Any] = {"type": "dict", "default": {}, "no_log": False}
 CONSUMER_SPEC: dict[str, Any] = {
     "kind": {"type": "str", "choices": ["env", "litellm", "otel_collector"], "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -78,8 +81,29 @@ def reached(cluster: dict[str, Any] | None) -> Iterator[None]:
     # Only here: without a cluster nothing of it is loaded.
     from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import forward
 
-    with forward.reached(cluster["kubeconfig"], cluster["context"], cluster["domain"]):
+    with forward.reached(cluster["kubeconfig"], cluster["context"], cluster["domain"], cluster["namespace"]):
         yield
+
+
+def from_secrets(module: Any, all_needed: bool = True) -> dict[str, str]:
+    """Give the options of ``from_secrets`` the values that Secrets of the cluster have. Option → why it has none.
+
+    Raises Failure where there is no way to the cluster, and for a value that is not to be had while all of them are
+    needed. The values are hidden as those of other secret options are.
+    """
+    wanted, cluster = module.params.pop("from_secrets"), module.params["cluster"]
+    if not wanted or cluster is None:
+        return {}
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import forward, kept_secrets
+
+    connected = forward.connected(cluster["kubeconfig"], cluster["context"])
+    values, unread = kept_secrets.read(connected, cluster["namespace"], wanted)
+    module.no_log_values.update(values.values())
+    module.params.update(values)
+    if unread and all_needed:
+        told = "; ".join(dict.fromkeys(unread.values()))
+        raise Failure("secret_unread", f"A secret is not to be had: {told}.", kept_secrets.CURE)
+    return unread
 
 
 def client(params: dict[str, Any], url: str, timeout: float = 10.0, **headers: str) -> http_client.Client:

@@ -16,6 +16,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
     compose,
     keycloak_client,
+    libraries,
     postgresql_database,
     redis_acl,
     redis_servers,
@@ -51,31 +52,56 @@ class Store(NamedTuple):
 _OTHER_NAME = re.compile("does not match host name|[Hh]ostname mismatch|doesn't match|not valid for")
 
 
-def prepare(params: Options, ca_path: str | None, check_mode: bool) -> dict[str, Any]:
-    """``{changed, stores, notices, diff}``. Raises one Failure for all that is wrong before anything is changed."""
+# Options with secrets that a store needs, beside those that begin with its name.
+_SECRETS = {"gcs_credentials": "s3"}
+
+
+def prepare(
+    params: Options, ca_path: str | None, check_mode: bool, unread: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """``{changed, stores, notices, errors, diff}``. Raises one Failure for all that is wrong before anything is changed.
+
+    ``unread``: options with secrets that somebody else keeps and that cannot be read, each with the reason. Their stores are left out.
+    """
     names = {**compose.names_on(params["networks"]), **compose.host_addresses(params["extra_hosts"])}
-    stores = [build(params, ca_path, not check_mode) for name, build in _BUILDERS.items() if params[name]]
+    left_out = {_SECRETS.get(option, option.split("_")[0]): why for option, why in (unread or {}).items()}
+    wanted = {name: build for name, build in _BUILDERS.items() if params[name]}
+    stores = [build(params, ca_path, not check_mode) for name, build in wanted.items() if name not in left_out]
     with resolver.known(names):
-        return _prepared(stores, params, check_mode)
+        result = _prepared(stores, params, check_mode)
+    result["notices"] += [
+        f"{name}: it is neither checked nor prepared, because {why}. What it needs has to be there already."
+        for name, why in left_out.items()
+        if name in wanted
+    ]
+    return result
 
 
 def _prepared(stores: list[Store], params: Options, check_mode: bool) -> dict[str, Any]:
     planned: dict[str, dict[str, Any]] = {}
     failures: list[Failure] = []
+    lacking: list[str] = []
     with ThreadPoolExecutor(max_workers=len(stores) or 1) as pool:
         looked = [pool.submit(_told, store, True) for store in stores]
         for store, future in zip(stores, looked):
             try:
                 planned[store.name] = future.result()
             except Failure as failure:
-                failures.append(failure)
+                # One finding for all libraries.
+                lacking += failure.details.get("libraries", ())
+                failures += [] if failure.code == "missing_library" else [failure]
+            except ImportError as error:
+                lacking.append(libraries.package_of(error))
+    failures += [libraries.missing(*dict.fromkeys(lacking))] if lacking else []
     claims = {store.name: store.claim for store in stores if store.claim and store.name in planned}
     lost = _keys_lost(claims, params["new_secrets"])
     others = [name for name in params["unclaimed"] if not (lost and name == "postgres")]
     failures += [*lost, *store_claims.unclaimed(claims, others)]
     failures += store_claims.moved(claims, params["unclear"], params["places"], params["directory"] or "")
     if failures:
-        raise joined(failures)
+        all_of_them = joined(failures)
+        all_of_them.details["errors"] = [one.as_result()["msg"] for one in failures]
+        raise all_of_them
     results = dict(planned)
     if not check_mode:
         # A store that had nothing to change was proved by the look already.
@@ -141,6 +167,7 @@ def _result(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             name: {"changed": result["changed"], "version": _version(result)} for name, result in results.items()
         },
         "notices": notices,
+        "errors": [],
         "diff": [
             {**part, "before_header": name, "after_header": name}
             for name, result in changed.items()

@@ -102,7 +102,7 @@ class _Administrator:
         # The catalogue is most of what can be asked, so only where something has to be compared with it.
         known = None if absent or (user and redis_acl.same_text(user, self._want)) else self._catalogue()
         failures = refusals + self._foreign(user) + (self._unknown(known) if known else [])
-        failures += [] if absent else self._unkept()
+        failures += [] if absent else [*self._unkept(), *self._scripts()]
         if failures:
             raise joined(failures)
         if absent:
@@ -155,6 +155,14 @@ class _Administrator:
             return []
         told = f"{self._label} has no place to keep users: neither an aclfile nor a configuration file."
         return [Failure("redis_not_kept", told, "Start it with one that it may write, or set persist: auto.")]
+
+    def _scripts(self) -> list[Failure]:
+        """Dragonfly's flag for scripts, found out before anything is made: it does not show its flags to clients."""
+        if self._server.product != "Dragonfly":
+            return []
+        steps = redis_probe.script(self._client, self._want.prefix)
+        found = _failures(steps, self._client.where, self._server.product)
+        return [one for one in found if one.code == "redis_scripts"]
 
     def _set(self, user: redis_acl.User | None, known: redis_acl.Catalogue | None) -> dict[str, Any]:
         dialect = self._server.dialect

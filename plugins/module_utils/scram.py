@@ -27,7 +27,7 @@ def prepared(password: str) -> bytes:
     try:
         from passlib.utils import saslprep  # pylint: disable=import-outside-toplevel
     except ImportError:
-        raise libraries.missing("libpass", "a password that is not ASCII") from None
+        raise libraries.missing("libpass", needed_by="a password that is not ASCII") from None
     try:
         return saslprep(password).encode() or password.encode()
     except (ValueError, AssertionError):

@@ -153,6 +153,12 @@ options:
     type: list
     elements: str
     default: []
+  fail:
+    description: Whether to fail for what is wrong with the stores. Else the caller decides by RV(errors).
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - llmops.langfuse.cluster
 requirements:
   - azure-storage-blob, for O(s3.service=azure)
   - botocore, for O(s3.service=s3)
@@ -190,10 +196,15 @@ stores:
   returned: success
   sample: {postgres: {changed: true, version: '17.6'}, redis: {changed: false, version: 8.1.1}}
 notices:
-  description: What will hurt later, as sentences.
+  description: What will hurt later, and stores that were left out because a secret could not be read, as sentences.
   type: list
   elements: str
   returned: success
+errors:
+  description: What is wrong with the stores, as sentences.
+  type: list
+  elements: str
+  returned: always
 code:
   description: Stable name of the first thing that is wrong.
   type: str
@@ -212,7 +223,6 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     authorities,
     existing_stores,
     keycloak_client,
-    libraries,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 
@@ -289,24 +299,26 @@ def argument_spec() -> dict[str, Any]:
         "networks": {"type": "list", "elements": "str", "default": []},
         "extra_hosts": {"type": "dict", "default": {}},
         "ca_certificates": text,
+        "fail": {"type": "bool", "default": True},
+        "cluster": args.CLUSTER_SPEC,
+        "from_secrets": args.FROM_SECRETS_SPEC,
         "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     }
-
-
-def _package(name: str) -> str:
-    """What is installed for a module that could not be imported."""
-    return {"azure": "azure-storage-blob", "google": "google-auth"}.get(name.split(".")[0], name or "a library")
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
-        with authorities.beside_those_of_host(module.params["ca_certificates"]) as ca_path:
-            result = existing_stores.prepare(module.params, ca_path, module.check_mode)
-    except ImportError as error:
-        module.fail_json(**libraries.missing(_package(error.name or "")).as_result())
+        unread = args.from_secrets(module, all_needed=False)
+        given = module.params["ca_certificates"]
+        with args.reached(module.params["cluster"]), authorities.beside_those_of_host(given) as ca_path:
+            result = existing_stores.prepare(module.params, ca_path, module.check_mode, unread)
     except Failure as failure:
-        module.fail_json(**failure.as_result())
+        result = failure.as_result()
+        result.setdefault("errors", [result["msg"]])
+        if module.params["fail"]:
+            module.fail_json(**result)
+        module.exit_json(changed=False, stores={}, notices=[], errors=result["errors"])
     for notice in result["notices"]:
         module.warn(notice)
     module.exit_json(**result)

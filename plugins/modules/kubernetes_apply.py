@@ -13,25 +13,23 @@ author: The llmops.langfuse contributors (@llmops)
 description:
   - Applies the objects of P(llmops.langfuse.kubernetes_objects#filter) server-side, as the field manager C(llmops.langfuse), over one connection.
   - First it looks at everything. An object of somebody else by a wanted name, a field that somebody else sets, and whatever the cluster
-    refuses in a dry run (rights, quotas, webhooks, unknown kinds), are told together, and nothing is applied. Only a namespace that is
-    missing is made before, because without it the cluster cannot be asked.
+    refuses in a dry run (rights, quotas, webhooks, unknown kinds), are told together, and nothing is applied. A namespace that is
+    missing is made for the last part of that, because values and quotas are looked at only inside of it, and is removed again if something is refused.
   - Then objects are applied wave by wave. A wave is ready before the next begins, and what does not become ready is told with its reason from
     the status of pods and from events.
   - A field that a person changed with a tool, such as C(kubectl edit), is set back, and what was added beside is taken away. Labels and annotations
     of others stay.
   - A Job of a migration is made when it has not run. One that failed is made anew, one that runs is waited for and never ended.
   - Objects with the labels of the instance that are not wanted any more are removed, except what data or keys go with.
-  - The action plugin of the same name serialises the objects on the controller. Users of the module give O(objects).
 requirements:
   - kubernetes
 options:
   objects:
-    description: Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them.
-    type: list
-    elements: dict
-  contents:
-    description: Set by the action plugin. The objects as JSON.
-    type: str
+    description:
+      - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
+      - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
+    type: raw
+    required: true
   instance:
     description: Name of the instance. Its objects have it as the label C(app.kubernetes.io/instance).
     type: str
@@ -71,7 +69,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: The API server says in a dry run what would change. Of a namespace that is not there nothing can be asked; all in it would be created.
+    description: The API server says in a dry run what would change. Of a namespace that is not there only kinds, rights and fields are asked.
   diff_mode:
     support: full
     description: A line for each value that differs. Of Secrets only the names of keys.
@@ -151,13 +149,13 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
-    return Applier(cluster, owner, options, check_mode).run(json.loads(params["contents"])).as_result()
+    return Applier(cluster, owner, options, check_mode).run(json.loads(params["objects"])).as_result()
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "contents": {"type": "str", "required": True, "no_log": True},
+            "objects": {"type": "raw", "required": True, "no_log": True},
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "elsewhere": {"type": "list", "elements": "str", "default": []},

@@ -11,20 +11,18 @@ short_description: Look whether a cluster can carry an instance
 version_added: 0.1.0
 author: The llmops.langfuse contributors (@llmops)
 description:
-  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, and
-    changes nothing.
+  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, has the
+    API server say in a dry run what it would refuse, and changes nothing.
   - It does not fail for what it finds. The caller decides by RV(errors).
-  - The action plugin of the same name serialises the objects on the controller. Users of the module give O(objects).
 requirements:
   - kubernetes
 options:
   objects:
-    description: Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them.
-    type: list
-    elements: dict
-  contents:
-    description: Set by the action plugin. The objects as JSON.
-    type: str
+    description:
+      - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
+      - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
+    type: raw
+    required: true
   instance:
     description: Name of the instance.
     type: str
@@ -35,6 +33,11 @@ options:
     required: true
   new_secrets:
     description: Names of keys that were drawn in this run. They are refused where data is that other keys protect.
+    type: list
+    elements: str
+    default: []
+  reaches:
+    description: Namespaces of others whose Services are reached from here, such as those of stores.
     type: list
     elements: str
     default: []
@@ -68,6 +71,10 @@ version:
   returned: success
   type: str
   sample: v1.36.3
+new:
+  description: Whether the cluster has no object of the instance.
+  returned: success
+  type: bool
 findings:
   description: What was found, each with C(code), C(level), C(what) and C(cure).
   returned: success
@@ -99,26 +106,29 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey 
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
-    wanted = [one for wave in in_waves(json.loads(params["contents"])) for one in wave]
+    wanted = [one for wave in in_waves(json.loads(params["objects"])) for one in wave]
     owner = Owner(params["instance"], params["namespace"])
-    facts = survey(Cluster(params["kubeconfig"], params["context"]), wanted, owner, params["new_secrets"])
+    cluster = Cluster(params["kubeconfig"], params["context"])
+    facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"])
     found = findings(wanted, owner, facts)
     return {
         "changed": False,
         "version": facts.version,
+        "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles(needed(wanted, owner), owner),
+        "roles": roles(needed(wanted, owner, params["reaches"]), owner),
     }
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "contents": {"type": "str", "required": True, "no_log": True},
+            "objects": {"type": "raw", "required": True, "no_log": True},
             "instance": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "reaches": {"type": "list", "elements": "str", "default": []},
             "kubeconfig": {"type": "path"},
             "context": {"type": "str"},
         },

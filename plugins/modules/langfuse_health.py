@@ -23,6 +23,9 @@ description:
     that the application's own settings (V(clickhouse), V(valkey)) can be given as they are.
   - It never hangs. Every exchange ends after O(hop_timeout), everything after O(timeout), O(wait) and one exchange.
 options:
+  ca_certificates:
+    description: What O(ca_path) is for, as PEM text, where no file has them.
+    type: str
   public_url:
     description: The application's own address (C(NEXTAUTH_URL)), when it is not O(url). Sent as C(Host).
     type: str
@@ -394,9 +397,10 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     def states() -> list[dict[str, Any]]:
         return containers.states(docker, runtime["project"]) if docker else []
 
-    with authorities.beside_those_of_host(authorities.read(params["ca_path"])) as bundle:
+    given = authorities.read(params["ca_path"]) or params["ca_certificates"]
+    with authorities.beside_those_of_host(given) as bundle:
         try:
-            context = Context({**params, "ca_bundle": bundle}, states)
+            context = Context({**params, "ca_path": params["ca_path"] or bundle, "ca_bundle": bundle}, states)
         except ValueError as error:
             raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
         addresses = compose.host_addresses(params["extra_hosts"])
@@ -454,6 +458,7 @@ def argument_spec() -> dict[str, Any]:
 
     return {
         **args.API_SPEC,
+        "ca_certificates": text,
         "public_url": text,
         "project_id": text,
         "user_email": text,
@@ -495,6 +500,7 @@ def argument_spec() -> dict[str, Any]:
             log_lines={"type": "int", "default": 400},
         ),
         "cluster": args.CLUSTER_SPEC,
+        "from_secrets": args.FROM_SECRETS_SPEC,
         "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},
@@ -508,6 +514,7 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
+        args.from_secrets(module)
         module.exit_json(**run({**module.params, "check_mode": module.check_mode}))
     except Failure as failure:
         module.fail_json(**failure.as_result())

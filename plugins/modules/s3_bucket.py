@@ -352,11 +352,13 @@ def main() -> None:
             "forbidden": {"type": "list", "elements": "str"},
             "wait": {"type": "int", "default": 30},
             "cluster": args.CLUSTER_SPEC,
+            "from_secrets": args.FROM_SECRETS_SPEC,
         },
         required_together=[("access_key", "secret_key")],
         supports_check_mode=True,
     )
     try:
+        args.from_secrets(module)
         with args.reached(module.params.pop("cluster")):
             result = buckets.ensure(module.params, module.check_mode)
         module.exit_json(**result)

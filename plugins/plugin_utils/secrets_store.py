@@ -8,9 +8,11 @@ An existing value is never changed: `add` takes only what is missing.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,24 +57,51 @@ class SecretsStore:
         return []
 
     def add(self, instance: str, values: Mapping[str, str], dry: bool = False) -> bool:
-        """Write the values that the instance lacks. Returns whether the file changes. Raises Refused."""
-        content = self._load()
-        mine = content.get(instance, {})
-        missing = {name: value for name, value in values.items() if name not in mine}
-        if not missing and self._is_in_form():
-            return False
-        if not dry:
-            self._save({**content, instance: {**mine, **missing}})
-        return True
+        """Write the values, which this run drew. Returns whether the file changes. Raises Refused, also where another run has
+        drawn and kept others meanwhile: with two sets of them, what one run makes the other could not open."""
+        with self._alone(dry):
+            content = self._load()
+            mine = content.get(instance, {})
+            if any(mine[name] != value for name, value in values.items() if name in mine):
+                raise Refused(
+                    f"langfuse_secrets_file: another run has written other secrets of {instance} to {self._path} since this one "
+                    "began. Let it end, and run again"
+                )
+            missing = {name: value for name, value in values.items() if name not in mine}
+            if not missing and self._is_in_form():
+                return False
+            if not dry:
+                self._save({**content, instance: {**mine, **missing}})
+            return True
 
     def forget(self, instance: str, dry: bool = False) -> bool:
         """Remove the secrets of the instance. Returns whether there were any."""
-        content = self._load()
-        if instance not in content:
-            return False
-        if not dry:
-            self._save({name: values for name, values in content.items() if name != instance})
-        return True
+        with self._alone(dry):
+            content = self._load()
+            if instance not in content:
+                return False
+            if not dry:
+                self._save({name: values for name, values in content.items() if name != instance})
+            return True
+
+    @contextlib.contextmanager
+    def _alone(self, dry: bool) -> Iterator[None]:
+        """Between reading and writing no other run writes. The lock is on the folder, so that no file of it stays."""
+        try:
+            if not dry:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._path.parent, os.O_RDONLY)
+        except OSError:
+            # Reading or writing says what is wrong with it.
+            yield
+            return
+        try:
+            # Not every file system knows locks.
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _is_in_form(self) -> bool:
         return not self._path.exists() or is_encrypted(self._path.read_bytes()) == (self._form == "vault")
@@ -115,7 +144,6 @@ class SecretsStore:
             label, password = self._passwords[0]
             data = self._vault.encrypt(data, secret=password, vault_id=label)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".new-")
             try:
                 with os.fdopen(handle, "wb") as stream:

@@ -104,6 +104,7 @@ EXTRAS = (
     _extra("keycloak", "keycloak/keycloak", ("/opt/keycloak/bin/kc.sh", "--version"), r"Keycloak (\d+\.\d+\.\d+)"),
     # For the cluster of the tests.
     _extra("cnpg_postgresql", "cloudnative-pg/postgresql", ("postgres", "--version"), r"PostgreSQL\) (\d+\.\d+)"),
+    _extra("cnpg_pgbouncer", "cloudnative-pg/pgbouncer", ("pgbouncer", "--version"), r"PgBouncer (\d+\.\d+\.\d+)"),
     _extra("traefik", "library/traefik", ("traefik", "version"), r"Version:\s+(\d+\.\d+\.\d+)"),
     _extra("redis", "library/redis", ("redis-server", "--version"), r"v=(\d+\.\d+\.\d+)", "bookworm"),
 )

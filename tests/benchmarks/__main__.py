@@ -1,6 +1,7 @@
 """Measures speed against the bare tools and writes docs/benchmarks.md.
 
-The bench must be up (`python -m tests.bench up`). A missed target is shown; only a broken measurement fails.
+The bench must be up (`python -m tests.bench up`), and for `apply` the cluster (`python -m tests.bench.cluster up --with cnpg`).
+A missed target is shown; only a broken measurement fails.
 Names of measurements run only those, and write no page.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.paths import find_paths
-from tests.benchmarks import derivation, first_start, machine, no_op, objects, round_trip, second_site
+from tests.benchmarks import applying, derivation, first_start, machine, no_op, objects, round_trip, second_site
 from tests.benchmarks.figures import Broken, Section
 from tests.benchmarks.instance import ROOT, Instance
 from tests.benchmarks.page import page
@@ -24,11 +25,15 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 MEASUREMENTS: dict[str, Callable[[Instance], Section]] = {
     "derive": lambda _instance: derivation.measure(),
     "objects": lambda _instance: objects.measure(),
+    "apply": applying.measure,
     "second": second_site.measure,
     "trace": round_trip.measure,
     "no-op": no_op.measure,
     "first": first_start.measure,
 }
+
+# These need no instance of Compose.
+_ELSEWHERE = {"derive", "objects", "apply"}
 
 
 def _say(text: str, began: float) -> None:
@@ -41,7 +46,7 @@ def _measure(names: Sequence[str], variables: Path) -> list[Section]:
         instance = Instance(Path(home), variables)
         try:
             instance.empty()
-            if set(names) - {"derive", "objects"}:
+            if set(names) - _ELSEWHERE:
                 _say("bringing an instance up, unmeasured", began)
                 instance.site("--skip-tags", "verify")
             for name in names:

@@ -69,6 +69,8 @@ def _quota(identity: Identity, code: int, _reason: str, message: str, _doing: st
 def _forbidden(identity: Identity, code: int, _reason: str, message: str, doing: str) -> Failure | None:
     if code != 403:
         return None
+    if 'User "system:anonymous"' in message:
+        return _unauthorized(identity, 401, "", message, doing)
     who = re.search(r'User "([^"]+)" cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?', message)
     if not who:
         return Failure("admission", f"A rule of the cluster forbids {identity}: {message}.", "Ask who keeps that rule.")
@@ -86,7 +88,7 @@ def _unauthorized(_identity: Identity, code: int, _reason: str, _message: str, _
     return Failure(
         "unauthorized",
         "The cluster does not know who is asking.",
-        "Log in again, or name another kubeconfig or context.",
+        "Log in again, or write another langfuse_kubernetes_kubeconfig or langfuse_kubernetes_context.",
     )
 
 

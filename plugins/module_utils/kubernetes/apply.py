@@ -102,8 +102,7 @@ class Applier:
         self._secrets: dict[str, str] = {}
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> Outcome:
-        """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; until the first wave nothing is written,
-        except a namespace that was not there."""
+        """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; of what is refused nothing stays."""
         waves = in_waves(documents)
         wanted = [one for wave in waves for one in wave]
         found = look(self._cluster, wanted, self._owner, self._options.elsewhere)
@@ -114,6 +113,8 @@ class Applier:
         self._going = [one for one in removed if one.kind in AUTOSCALERS]
         steps = self._plan(wanted, found)
         if not self._check:
+            if new := _new_namespaces(wanted, found):
+                steps = self._plan_inside(new, wanted, found)
             try:
                 self._remove(self._going, found, wait=True)
                 for wave in waves:
@@ -129,32 +130,60 @@ class Applier:
         ]
         return Outcome(steps, verdicts, warnings, found.unseen)
 
+    def refused(self, wanted: Sequence[Wanted], found: Found) -> list[Failure]:
+        """What the cluster would say, and nothing is written."""
+        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner)
+        self._going = [one.identity for one in verdicts if one.action == REMOVE and one.identity.kind in AUTOSCALERS]
+        return self._asked(wanted, found)[1]
+
     def _plan(self, wanted: Sequence[Wanted], found: Found) -> list[Step]:
         """All steps, or all that the cluster refuses."""
+        steps, failures = self._asked(wanted, found)
+        if failures:
+            raise joined(failures)
+        return steps
+
+    def _asked(self, wanted: Sequence[Wanted], found: Found) -> tuple[list[Step], list[Failure]]:
         steps, failures = [], dict[tuple[str, str], Failure]()
-        new = set()
+        new = [one.identity.name for one in _new_namespaces(wanted, found)]
         for one in wanted:
-            live = found.live.get(one.identity)
-            if one.identity.kind == "Namespace" and live is None and not self._check:
-                # Without it the cluster cannot be asked about what is in it.
-                self._write(one, None)
-            if self._check and one.identity.namespace in new:
-                steps.append(
-                    Step(one, None, compare(None, one.object, one.sensitive), one.object, _job(one, jobs.CREATE))
-                )
-                continue
-            if one.identity.kind == "Namespace" and live is None:
-                new.add(one.identity.name)
             try:
-                steps.append(self._step(one, live, found))
+                steps.append(self._step(one, found.live.get(one.identity), found))
             except Failure as failure:
                 if failure.code == "unauthorized":
                     raise
+                if failure.code == "no_namespace" and one.identity.namespace in new:
+                    # Its fields are known by then; webhooks, quotas and values are asked when the namespace is there.
+                    steps.append(_made(one))
+                    continue
                 # One for each kind: the same rule mostly refuses all of it.
-                failures.setdefault((failure.code, one.identity.kind), failure)
-        if failures:
-            raise joined(list(failures.values()))
-        return steps
+                about = one.identity.namespace if failure.code == "no_namespace" else one.identity.kind
+                failures.setdefault((failure.code, about), failure)
+        return steps, list(failures.values())
+
+    def _plan_inside(self, new: Sequence[Wanted], wanted: Sequence[Wanted], found: Found) -> list[Step]:
+        """The steps again, now that the namespaces are there, which go again when something is refused."""
+        made = {one.identity: self._write(one, None) for one in new}
+        there = found._replace(live={**found.live, **made})
+        try:
+            rest = self._plan([one for one in wanted if one not in new], there)
+        except Failure as failure:
+            for namespace in made.values():
+                self._take_back(namespace, wanted, failure)
+            raise
+        return [*(_made(one) for one in new), *rest]
+
+    def _take_back(self, namespace: Object, wanted: Sequence[Wanted], failure: Failure) -> None:
+        """Removes a namespace that this run made, unless another run has begun in it."""
+        here = look(self._cluster, [one for one in wanted if one.identity.kind != "Namespace"], self._owner).live
+        if any(identity.namespace == namespace["metadata"]["name"] for identity in here):
+            return
+        try:
+            self._delete(namespace)
+            self._waiter.gone(namespace)
+        except Failure:
+            failure.message += f" The {identity_of(namespace)}, which was made for asking, stays and is empty."
+            failure.details.update(changed=True)
 
     def _step(self, one: Wanted, live: Object | None, found: Found) -> Step:
         if live is not None and left_alone(live):
@@ -300,6 +329,15 @@ class Applier:
             return ask()
         except ApiError as error:
             raise refused(identity, error.status) from None
+
+
+def _new_namespaces(wanted: Iterable[Wanted], found: Found) -> list[Wanted]:
+    return [one for one in wanted if one.identity.kind == "Namespace" and one.identity not in found.live]
+
+
+def _made(one: Wanted) -> Step:
+    """Of an object that the cluster cannot be asked about yet."""
+    return Step(one, None, compare(None, one.object, one.sensitive), one.object, _job(one, jobs.CREATE))
 
 
 def _job(one: Wanted, action: str) -> str:

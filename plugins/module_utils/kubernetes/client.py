@@ -14,6 +14,7 @@ from typing import Any
 
 from ..failure import Failure
 from ..libraries import missing
+from .api_errors import refused
 from .objects import FIELD_MANAGER, KINDS, Identity, Kind, Object, group_of, identity_of
 
 # Seconds to connect and to be answered; webhooks of operators may take 30 of them.
@@ -60,38 +61,48 @@ class Cluster:
             if not error.status:
                 # The library's own words for a handshake that failed.
                 raise _unreachable(self._server, error) from None
-            raise ApiError(_status(error)) from None
+            status = _status(error)
+            # Of what it does not serve the API server says so in plain text.
+            if status.get("kind") != "Status" and error.status not in (401, 403, 404):
+                raise _another_server(self._server) from None
+            raise ApiError(status) from None
         except (self._unanswered, OSError) as error:
             raise _unreachable(self._server, error) from None
         except ValueError:
-            raise Failure(
-                "unreachable",
-                f"{self._server} answers, but not as a Kubernetes API server.",
-                "Look at the address in the kubeconfig.",
-            ) from None
+            raise _another_server(self._server) from None
 
     def version(self) -> str:
         """Like ``v1.36.3``."""
-        return str(self._ask("get", "/version")["gitVersion"])
+        said = self._discover("/version")
+        if not said or "gitVersion" not in said:
+            raise _another_server(self._server)
+        return str(said["gitVersion"])
 
     def kind(self, api: str, name: str) -> Kind | None:
         """How the API server serves the kind; None where it does not. Only for kinds beyond ``KINDS`` it is asked."""
         if known := _PLURALS.get((group_of(api), name)):
             return known._replace(api=api)
         if (api, name) not in self._found:
-            resources = (self._look(_root(api)) or {}).get("resources") or ()
+            resources = (self._discover(_root(api)) or {}).get("resources") or ()
             found = [one for one in resources if one["kind"] == name and "/" not in one["name"]]
             self._found[api, name] = Kind(api, name, found[0]["name"], found[0]["namespaced"]) if found else None
         return self._found[api, name]
 
     def served(self, api: str) -> Sequence[str]:
         """Kinds of an ``apiVersion``; none where it is not served."""
-        resources = (self._look(_root(api)) or {}).get("resources") or ()
+        resources = (self._discover(_root(api)) or {}).get("resources") or ()
         return [one["kind"] for one in resources if "/" not in one["name"]]
 
     def versions(self, group: str) -> Sequence[str]:
         """Every ``apiVersion`` of a group; none where it is not served."""
-        return [one["groupVersion"] for one in (self._look(f"/apis/{group}") or {}).get("versions") or ()]
+        return [one["groupVersion"] for one in (self._discover(f"/apis/{group}") or {}).get("versions") or ()]
+
+    def _discover(self, path: str) -> Any:
+        """What the API server says about itself. Whom it does not know it answers nothing else either."""
+        try:
+            return self._look(path)
+        except ApiError as error:
+            raise refused(Identity("", "API", "", "server"), error.status, "answer as") from None
 
     def _look(self, path: str, **options: Any) -> Any:
         """None where there is no such thing."""
@@ -155,6 +166,13 @@ class Cluster:
         )
         return answer
 
+    def load_dialing(self) -> None:
+        """Load what ``dial`` needs: the first use takes a second of processor, which is no time of a connection that waits."""
+        from kubernetes import client
+        from kubernetes.stream import portforward  # noqa: F401
+
+        client.CoreV1Api(client.ApiClient(self._configuration))
+
     def dial(self, namespace: str, pod: str, port: int) -> Any:
         """A socket to a port of a pod. May be called from many threads."""
         from kubernetes import client
@@ -170,12 +188,12 @@ class Cluster:
             raise ApiError({"code": error.status or 0, "reason": str(error.reason)}) from None
 
     def delete(self, live: Object) -> None:
-        """This very object and, after it, what was made for it. One that is gone already is no error."""
+        """This very object and, after it, what was made for it. One that is gone already is no error, nor another of its name."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": live["metadata"]["uid"]}}
         try:
             self._ask("delete", self._place(live), body)
         except ApiError as error:
-            if error.code != 404:
+            if error.code != 404 and "UID in the precondition" not in str(error.status.get("message")):
                 raise
 
     def again(self, live: Object) -> Object | None:
@@ -220,19 +238,33 @@ def _status(error: Any) -> Mapping[str, Any]:
     return {**status, "code": status.get("code") or error.status}
 
 
+def _another_server(server: str) -> Failure:
+    return Failure(
+        "unreachable",
+        f"{server} answers, but not as a Kubernetes API server.",
+        "Look at the address in langfuse_kubernetes_kubeconfig.",
+    )
+
+
 def _unreachable(server: str, error: Exception) -> Failure:
     said = str(getattr(error, "reason", None) or error)
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return Failure(
             "untrusted",
             f"The certificate of {server} is not signed by the authority in the kubeconfig.",
-            "Take the kubeconfig of this cluster.",
+            "Write the kubeconfig of this cluster as langfuse_kubernetes_kubeconfig.",
+        )
+    if "X509" in said or "PEM" in said:
+        return Failure(
+            "kubeconfig",
+            f"A certificate in the kubeconfig of {server} cannot be read.",
+            "Write another langfuse_kubernetes_kubeconfig.",
         )
     said = re.sub(r"^\S*Connection\(.*?\): ", "", said).rstrip(".")
     return Failure(
         "unreachable",
         f"The API server {server} does not answer: {said}.",
-        "Look at the address in the kubeconfig, at the way there, and whether the cluster is up.",
+        "Look at the address in langfuse_kubernetes_kubeconfig, at the way there, and whether the cluster is up.",
     )
 
 
@@ -253,12 +285,17 @@ def _configuration(configuration: Any, kubeconfig: str | None, context: str | No
         else:
             of_file(config_file=place, context=context, client_configuration=configuration, persist_config=False)
     except (ConfigException, OSError) as error:
-        why = "there is no such file" if not there else f"{error}".rstrip(".")
-        raise _unusable(place, why) from None
+        raise _unusable(place, _why(error) if there else "there is no such file") from None
     except (YAMLError, ValueError, TypeError, KeyError, AttributeError):
         # The message of the cause may hold a credential.
         raise _unusable(place, "it is not a kubeconfig") from None
     return configuration
+
+
+def _why(error: Exception) -> str:
+    said = str(getattr(error, "strerror", None) or error).rstrip(".")
+    lacks = re.search(r"Expected object with name (\S+) in \S+/(context|cluster|user)s list", said)
+    return f"it has no {lacks[2]} {lacks[1]}" if lacks else said
 
 
 def _unusable(place: str, why: str) -> Failure:

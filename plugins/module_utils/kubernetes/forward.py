@@ -30,10 +30,13 @@ _TRIES = 200
 
 
 class Forwards:
-    """Name of a Service → loopback address, made when it is asked for first. To be closed."""
+    """Name of a Service → loopback address, made when it is asked for first. To be closed.
 
-    def __init__(self, cluster: Cluster, domain: str) -> None:
-        self._cluster, self._domain = cluster, domain
+    A Service that is another name for a host elsewhere gives that name.
+    """
+
+    def __init__(self, cluster: Cluster, domain: str, namespace: str | None = None) -> None:
+        self._cluster, self._domain, self._namespace = cluster, domain, namespace
         self._addresses: dict[str, str | None] = {}
         self._open: list[Any] = []
         self._lock = threading.Lock()
@@ -53,10 +56,14 @@ class Forwards:
             one.close()
 
     def _listen(self, name: str) -> str | None:
-        if (place := service_of(name, self._domain)) is None:
+        if (place := service_of(name, self._domain, self._namespace)) is None:
             return None
         service = self._service(*place)
-        if service is None or not service["spec"].get("selector"):
+        if service is None:
+            return None
+        if service["spec"].get("type") == "ExternalName":
+            return str(service["spec"]["externalName"])
+        if not service["spec"].get("selector"):
             return None
         ports = [port for port in service["spec"].get("ports") or () if port.get("protocol", "TCP") == "TCP"]
         address, listeners = _bind([port["port"] for port in ports])
@@ -103,16 +110,23 @@ class Forwards:
 
 
 @contextlib.contextmanager
-def reached(kubeconfig: str | None, context: str | None, domain: str) -> Iterator[None]:
+def reached(kubeconfig: str | None, context: str | None, domain: str, namespace: str | None = None) -> Iterator[None]:
     """Within it names of Services that do not resolve here are at their forwards. Raises Failure where the cluster cannot be asked."""
+    cluster = connected(kubeconfig, context)
+    cluster.load_dialing()
+    forwards = Forwards(cluster, domain, namespace)
+    with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
+        yield
+
+
+def connected(kubeconfig: str | None, context: str | None) -> Cluster:
+    """The cluster, once it has answered. Raises Failure where it does not."""
     cluster = Cluster(kubeconfig, context)
     try:
         cluster.version()
     except ApiError as error:
         raise refused(Identity("", "Version", "", "of the API server"), error.status, "read") from None
-    forwards = Forwards(cluster, domain)
-    with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
-        yield
+    return cluster
 
 
 def _copy(source: Any, target: Any) -> None:
@@ -124,11 +138,13 @@ def _copy(source: Any, target: Any) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def service_of(name: str, domain: str) -> tuple[str, str] | None:
-    """Name and namespace in the full name of a Service; None where it is another name. Pure."""
-    suffix = f".svc.{domain}"
-    labels = name[: -len(suffix)].split(".") if name.endswith(suffix) else []
-    return (labels[0], labels[1]) if len(labels) == 2 else None
+def service_of(name: str, domain: str, namespace: str | None = None) -> tuple[str, str] | None:
+    """Name and namespace of a Service, as pods of ``namespace`` may write it; None where it is another name. Pure."""
+    short = name[: -len(domain) - 1] if name.endswith(f".{domain}") else name
+    labels = short.split(".")
+    if namespace and short == name and len(labels) == 1:
+        return name, namespace
+    return (labels[0], labels[1]) if len(labels) == 3 and labels[2] == "svc" else None
 
 
 def pod_behind(pods: Sequence[Object], port: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -16,7 +16,7 @@ from .objects import KINDS, Identity, Kind, Object, Owner, Wanted, group_of
 from .ownership import foreign, foreign_object
 
 # Kinds that an instance may have outside of its own namespace.
-_ELSEWHERE = ("HTTPRoute",)
+_ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
 
 
 class Found(NamedTuple):

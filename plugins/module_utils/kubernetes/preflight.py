@@ -7,16 +7,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..failure import Failure
 from ..finding import finding
 from .api_errors import missing_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import foreign_object
 from .prune import holds_data
 from .quantities import asked, over, without_limits
+from .references import Reference, of_others
 from .rights import Right, told
+from .stored import claims_of, is_default, stored
 
 # The first in which everything that the objects say is known to the API server.
 OLDEST = (1, 27)
@@ -29,7 +32,8 @@ class Facts(NamedTuple):
     version: of the API server, like ``v1.36.3``. served: ``apiVersion`` and kind of all that it serves. classes: the
     storage classes, None where they may not be read. gateways: namespace and name → object, for those that could be read. missing: rights that the
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
-    there. foreign: identity → who has it.
+    there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
+    of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
     """
 
     version: str
@@ -41,20 +45,30 @@ class Facts(NamedTuple):
     live: Mapping[Identity, Object] = {}
     foreign: Mapping[Identity, str] = {}
     drawn: Sequence[str] = ()
+    refused: Sequence[Failure] = ()
+    theirs: Mapping[tuple[str, str], Collection[str] | None] = {}
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
     """In the order in which a person would mend them."""
-    return [
+    found = [
         *_version(facts),
         *_rights(facts),
         *_kinds(wanted, facts),
         *_collisions(facts),
         *_keys(wanted, owner, facts),
+        *_theirs(wanted, facts),
         *_classes(wanted, facts),
+        *stored([one for one in wanted if one.identity not in facts.foreign], facts.live, facts.classes),
         *_gateways(wanted, facts),
         *_quotas(wanted, owner, facts),
     ]
+    told = {one["code"] for one in found}
+    return [*found, *(_refused(one) for one in facts.refused if one.code not in told)]
+
+
+def _refused(failure: Failure) -> Finding:
+    return finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
 
 
 def _version(facts: Facts) -> Iterator[Finding]:
@@ -87,8 +101,7 @@ def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
 
 def _collisions(facts: Facts) -> Iterator[Finding]:
     for identity, whose in sorted(facts.foreign.items()):
-        failure = foreign_object(identity, whose)
-        yield finding(failure.code, failure.message.rstrip("."), failure.cure.rstrip("."))
+        yield _refused(foreign_object(identity, whose))
 
 
 # Keys of a Secret without which what is stored cannot be read any more.
@@ -119,6 +132,29 @@ def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Find
         )
 
 
+def _theirs(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
+    """Once for each Secret of somebody else."""
+    lacking: dict[tuple[str, str], list[Reference]] = {}
+    for one in of_others(wanted):
+        place = (one.reader.namespace, one.secret)
+        keys = facts.theirs.get(place, (one.key,))
+        if keys is None or (one.key is not None and one.key not in keys):
+            lacking.setdefault(place, []).append(one)
+    for (namespace, name), found in lacking.items():
+        keys = sorted(one.key for one in found if one.key)
+        there = facts.theirs[namespace, name] is not None
+        what = (
+            f"Secret {name} in {namespace} has no {', '.join(keys)}"
+            if there
+            else f"There is no Secret {name} in {namespace}"
+        )
+        yield finding(
+            "no_secret",
+            f"{what}, and {found[0].reader} reads it",
+            "Have whoever keeps that Secret make it first, or correct langfuse_kubernetes_existing_secrets or langfuse_kubernetes_volumes",
+        )
+
+
 def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
     if facts.classes is None:
         return
@@ -127,10 +163,10 @@ def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
     for one in wanted:
         # What is there has its volumes already.
         if one.identity not in facts.live:
-            for name in _classes_of(one.object):
+            for name, _size in claims_of(one.object):
                 asked_for.setdefault(name, one.identity)
     for name, identity in asked_for.items():
-        if name is None and not any(map(_is_default, facts.classes)):
+        if name is None and not any(map(is_default, facts.classes)):
             there = f"; it has {', '.join(sorted(known))}" if known else ""
             yield finding(
                 "no_storage_class",
@@ -144,20 +180,6 @@ def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
                 f"The cluster has no storage class {name} for {identity}{there}",
                 "Write another langfuse_storage_class",
             )
-
-
-def _is_default(found: Object) -> bool:
-    annotations = found["metadata"].get("annotations") or {}
-    return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
-
-
-def _classes_of(found: Object) -> Iterator[str | None]:
-    spec = found.get("spec") or {}
-    if found["kind"] == "StatefulSet":
-        for claim in spec.get("volumeClaimTemplates") or ():
-            yield claim["spec"].get("storageClassName")
-    elif found["kind"] == "Cluster":
-        yield spec["storage"].get("storageClass")
 
 
 def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:

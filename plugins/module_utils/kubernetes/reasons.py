@@ -235,6 +235,16 @@ def _quota(name: str, text: str) -> Reason:
     )
 
 
+def _limits(name: str, text: str) -> Reason:
+    return Reason(
+        10,
+        "limits",
+        f"Pods of the {name} do not fit a LimitRange of the namespace: {_short(re.sub('.*forbidden: ', '', text))}",
+        "Have it changed, or write other values (langfuse_kubernetes_resources, langfuse_web_memory and its like, sizes of volumes)",
+        hopeless=True,
+    )
+
+
 def _admission(name: str, text: str) -> Reason:
     return Reason(
         10,
@@ -283,6 +293,7 @@ def _other(name: str, text: str) -> Reason:
 # (reasons of events, what their text has, what it means)
 _EVENTS: Sequence[tuple[tuple[str, ...], str, Callable[[str, str], Reason]]] = (
     (("FailedCreate",), "(exceeded|failed) quota", _quota),
+    (("FailedCreate",), "(max|min)imum .* (usage )?per (Container|Pod|PersistentVolumeClaim)", _limits),
     (("FailedCreate",), "violates PodSecurity|denied (the )?request", _admission),
     (("FailedCreate",), "serviceaccount", _account),
     (("FailedCreate",), "", _other),

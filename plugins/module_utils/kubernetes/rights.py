@@ -22,6 +22,12 @@ _LOOKS: Mapping[str, tuple[str, ...]] = {
     "pods/portforward": ("create",),
     "resourcequotas": ("list",),
 }
+# What reaching a Service elsewhere takes on top of its address: resource → verbs.
+_REACHES: Mapping[str, tuple[str, ...]] = {
+    "pods": ("get", "list"),
+    "pods/portforward": ("create",),
+    "services": ("get",),
+}
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -34,8 +40,11 @@ class Right(NamedTuple):
     verbs: tuple[str, ...]
 
 
-def needed(wanted: Iterable[Wanted], owner: Owner) -> list[Right]:
-    """The least that applying, waiting, provisioning and proving need. Removing data is not among it."""
+def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) -> list[Right]:
+    """The least that applying, waiting, provisioning and proving need. Removing data is not among it.
+
+    reaches: namespaces with Services of others, such as stores.
+    """
     plurals = {(group_of(kind.api), kind.name): kind.plural for kind in KINDS}
     found: dict[tuple[str, str, str], set[str]] = {}
 
@@ -53,6 +62,9 @@ def needed(wanted: Iterable[Wanted], owner: Owner) -> list[Right]:
                 add(parent.get("namespace") or identity.namespace, identity.group, "gateways", ("get",))
     for resource, verbs in _LOOKS.items():
         add(owner.namespace, "", resource, verbs)
+    for namespace in reaches:
+        for resource, verbs in _REACHES.items():
+            add(namespace, "", resource, verbs)
     add("", "", "namespaces", ("get",))
     add("", "storage.k8s.io", "storageclasses", ("list",))
     return [Right(*key, tuple(sorted(verbs))) for key, verbs in sorted(found.items())]

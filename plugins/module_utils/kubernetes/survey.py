@@ -9,28 +9,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .api_errors import refused
+from .apply import Applier, Options
 from .client import ApiError, Cluster, of_kind
 from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
 from .ownership import foreign
 from .preflight import Facts
+from .references import of_others
 from .rights import Right, needed, reviews
 
 _CLASSES = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
 _QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
+_SECRET = Kind("v1", "Secret", "secrets")
 _GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 _ANYTHING = "*"
 
 
-def survey(cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, drawn: Sequence[str] = ()) -> Facts:
-    """drawn: keys of the application that were drawn in this run. Raises Failure where the cluster cannot be asked at all."""
+def survey(
+    cluster: Cluster,
+    wanted: Sequence[Wanted],
+    owner: Owner,
+    drawn: Sequence[str] = (),
+    reaches: Sequence[str] = (),
+) -> Facts:
+    """drawn: keys of the application that were drawn in this run. reaches: as for `rights`.
+
+    Raises Failure where the cluster cannot be asked at all.
+    """
     version = cluster.version()
-    missing = missing_rights(cluster, needed(wanted, owner))
+    missing = missing_rights(cluster, needed(wanted, owner, reaches))
     found = Found({}, frozenset(), ()) if missing else look(cluster, wanted, owner)
     whose = {one.identity: foreign(found.live.get(one.identity), owner) for one in wanted}
+    served = _served(cluster, wanted)
+    # What is told by another finding is not asked.
+    rest = [
+        one
+        for one in wanted
+        if not whose[one.identity] and (one.object["apiVersion"], one.object["kind"]) in served and not missing
+    ]
     return Facts(
         version,
-        _served(cluster, wanted),
+        served,
         _list(cluster, _CLASSES, ""),
         _gateways(cluster, wanted),
         missing,
@@ -38,6 +57,8 @@ def survey(cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, drawn: Sequ
         found.live,
         {identity: who for identity, who in whose.items() if who},
         drawn,
+        Applier(cluster, owner, Options(), check_mode=True).refused(rest, found),
+        {} if missing else _secrets_of_others(cluster, wanted),
     )
 
 
@@ -87,6 +108,18 @@ def _list(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Object] | No
         if error.code == 403:
             return None
         raise refused(of_kind(kind, namespace), error.status, "look at") from None
+
+
+def _secrets_of_others(cluster: Cluster, wanted: Iterable[Wanted]) -> dict[tuple[str, str], frozenset[str] | None]:
+    """Namespace and name → the keys that it has, None where it is not there. One that may not be read is left out."""
+    found = {}
+    for place in dict.fromkeys((one.reader.namespace, one.secret) for one in of_others(wanted)):
+        try:
+            secret = cluster.get(_SECRET, *place)
+        except ApiError:
+            continue
+        found[place] = None if secret is None else frozenset(secret.get("data") or ())
+    return found
 
 
 def _gateways(cluster: Cluster, wanted: Iterable[Wanted]) -> dict[tuple[str, str], Object]:

@@ -18,6 +18,8 @@ from .readiness import State, state_of
 from .reasons import Event, Reason, explain, made_since, newest_event, pods_of, since
 
 _PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
+# A pooler tells how many pods there are, and its Deployment, which has its name, how many of them are ready.
+_MADE = {"Pooler": Kind("apps/v1", "Deployment", "deployments")}
 _PAUSE = 0.5
 # Seconds between two looks at pods and events, which are many.
 _WHY = 5.0
@@ -42,7 +44,7 @@ class Waiter:
         """found: objects as they were seen last. changed: those just written. seconds: by kind, and of all others under ``""``.
         secrets: as :func:`state_of` takes them."""
         start = time.monotonic()
-        states = {identity_of(one): state_of(one, secrets) for one in found}
+        states = {identity_of(one): self._state(one, secrets) for one in found}
         waiting = {
             identity_of(one): one
             for one in found
@@ -56,7 +58,7 @@ class Waiter:
             passed = time.monotonic() - start
             for identity, one in list(waiting.items()):
                 now = self._again(one)
-                states[identity] = state_of(now, secrets) if now else State(False, "it to be there again")
+                states[identity] = self._state(now, secrets) if now else State(False, "it to be there again")
                 if states[identity].ready and passed >= _FORMLESS.get(identity.kind, 0):
                     del waiting[identity]
                 elif now:
@@ -108,6 +110,18 @@ class Waiter:
                     object=str(identity_of(found)),
                 )
             time.sleep(_PAUSE)
+
+    def _state(self, found: Object, secrets: Mapping[str, str] | None) -> State:
+        """Of the object, and of what its operator has made for it."""
+        state, made = state_of(found, secrets), _MADE.get(found["kind"])
+        if not state.ready or made is None:
+            return state
+        identity = identity_of(found)
+        try:
+            live = self._cluster.get(made, identity.namespace, identity.name)
+        except ApiError as error:
+            raise refused(of_kind(made, identity.namespace), error.status, "look at") from None
+        return state_of(live) if live else State(False, "its operator to make its pods")
 
     def _again(self, found: Object) -> Object | None:
         try:

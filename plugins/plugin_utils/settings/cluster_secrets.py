@@ -46,6 +46,16 @@ def kept_elsewhere(values: Mapping[str, Any] | Settings, name: str) -> bool:
     return HOMES[name][0] in values["langfuse_kubernetes_existing_secrets"]
 
 
+def read_from(settings: Settings, options: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Option of a module → Secret and key, for `options` (with the secret's name) whose secret somebody else keeps."""
+    found = {}
+    for option, name in options.items():
+        if kept_elsewhere(settings, name):
+            group, key = HOMES[name]
+            found[option] = {"name": settings["langfuse_kubernetes_existing_secrets"][group], "key": key}
+    return found
+
+
 def is_there(settings: Settings, name: str) -> bool:
     """Whether the instance has the secret, whoever keeps it."""
     return bool(settings.secrets.get(name)) or kept_elsewhere(settings, name)

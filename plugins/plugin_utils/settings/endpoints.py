@@ -55,6 +55,11 @@ def media_service(settings: Settings) -> cluster.Service | None:
     given = str(settings["langfuse_s3_public_endpoint"] or "").rstrip("/")
     if given not in ("", public_url(settings)):
         return None
+    return object_store_service(settings)
+
+
+def object_store_service(settings: Settings) -> cluster.Service | None:
+    """The Service of the object store; None where it is outside of the cluster."""
     host = _host(inner_s3_endpoint(settings))
     where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
     return cluster.service_of(*where, host) if host and host not in settings["langfuse_extra_hosts"] else None

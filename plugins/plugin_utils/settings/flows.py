@@ -20,7 +20,8 @@ Endpoint = Mapping[str, Any]
 Endpoints = Mapping[str, Endpoint]
 
 APPLICATION = ("web", "worker")
-LITELLM_PORT = 4000
+# The platform's Service of LiteLLM, in the namespace of the instance.
+LITELLM_NAME, LITELLM_PORT = "litellm", 4000
 _WEB_PORTS = {"http": 80, "https": 443}
 _MAIL_PORTS = {"smtp": 587, "smtps": 465, "ses": 443}
 # Hosts of the clouds' own object stores, which have an address for each bucket.
@@ -97,7 +98,7 @@ def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[F
     if settings["langfuse_litellm_url"]:
         yield Flow("litellm", *_address(settings["langfuse_litellm_url"], _WEB_PORTS))
     elif settings["litellm_enabled"]:
-        yield Flow("litellm", dns_name(settings, "litellm"), LITELLM_PORT)
+        yield Flow("litellm", dns_name(settings, LITELLM_NAME), LITELLM_PORT)
 
 
 def _further(settings: Settings) -> Iterator[Flow]:

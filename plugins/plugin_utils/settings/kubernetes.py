@@ -11,9 +11,10 @@ from typing import Any
 
 from . import sizes
 from .buckets import expires
-from .endpoints import media_service
+from .cluster import SERVICES
+from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
-from .module_options import bundled_s3
+from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
 from .plan import Feature, Settings
 from .sources import bundled_services
 
@@ -27,11 +28,24 @@ def kubernetes(
 ) -> dict[str, Any]:
     """The part of the Plan that the objects are built from. No secrets."""
     return {
+        # As modules take it that reach Services through the API server, and the Secrets from which they take what nobody gave.
+        "cluster": {
+            "kubeconfig": settings["langfuse_kubernetes_kubeconfig"],
+            "context": settings["langfuse_kubernetes_context"],
+            "domain": settings["langfuse_kubernetes_cluster_domain"],
+            "namespace": settings["langfuse_kubernetes_namespace"],
+        },
+        "from_secrets": from_secrets(settings),
+        "reaches": reached_namespaces(settings, endpoints),
+        # Stores whose data is somebody else's where the instance is new.
+        "unclaimed": [
+            store for store in provision(settings, endpoints, buckets) if store not in settings["langfuse_moved_stores"]
+        ],
         "kubeconfig": settings["langfuse_kubernetes_kubeconfig"],
         "context": settings["langfuse_kubernetes_context"],
         # Where the instance is reached from within, and through the API server.
         "host_url": f"http://{endpoints['web']['host']}:{endpoints['web']['port']}",
-        "extra_hosts": {},
+        "extra_hosts": settings["langfuse_extra_hosts"],
         "closed_ports": [],
         "namespace": settings["langfuse_kubernetes_namespace"],
         "create_namespace": settings["langfuse_kubernetes_create_namespace"],
@@ -60,17 +74,27 @@ def kubernetes(
             "service_account_annotations": settings["langfuse_service_account_annotations"],
         },
         "expose": _expose(settings),
+        "elsewhere": _elsewhere(settings),
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
-        "preparation": {"s3": bundled_s3(settings, endpoints["s3"]["endpoint"], buckets)},
+        "preparation": {"s3": _bundled_s3(settings, endpoints, buckets)},
         "expires": expires(settings),
         "clickhouse_replicas": settings["langfuse_clickhouse_replicas"],
         "keeper_replicas": settings["langfuse_keeper_replicas"],
         "postgres_instances": settings["langfuse_postgres_instances"],
         "pooler_instances": settings["langfuse_postgres_pooler_instances"],
+        "pooler_image": settings["langfuse_postgres_pooler_image"],
         "monitoring_namespace": settings["langfuse_monitoring_namespace"],
         "backup": _backup(settings, endpoints) if features["backup"].on else None,
     }
+
+
+def _bundled_s3(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str]) -> dict[str, Any] | None:
+    """Options of `s3_bucket`, and the object that runs the `store` as messages call it."""
+    options = bundled_s3(settings, endpoints["s3"]["endpoint"], buckets)
+    workload = f"{settings.instance}-{SERVICES['s3']}"
+    store = f"StatefulSet {workload} in {settings['langfuse_kubernetes_namespace']}"
+    return {**options, "store": store} if options else None
 
 
 def _autoscaling(settings: Settings) -> dict[str, Any]:
@@ -96,6 +120,13 @@ def _expose(settings: Settings) -> dict[str, Any]:
         },
         "media": asdict(media) if media else None,
     }
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    """Further namespaces that a way from outside is in, or was before langfuse_expose changed."""
+    store = object_store_service(settings)
+    found = {settings["langfuse_gateway_namespace"], *([store.namespace] if store else [])}
+    return sorted(found - {settings["langfuse_kubernetes_namespace"]})
 
 
 def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from . import sso
 from .buckets import bucket_options
-from .cluster import in_cluster
+from .cluster import in_cluster, service_of
+from .cluster_secrets import read_from
 from .data import project_directory
-from .endpoints import clickhouse_url
+from .endpoints import clickhouse_url, hosts
 from .env import APPLICATION, extra_environment
+from .hosts import bare, split
 from .plan import Settings
 from .sources import is_bundled
 
@@ -35,6 +37,7 @@ def health(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str])
     clickhouse, s3 = endpoints["clickhouse"], endpoints["s3"]
     return {
         "ca_path": ca_path(settings),
+        "ca_certificates": settings["langfuse_ca_certificates"] if in_cluster(settings) else None,
         "signs_in": sso.signs_in(settings),
         "sso": sso.proof(settings),
         "worker_url": f"http://{endpoints['worker']['host']}:{endpoints['worker']['port']}",
@@ -128,6 +131,45 @@ def _s3(settings: Settings, endpoint: Endpoint, buckets: Mapping[str, str]) -> d
         # The application asks only where it is told to (facts 9).
         "creates": all(environment.get("LANGFUSE_AZURE_SKIP_CONTAINER_CHECK") == "false" for environment in extra),
     }
+
+
+# Options of modules that reach the stores, with the secrets that they are.
+_STORE_SECRETS = {
+    name.removeprefix("langfuse_"): name
+    for name in (
+        *("langfuse_postgres_password", "langfuse_clickhouse_password"),
+        *("langfuse_redis_password", "langfuse_redis_sentinel_password"),
+        *("langfuse_s3_access_key", "langfuse_s3_secret_key"),
+    )
+}
+
+
+def from_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
+    """For `existing_stores`, `langfuse_health` and `s3_bucket`: the options that they read from Secrets of the cluster."""
+    provision = {
+        "gcs_credentials": "langfuse_gcs_credentials",
+        "keycloak_client_secret": "langfuse_keycloak_client_secret",
+    }
+    proof = {
+        "secret_key": "langfuse_init_project_secret_key",
+        **({"user_password": "langfuse_init_user_password"} if sso.signs_in(settings) else {}),
+        **({"sso_client_secret": sso.secret_name(settings)} if settings["langfuse_sso_enabled"] else {}),
+    }
+    keys = {"access_key": "langfuse_s3_access_key", "secret_key": "langfuse_s3_secret_key"}
+    return {
+        "provision": read_from(settings, {**_STORE_SECRETS, **provision}),
+        "health": read_from(settings, {**_STORE_SECRETS, **proof}),
+        "s3": read_from(settings, keys),
+    }
+
+
+def reached_namespaces(settings: Settings, endpoints: Endpoints) -> list[str]:
+    """Namespaces beside the instance's with Services that are reached through the API server."""
+    own, domain = settings["langfuse_kubernetes_namespace"], settings["langfuse_kubernetes_cluster_domain"]
+    urls = [*sso.addresses(settings), settings["langfuse_keycloak_admin_url"] or ""]
+    names = [*map(bare, hosts(endpoints)), endpoints["postgres"]["direct_host"], *(split(url).hostname for url in urls)]
+    found = [service_of(domain, own, name) for name in names if name and name not in settings["langfuse_extra_hosts"]]
+    return sorted({service.namespace for service in found if service} - {own})
 
 
 def requirements(settings: Settings) -> list[str]:

@@ -69,7 +69,11 @@ def mark_of(name: str) -> str:
 def marks(values: Values) -> tuple[str, ...]:
     """The marks of the users that are made with a password of the secrets file."""
     names = ((store, f"langfuse_{store}_password") for store in ("postgres", "clickhouse", "redis"))
-    return tuple(mark_of(name) for store, name in names if is_administered(values, store) and not values.get(name))
+    return tuple(
+        mark_of(name)
+        for store, name in names
+        if is_administered(values, store) and not values.get(name) and not kept_elsewhere(values, name)
+    )
 
 
 def fits(values: Values, stored: Mapping[str, str], name: str) -> bool:

@@ -24,6 +24,7 @@ _RESOURCES = {
     "claims": "/api/v1/persistentvolumeclaims",
     "volumes": "/api/v1/persistentvolumes",
 }
+_MERGE = "application/merge-patch+json"
 _AGAIN_SECONDS = 1.0
 # A change seldom comes alone.
 _GATHER_SECONDS = 0.02
@@ -104,6 +105,8 @@ class Volumes:
         for claim in mirror.all("claims"):
             if volumes.is_waiting(claim, NODE):
                 self._make(claim)
+            elif volumes.is_growing(claim):
+                self._grow(claim)
         for volume in volumes.released(mirror.all("volumes")):
             self._remove(volume)
 
@@ -119,6 +122,15 @@ class Volumes:
                 raise
             return
         say(f"volumes: {folder.name} for {claim['metadata']['namespace']}/{claim['metadata']['name']}")
+
+    def _grow(self, claim: Mapping[str, Any]) -> None:
+        """What the resizers of real drivers write: the volume first, then the claim's status."""
+        metadata, volume = claim["metadata"], claim["spec"]["volumeName"]
+        capacity = {"capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]}}
+        of_claim = f"/api/v1/namespaces/{metadata['namespace']}/persistentvolumeclaims/{metadata['name']}/status"
+        self._api.call("PATCH", f"{_RESOURCES['volumes']}/{volume}", {"spec": capacity}, _MERGE)
+        self._api.call("PATCH", of_claim, {"status": capacity}, _MERGE)
+        say(f"volumes: {volume} has {capacity['capacity']['storage']}")
 
     def _remove(self, volume: Mapping[str, Any]) -> None:
         shutil.rmtree(volume["spec"]["local"]["path"], ignore_errors=True)

@@ -169,7 +169,8 @@ def has_condition(wanted: Object, kind: str) -> bool:
 
 
 def is_available(deployment: Object) -> bool:
-    """Whether the newest form of a Deployment runs with all its replicas."""
+    """Whether the newest form of a Deployment runs with all its replicas, and no older one does."""
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return bool(seen and status.get("updatedReplicas", 0) == wanted == status.get("availableReplicas", 0))
+    counts = {status.get(f"{kind}eplicas", 0) for kind in ("r", "updatedR", "availableR")}
+    return bool(seen and counts == {wanted})

@@ -1,8 +1,9 @@
-"""Traefik as the cluster's gateway: a pod that serves the Gateway API under one address of a Service."""
+"""Traefik as the cluster's gateway: a pod that serves routes and Ingresses under one address of a Service."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from tests.bench import extras
@@ -16,11 +17,13 @@ NAMESPACE = "network"
 NAME = "external"
 ADDRESS = "10.96.0.80"
 DOMAIN = "example.org"
+INGRESS_CLASS = "traefik"
 _DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/traefik"
 _LABELS = {"app.kubernetes.io/name": "traefik"}
 API = "gateway.networking.k8s.io/v1"
 _READ = ["get", "list", "watch"]
 _PORTS = {"http": 80, "https": 443}
+_CERTIFICATE = "gateway-certificate"
 _READY_SECONDS = 60
 
 
@@ -30,6 +33,8 @@ def _access() -> list[dict[str, Any]]:
         {"apiGroups": [""], "resources": ["configmaps", "namespaces", "nodes", "secrets", "services"], "verbs": _READ},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": _READ},
         {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["*"], "verbs": [*_READ, "update", "patch"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"], "verbs": _READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update", "patch"]},
     ]
     group = "rbac.authorization.k8s.io"
     return [
@@ -56,6 +61,8 @@ def _deployment(reference: str) -> dict[str, Any]:
             *(f"--entrypoints.{name}.address=:{port}" for name, port in _PORTS.items()),
             "--providers.kubernetesgateway=true",
             f"--providers.kubernetesgateway.statusaddress.ip={ADDRESS}",
+            "--providers.kubernetesingress=true",
+            f"--providers.kubernetesingress.ingressendpoint.ip={ADDRESS}",
         ],
         "ports": [{"name": name, "containerPort": port} for name, port in _PORTS.items()],
         "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
@@ -93,8 +100,8 @@ def _listener(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "port": _PORTS[name], "allowedRoutes": {"namespaces": {"from": "Same"}}, **more}
 
 
-def _gateway(certificate: str) -> list[dict[str, Any]]:
-    tls = {"mode": "Terminate", "certificateRefs": [{"name": certificate}]}
+def _gateway() -> list[dict[str, Any]]:
+    tls = {"mode": "Terminate", "certificateRefs": [{"name": _CERTIFICATE}]}
     listeners = [
         _listener("http", protocol="HTTP"),
         _listener("https", protocol="HTTPS", hostname=f"*.{DOMAIN}", tls=tls),
@@ -107,6 +114,12 @@ def _gateway(certificate: str) -> list[dict[str, Any]]:
             "spec": {"controllerName": "traefik.io/gateway-controller"},
         },
         {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "metadata": {"name": INGRESS_CLASS},
+            "spec": {"controller": "traefik.io/ingress-controller"},
+        },
+        {
             "apiVersion": API,
             "kind": "Gateway",
             "metadata": {"name": NAME, "namespace": NAMESPACE},
@@ -115,19 +128,11 @@ def _gateway(certificate: str) -> list[dict[str, Any]]:
     ]
 
 
-def objects(reference: str, certificate: dict[str, bytes]) -> list[dict[str, Any]]:
-    """All that the gateway needs; `certificate` is the data of a TLS Secret."""
-    data = {name: base64.b64encode(value).decode() for name, value in certificate.items()}
+def objects(reference: str) -> list[dict[str, Any]]:
+    """All that the gateway needs beside its certificate."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *_access(),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/tls",
-            "metadata": {"name": "gateway-certificate", "namespace": NAMESPACE},
-            "data": data,
-        },
         _deployment(reference),
         {
             "apiVersion": "v1",
@@ -139,8 +144,30 @@ def objects(reference: str, certificate: dict[str, bytes]) -> list[dict[str, Any
                 "ports": [{"name": name, "port": port, "targetPort": name} for name, port in _PORTS.items()],
             },
         },
-        *_gateway("gateway-certificate"),
+        *_gateway(),
     ]
+
+
+def certificate(authority: Authority, name: str, namespace: str, hosts: Sequence[str]) -> dict[str, Any]:
+    """A TLS Secret for these hosts."""
+    issued = authority.issue(name, hosts=hosts)
+    pair = {"tls.crt": issued.certificate, "tls.key": issued.key}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {key: base64.b64encode(value).decode() for key, value in pair.items()},
+    }
+
+
+def _certify(layout: Layout, api: Api) -> None:
+    """Once: who has read the authority goes on trusting the gateway."""
+    if api.find(f"/api/v1/namespaces/{NAMESPACE}/secrets/{_CERTIFICATE}") and layout.gateway_authority.exists():
+        return
+    authority = Authority("bench-gateway")
+    layout.gateway_authority.write_bytes(authority.pair.certificate)
+    api.apply([certificate(authority, _CERTIFICATE, NAMESPACE, [f"*.{DOMAIN}", DOMAIN])])
 
 
 def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
@@ -149,8 +176,6 @@ def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
     runtime.add_from_docker(layout, reference, times)
     with step("start the gateway", times, "gateway"):
         manifests.apply(api, definitions)
-        authority = Authority("bench-gateway")
-        issued = authority.issue("gateway", hosts=[f"*.{DOMAIN}", DOMAIN])
-        (layout.state / "gateway-ca.crt").write_bytes(authority.pair.certificate)
-        api.apply(objects(reference, {"tls.crt": issued.certificate, "tls.key": issued.key}))
+        api.apply(objects(reference))
+        _certify(layout, api)
         api.wait(_DEPLOYMENT, is_available, "gateway", _READY_SECONDS)

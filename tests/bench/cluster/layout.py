@@ -72,6 +72,11 @@ class Layout:
         """The administrator's."""
         return self.state / "kubeconfig"
 
+    @property
+    def gateway_authority(self) -> Path:
+        """Certificate of who signed the gateway's."""
+        return self.state / "gateway-ca.crt"
+
     def kubeconfig_of(self, user: str) -> Path:
         return self.configuration / f"{user}.kubeconfig"
 

@@ -140,7 +140,8 @@ def _rule_matches(rule: Object, policy: Object, pod: Object, direction: Directio
         if found:
             yield f"ip {side} {_addresses(map(_address, found))} {own}".rstrip()
         for peer in peers or []:
-            if "ipBlock" in peer:
+            # Pods have no addresses of version 6, and a rule with one would be refused, and all policies with it.
+            if ":" not in peer.get("ipBlock", {}).get("cidr", ":"):
                 yield f"{_block_match(peer['ipBlock'], side)} {own}".rstrip()
 
 

@@ -27,6 +27,7 @@ def storage_class() -> dict[str, Any]:
         "provisioner": PROVISIONER,
         "volumeBindingMode": "WaitForFirstConsumer",
         "reclaimPolicy": "Delete",
+        "allowVolumeExpansion": True,
     }
 
 
@@ -38,6 +39,18 @@ def is_waiting(claim: Object, node: str) -> bool:
         and not spec.get("volumeName")
         and not metadata.get("deletionTimestamp")
         and (metadata.get("annotations") or {}).get(_SELECTED_NODE) == node
+    )
+
+
+def is_growing(claim: Object) -> bool:
+    """Whether the claim asks for more than its volume has. A folder has no size of its own, so that saying so is all."""
+    capacity = (claim.get("status") or {}).get("capacity") or {}
+    asked = claim["spec"]["resources"]["requests"]["storage"]
+    return (
+        claim["spec"].get("storageClassName") == STORAGE_CLASS
+        and "storage" in capacity
+        and capacity["storage"] != asked
+        and not claim["metadata"].get("deletionTimestamp")
     )
 
 

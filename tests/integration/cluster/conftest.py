@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
 _ROOT = str(Path(__file__).resolve().parents[3])
 if _ROOT not in sys.path:
@@ -15,9 +16,10 @@ if _ROOT not in sys.path:
 
 from tests.bench import builder, engine  # noqa: E402
 from tests.bench.cluster import cluster as whole  # noqa: E402
-from tests.bench.cluster import control_plane, runtime  # noqa: E402
+from tests.bench.cluster import control_plane, manifests, runtime  # noqa: E402
 from tests.bench.lock import only_one  # noqa: E402
 from tests.integration.cluster.host import take_traces  # noqa: E402
+from tests.integration.cluster.place import Place  # noqa: E402
 from tests.integration.cluster.running import LAYOUT, Namespace, Running  # noqa: E402
 
 
@@ -35,11 +37,38 @@ def running() -> Iterator[Running]:
             control_plane.stop(LAYOUT)
 
 
+def _define(running: Running, *sources: manifests.Source) -> Running:
+    """Definitions without their operators. They stay, and are not written again, which takes long."""
+    root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for source in sources:
+        found = [one for one in manifests.ensure(LAYOUT, source, {}) if one["kind"] == "CustomResourceDefinition"]
+        missing = [one for one in found if running.api.find(f"{root}/{one['metadata']['name']}") is None]
+        manifests.apply(running.api, missing)
+    return running
+
+
+@pytest.fixture(scope="session")
+def cnpg(running: Running) -> Running:
+    return _define(running, manifests.CNPG)
+
+
+@pytest.fixture(scope="session")
+def definitions(running: Running) -> Running:
+    """Of all operators."""
+    return _define(running, *manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
+
+
 @pytest.fixture
 def namespace(running: Running) -> Iterator[Namespace]:
+    with running.new_namespace() as new:
+        yield new
+
+
+@pytest.fixture
+def place(running: Running) -> Iterator[Place]:
     name = f"test-{uuid.uuid4().hex[:8]}"
-    running.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
-    # Pods are refused before it is there.
-    running.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, "service account of a new namespace")
-    yield Namespace(running, name)
+    yield Place(running, Owner("lf", name))
     running.api.delete(f"/api/v1/namespaces/{name}")
+    for kind in ("clusterrolebindings", "clusterroles"):
+        running.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{name}-langfuse-deployer")
+    (LAYOUT.state / f"{name}.kubeconfig").unlink(missing_ok=True)

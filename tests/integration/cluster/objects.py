@@ -46,16 +46,36 @@ def migration(owner: Owner, image: str, command: str = "true") -> Document:
     return document(4, owner, "batch/v1", "Job", "lf-migrate-1", spec=spec)
 
 
-def web(owner: Owner, image: str, replicas: int | None = 1, **container: Any) -> Document:
-    labels = {"app": "lf-web"}
+def web(
+    owner: Owner,
+    image: str,
+    /,
+    replicas: int | None = 1,
+    name: str = "lf-web",
+    pod: Document | None = None,
+    **container: Any,
+) -> Document:
+    """pod: what its pods have besides the container."""
+    labels = {"app": name}
     probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
     environment = [{"name": "A", "value": "1"}]
-    pod = _pod(image, "python3", "-c", SERVE, **{"readinessProbe": probe, "env": environment, **container})
-    template = {"metadata": {"labels": labels}, "spec": {**pod, "containers": pod["containers"]}}
+    made = _pod(image, "python3", "-c", SERVE, readinessProbe=probe, env=environment)
+    made["containers"][0].update(container)
+    template = {"metadata": {"labels": labels}, "spec": {**made, **(pod or {})}}
     spec = {"selector": {"matchLabels": labels}, "template": template}
     return document(
-        5, owner, "apps/v1", "Deployment", "lf-web", spec={**spec, **({"replicas": replicas} if replicas else {})}
+        5, owner, "apps/v1", "Deployment", name, spec={**spec, **({"replicas": replicas} if replicas else {})}
     )
+
+
+def store(owner: Owner, image: str, storage_class: str) -> Document:
+    """A server with a volume."""
+    found = web(owner, image, name=f"lf-{storage_class}")["object"]["spec"]
+    size = {"resources": {"requests": {"storage": "1Mi"}}, "accessModes": ["ReadWriteOnce"]}
+    claim = {"metadata": {"name": "data"}, "spec": {**size, "storageClassName": storage_class}}
+    found["template"]["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    spec = {**found, "serviceName": "none", "volumeClaimTemplates": [claim]}
+    return document(5, owner, "apps/v1", "StatefulSet", f"lf-{storage_class}", spec=spec)
 
 
 def autoscaler(owner: Owner, least: int) -> Document:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +29,41 @@ class Running:
     image: str
     before: Traces | None
 
-    def kubectl(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *words: str, timeout: float = 60, stdin: str = "") -> subprocess.CompletedProcess[str]:
         program = programs.executable(LAYOUT, programs.KUBERNETES, "kubectl")
         command = [str(program), f"--kubeconfig={LAYOUT.kubeconfig}", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
+
+    @contextlib.contextmanager
+    def namespaces(self, *names: str) -> Iterator[None]:
+        """With these. What was there before, as of others, stays."""
+        new = [name for name in names if self._has_no(name)]
+        self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in new)
+        try:
+            for name in new:
+                # Pods are refused before it is there.
+                self.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, f"service account of {name}")
+            yield
+        finally:
+            for name in new:
+                self.api.delete(f"/api/v1/namespaces/{name}")
+
+    def _has_no(self, namespace: str) -> bool:
+        """Also after one that is still going has gone."""
+        path = f"/api/v1/namespaces/{namespace}"
+
+        def is_settled() -> bool:
+            found = self.api.find(path)
+            return found is None or "deletionTimestamp" not in found["metadata"]
+
+        until(is_settled, f"the namespace {namespace} is gone or there", 60)
+        return self.api.find(path) is None
+
+    @contextlib.contextmanager
+    def new_namespace(self) -> Iterator[Namespace]:
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        with self.namespaces(name):
+            yield Namespace(self, name)
 
     def add(self, name: str) -> None:
         with only_one(LAYOUT.paths):

@@ -3,62 +3,15 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
 from tests.integration.cluster import objects
-from tests.integration.cluster.objects import Document, autoscaler, document, instance, migration, secret, settings, web
-from tests.integration.cluster.running import LAYOUT, Running, until
-from tests.integration.modules.conftest import call
+from tests.integration.cluster.objects import autoscaler, document, instance, migration, secret, settings, web
+from tests.integration.cluster.place import Place, Result
+from tests.integration.cluster.running import until
 
 pytestmark = [pytest.mark.engine]
-Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """An instance `lf` in a namespace of its own, which is not there yet."""
-
-    running: Running
-    owner: Owner
-
-    @property
-    def image(self) -> str:
-        return self.running.image
-
-    def apply(self, *documents: Document, check: bool = False, **options: Any) -> Result:
-        given = {"instance": self.owner.instance, "namespace": self.owner.namespace, "timeout": 60}
-        contents = json.dumps(list(documents))
-        merged = {**given, "kubeconfig": str(LAYOUT.kubeconfig), "contents": contents, **options}
-        result = call("kubernetes_apply", check=check, diff=True, **merged)
-        assert objects.CANARY not in json.dumps(result) and "Q2FuYXJ5" not in json.dumps(result)
-        return result
-
-    def kubectl(self, *words: str) -> str:
-        done = self.running.kubectl(f"--namespace={self.owner.namespace}", *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def versions(self) -> dict[str, str]:
-        found = json.loads(self.kubectl("get", "secret,configmap,job,deployment", "--output=json"))["items"]
-        return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in found}
-
-    def deployment(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "deployment", "lf-web", "--output=json"))
-        return found
-
-
-@pytest.fixture
-def place(running: Running) -> Iterator[Place]:
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    yield Place(running, Owner("lf", name))
-    running.api.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture
@@ -155,35 +108,6 @@ def test_a_migration_that_failed_is_told_and_made_anew(place: Place) -> None:
     assert not result.get("failed") and _names(result)["Job lf-migrate-1"] == "replaced", result
 
 
-@pytest.mark.parametrize(
-    ("container", "code", "said"),
-    [
-        ({"image": "bench.localhost/nothing:1"}, "image", "langfuse_image_registry"),
-        ({"resources": {"requests": {"memory": "900Gi"}}}, "unschedulable", "memory"),
-        ({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}}]}, "configuration", "none"),
-        ({"command": ["sh", "-c", "exit 7"]}, "crashing", "ended with 7"),
-        ({"readinessProbe": {"exec": {"command": ["sh", "-c", "echo not-yet; exit 1"]}, "periodSeconds": 1}}, "probe", "not-yet"),
-    ],
-)  # fmt: skip
-def test_what_does_not_become_ready_is_told_with_its_reason(
-    place: Place, container: dict[str, Any], code: str, said: str
-) -> None:
-    place.apply(objects.namespace(place.owner))
-    wanted = web(place.owner, place.image)
-    wanted["object"]["spec"]["template"]["spec"]["containers"][0].update(container)
-    result = place.apply(objects.namespace(place.owner), wanted, timeout=12)
-    assert result["failed"] and result["code"] == code and said in result["msg"], result
-
-
-def test_a_quota_is_told(place: Place) -> None:
-    place.apply(objects.namespace(place.owner))
-    place.kubectl("create", "quota", "small", "--hard=pods=0,configmaps=0")
-    result = place.apply(objects.namespace(place.owner), settings(place.owner))
-    assert result["code"] == "quota" and "small" in result["msg"]
-    result = place.apply(objects.namespace(place.owner), web(place.owner, place.image), timeout=10)
-    assert result["code"] == "quota" and "langfuse_size" in result["cure"], result
-
-
 def test_the_number_of_pods_goes_to_an_autoscaler_and_back(place: Place) -> None:
     fixed = [objects.namespace(place.owner), web(place.owner, place.image, replicas=2)]
     scaled = [objects.namespace(place.owner), web(place.owner, place.image, replicas=None), autoscaler(place.owner, 3)]
@@ -207,36 +131,3 @@ def test_a_missing_kind_and_a_missing_namespace(place: Place) -> None:
     assert place.running.api.find(f"/api/v1/namespaces/{place.owner.namespace}") is None
     result = place.apply(settings(place.owner))
     assert result["code"] == "no_namespace"
-
-
-def _account(place: Place, change: Callable[[dict[str, Any]], None]) -> str:
-    """A kubeconfig like the administrator's, changed."""
-    content = yaml.safe_load(LAYOUT.kubeconfig.read_text())
-    change(content)
-    path = LAYOUT.state / f"{place.owner.namespace}.kubeconfig"
-    path.write_text(yaml.safe_dump(content))
-    return str(path)
-
-
-def test_an_account_without_rights_is_told_what_it_lacks(place: Place) -> None:
-    place.apply(objects.namespace(place.owner))
-    token = place.kubectl("create", "token", "default").strip()
-    path = _account(place, lambda content: content["users"][0].update(user={"token": token}))
-    result = place.apply(*instance(place.owner, place.image), kubeconfig=path)
-    assert result["code"] == "forbidden" and "may not list secrets" in result["msg"], result
-    path = _account(place, lambda content: content["users"][0].update(user={"token": "nobody"}))
-    assert place.apply(settings(place.owner), kubeconfig=path)["code"] == "unauthorized"
-
-
-def test_another_authority_and_nobody_there(place: Place) -> None:
-    def another(content: dict[str, Any]) -> None:
-        content["clusters"][0]["cluster"].pop("certificate-authority-data")
-
-    result = place.apply(settings(place.owner), kubeconfig=_account(place, another))
-    assert result["code"] == "untrusted", result
-
-    def away(content: dict[str, Any]) -> None:
-        content["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
-
-    result = place.apply(settings(place.owner), kubeconfig=_account(place, away))
-    assert result["code"] == "unreachable" and "refused" in result["msg"], result

@@ -6,12 +6,11 @@ import base64
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.bench.cluster import control_plane, gateway, postgresql
+from tests.bench.cluster import control_plane, postgresql
 from tests.bench.cluster.api import ApiError, has_condition
 from tests.bench.cluster.volumes import STORAGE_CLASS
 from tests.bench.extras import by_name, find
@@ -147,46 +146,6 @@ def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
 
     until(is_back, "the same pod runs again", 60)
     until(lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200, "its Service leads to it")
-
-
-@pytest.fixture
-def route(namespace: Namespace) -> Iterator[str]:
-    """The host name of a route beside the gateway, to a Service of the test's namespace."""
-    namespace.running.add("gateway")
-    host, api = f"{namespace.name}.{gateway.DOMAIN}", gateway.API
-    wanted = {
-        "apiVersion": api,
-        "kind": "HTTPRoute",
-        "metadata": {"name": namespace.name, "namespace": gateway.NAMESPACE},
-        "spec": {
-            "parentRefs": [{"name": gateway.NAME}],
-            "hostnames": [host],
-            "rules": [{"backendRefs": [{"name": "web", "namespace": namespace.name, "port": 80}]}],
-        },
-    }
-    namespace.apply(wanted)
-    yield host
-    namespace.api.delete(namespace.api.path_of(wanted))
-
-
-def test_the_gateway_serves_a_route_that_is_granted(namespace: Namespace, route: str) -> None:
-    namespace.web("web")
-    url = f"http://{gateway.ADDRESS}/"
-    until(lambda: _status(url, route) == 500, "a route without a grant is refused")
-    assert _status(url, "unknown.example.com") == 404
-    granted = {
-        "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": gateway.NAMESPACE}],
-        "to": [{"group": "", "kind": "Service", "name": "web"}],
-    }
-    namespace.apply(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1beta1",
-            "kind": "ReferenceGrant",
-            "metadata": {"name": "web"},
-            "spec": granted,
-        }
-    )
-    until(lambda: _status(url, route) == 200, "with the grant it is served")
 
 
 def test_postgresql_is_made_by_its_operator(namespace: Namespace) -> None:

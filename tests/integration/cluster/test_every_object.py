@@ -9,28 +9,18 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
-from tests.bench.cluster import manifests
 from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
 pytestmark = [pytest.mark.engine]
-_SOURCES = (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG)
 
 
 @pytest.fixture(scope="module")
-def defined(running: Running) -> Iterator[Running]:
-    """With the definitions of all operators, none of which runs, and the namespaces of the configurations."""
-    for source in _SOURCES:
-        found = manifests.ensure(LAYOUT, source, {})
-        manifests.apply(running.api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
-    names = ("ai-system", "llm", "network", "storage")
-    # One that is there already is somebody's.
-    missing = [name for name in names if running.api.find(f"/api/v1/namespaces/{name}") is None]
-    running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in missing)
-    yield running
-    for name in missing:
-        running.api.delete(f"/api/v1/namespaces/{name}")
+def defined(definitions: Running) -> Iterator[Running]:
+    """With the namespaces of the configurations."""
+    with definitions.namespaces("ai-system", "llm", "network", "storage"):
+        yield definitions
 
 
 def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -42,7 +32,7 @@ def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
         kubeconfig=str(LAYOUT.kubeconfig),
         instance=plan.plan["instance"],
         namespace=plan.plan["kubernetes"]["namespace"],
-        contents=json.dumps(contents),
+        objects=json.dumps(contents),
         **options,
     )
     secrets = {
@@ -86,7 +76,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
         "instance": plan.plan["instance"],
         "namespace": "llm",
         "kubeconfig": str(path),
-        "contents": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
+        "objects": json.dumps([one.as_data() for one in objects(plan.plan, plan.secrets)]),
     }
     (before,) = call("kubernetes_preflight", **options)["findings"]
     assert before["code"] == "forbidden"

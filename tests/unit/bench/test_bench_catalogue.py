@@ -56,6 +56,7 @@ def test_hash_does_not_depend_on_the_place(context: Path, tmp_path: Path) -> Non
         ("valkey", "Server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1", "8.1.1"),
         ("redis", "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1", "7.0.15"),
         ("cnpg_postgresql", "postgres (PostgreSQL) 17.11 (Debian 17.11-0+deb13u1)", "17.11"),
+        ("cnpg_pgbouncer", "PgBouncer 1.24.1\nlibevent 2.1.12-stable\n", "1.24.1"),
         ("traefik", "Version:      3.7.15\nCodename:     x\n", "3.7.15"),
         ("seaweedfs", "version 30GB 4.48 abcdef linux amd64", "4.48"),
         ("clickhouse", "ClickHouse server version 26.9.2.1 (the engine as a library).", "26.9.2.1"),

@@ -103,6 +103,19 @@ def test_claims_that_wait(wanted: dict[str, Any], node: str, expected: bool) -> 
     assert volumes.is_waiting(wanted, node) is expected
 
 
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (claim(volumeName="pvc-u1") | {"status": {"capacity": {"storage": "512Mi"}}}, True),
+        (claim(volumeName="pvc-u1") | {"status": {"capacity": {"storage": "1Gi"}}}, False),
+        (claim(volumeName="pvc-u1", storageClassName="other") | {"status": {"capacity": {"storage": "512Mi"}}}, False),
+        (claim() | {"status": {"phase": "Pending"}}, False),
+    ],
+)
+def test_claims_that_grow(wanted: dict[str, Any], expected: bool) -> None:
+    assert volumes.is_growing(wanted) is expected
+
+
 def test_a_volume_is_bound_to_its_claim_and_node() -> None:
     made = volumes.new_volume(claim(), "node", Path("/folder"))
     assert made["spec"]["claimRef"]["uid"] == "u1"
@@ -156,9 +169,10 @@ def test_only_what_changed_on_the_host_goes_back() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ({"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1}, True),
-        ({"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}, False),
-        ({"observedGeneration": 2, "updatedReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, True),
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, False),
         ({}, False),
     ],
 )

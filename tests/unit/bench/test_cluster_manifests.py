@@ -58,7 +58,7 @@ def test_the_operator_and_what_it_hands_on_use_the_image_of_the_node() -> None:
 
 
 def test_a_name_is_applied_before_what_needs_it() -> None:
-    for objects in (names.objects("x"), gateway.objects("x", {"tls.crt": b"", "tls.key": b""})):
+    for objects in (names.objects("x"), gateway.objects("x")):
         kinds = [each["kind"] for each in objects]
         assert kinds.index("ServiceAccount") < kinds.index("Deployment")
     assert kinds[0] == "Namespace"

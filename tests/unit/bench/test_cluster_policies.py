@@ -56,6 +56,7 @@ WEB_IN, WEB_OUT = "ingress_10_244_0_2", "egress_10_244_0_2"
         ({"ports": [{"port": 1, "endPort": 9, "protocol": "UDP"}]}, ["udp dport 1-9 return"]),
         ({"ports": [{"protocol": "UDP"}]}, ["meta l4proto udp return"]),
         ({"ports": [{"port": 1, "protocol": "SCTP"}]}, []),
+        ({"from": [{"ipBlock": {"cidr": "::/0", "except": ["fe80::/10"]}}]}, []),
         ({"ports": [{"port": "http"}]}, ["tcp dport 8080 return"]),
         ({"ports": [{"port": "other"}]}, []),
         ({"from": [{"podSelector": {"matchLabels": {"app": "db"}}}]}, ["ip saddr { 10.244.0.3 } return"]),

@@ -38,12 +38,14 @@ def test_no_page_has_a_command_that_no_test_runs() -> None:
     assert with_commands - named() == set()
 
 
-def test_commands_are_playbooks_of_the_collection_or_dockers() -> None:
+def test_commands_are_playbooks_of_the_collection_or_those_of_the_engine() -> None:
     for path in runbook.RUNBOOKS.glob("*.md"):
         for heading, commands in runbook.sections(path.stem).items():
             for words in commands:
-                assert words[:3] == runbook.PLAYBOOK or words[0] == "docker", f"{path.stem}, {heading}: {words}"
-                if words[0] != "docker":
+                assert words[:3] == runbook.PLAYBOOK or words[0] in ("docker", "kubectl"), (
+                    f"{path.stem}, {heading}: {words}"
+                )
+                if words[0] == runbook.PLAYBOOK[0]:
                     name = words[3].removeprefix("llmops.langfuse.")
                     assert (runbook.RUNBOOKS.parents[1] / "playbooks" / f"{name}.yml").exists(), words
 

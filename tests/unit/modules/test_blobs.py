@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, records
+from ansible_collections.llmops.langfuse.plugins.module_utils import http_client, libraries, records
 from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import azure, check, common, google
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError
 from ansible_collections.llmops.langfuse.plugins.module_utils.store_proofs import Proofs
-from ansible_collections.llmops.langfuse.plugins.modules import existing_stores
 
 AZURE = azure.Account("https://account.blob.core.windows.net", "account", "a2V5", None)
 KEY = google.Account(None, '{"type": "service_account"}', None)
@@ -86,10 +85,17 @@ def test_why_no_answer_came(said: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "package"), [("azure.storage", "azure-storage-blob"), ("google", "google-auth"), ("redis", "redis")]
+    ("module", "package"),
+    [
+        ("azure.storage", "azure-storage-blob"),
+        ("google", "google-auth"),
+        ("redis", "redis"),
+        ("botocore.config", "botocore"),
+        ("psycopg", "psycopg[binary]"),
+    ],
 )
 def test_a_missing_library_is_called_as_it_is_installed(module: str, package: str) -> None:
-    assert existing_stores._package(module) == package
+    assert libraries.package_of(ImportError(name=module)) == package
 
 
 def test_a_proof_is_of_one_key_at_one_place(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse,
     existing_stores,
+    libraries,
     postgresql,
     postgresql_database,
     redis_client,
@@ -129,3 +130,46 @@ def test_a_refused_login_names_the_variable_of_its_password(name: str, user: str
         existing_stores._told(existing_stores.Store(name, ensure, built(name).options, users), True)
     said = f"The password is langfuse_{name}_password. The password is langfuse_{name}_admin_password."
     assert said in raised.value.cure and "langfuse_other" not in raised.value.cure
+
+
+def prepared(monkeypatch: pytest.MonkeyPatch, ensure: Any, unread: dict[str, str] | None = None) -> dict[str, Any]:
+    """What becomes of all stores in a check while each is looked at by ``ensure(name)``."""
+    monkeypatch.setattr(existing_stores, "_told", lambda store, _check: ensure(store.name))
+    spec = module.argument_spec()
+    params = {name: option.get("default") for name, option in spec.items()}
+    for store, given in STORES.items():
+        group = {name: option.get("default") for name, option in (spec[store].get("options") or {}).items()}
+        params[store] = {**group, **given}
+    return existing_stores.prepare(params, None, True, unread)
+
+
+def test_libraries_that_are_missing_are_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs them all, beside what else is wrong."""
+
+    def ensure(name: str) -> dict[str, Any]:
+        if name == "postgres":
+            raise libraries.missing("psycopg[binary]")
+        if name in ("redis", "s3"):
+            raise ImportError(name={"redis": "redis", "s3": "botocore.config"}[name])
+        raise Failure("other", f"{name} is wrong.", "Mend it.")
+
+    with pytest.raises(Failure) as raised:
+        prepared(monkeypatch, ensure)
+    errors = raised.value.details["errors"]
+    assert len(errors) == 3 and errors[:2] == ["clickhouse is wrong. Mend it.", "keycloak is wrong. Mend it."]
+    assert "-m pip install 'psycopg[binary]' redis botocore" in errors[2]
+
+
+def test_stores_whose_secret_cannot_be_read_are_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ensure(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {"changed": False}
+
+    why = "there is no Secret theirs in ai"
+    unread = {"redis_sentinel_password": why, "gcs_credentials": why, "keycloak_client_secret": why}
+    result = prepared(monkeypatch, ensure, unread)
+    assert sorted(asked) == ["clickhouse", "postgres"]
+    assert [notice.split(":")[0] for notice in result["notices"]] == ["redis", "s3", "keycloak"]
+    assert all(why in notice for notice in result["notices"])

@@ -16,6 +16,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     redis_server,
     redis_user,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.redis_client import ServerError, Where
 
 from tests.unit.modules import redis_answers as answers
@@ -273,3 +274,41 @@ def test_options_are_refused_all_at_once(wrong: dict[str, Any], parts: list[str]
     text = " ".join(one.as_result()["msg"] for one in found)
     assert not [part for part in parts if part not in text]
     assert "canary" not in text
+
+
+class Dragonfly:
+    """One that forbids what BullMQ's scripts do. Remembers what it was asked."""
+
+    where = Where("dragonfly", 6379, "default")
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def info(self) -> dict[str, str]:
+        return answers.DRAGONFLY_INFO
+
+    def settings(self, _names: Any) -> dict[str, str | None]:
+        return NOTHING
+
+    def call(self, *words: str | int) -> Any:
+        self.asked.append(" ".join(map(str, words[:2])))
+        if words[0] == "EVAL":
+            raise ServerError("other", "script tried accessing undeclared key, key: langfuse:langfuse:probe")
+        return list(answers.DRAGONFLY_CATEGORIES) if words[:2] == ("ACL", "CAT") else None
+
+    def each(self, _commands: Any) -> list[list[str]]:
+        return list(answers.DRAGONFLY_CATEGORIES.values())
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_dragonfly_without_its_flag_is_refused_before_the_user_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Dragonfly()
+    monkeypatch.setattr(redis_client, "connect", lambda *_: server)
+    more = {"cluster": None, "channels": [], "replica": False, "allow_eviction": True, "force": False, "wait": 0}
+    options = {**OPTIONS, **more, "commands": "+@all", "persist": "auto", "validate_certs": True, "probe": False}
+    with pytest.raises(Failure) as raised:
+        redis_user.ensure({**options, "login_host": "dragonfly", "login_port": 6379, "login_password": "canary"}, False)
+    assert raised.value.code == "redis_scripts"
+    assert not [words for words in server.asked if words.startswith("ACL SETUSER")]

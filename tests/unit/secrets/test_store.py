@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,12 +30,27 @@ def test_what_was_added_is_read_back_encrypted_and_private(tmp_path: Path) -> No
     assert _store(path).read("a") == {"salt": "one"}
 
 
-def test_an_existing_value_never_changes(tmp_path: Path) -> None:
+def test_an_existing_value_never_changes_and_a_second_first_run_is_told(tmp_path: Path) -> None:
     path = tmp_path / "langfuse.yml"
     _store(path, "plain").add("a", {"salt": "one"})
-    assert _store(path, "plain").add("a", {"salt": "two"}) is False
-    assert _store(path, "plain").add("a", {"salt": "two", "key": "new"}) is True
+    with pytest.raises(Refused, match="another run has written") as caught:
+        _store(path, "plain").add("a", {"salt": "two", "key": "new"})
+    assert "two" not in str(caught.value)
+    assert _store(path, "plain").add("a", {"salt": "one"}) is False
+    assert _store(path, "plain").add("a", {"key": "new"}) is True
     assert _store(path, "plain").read("a") == {"salt": "one", "key": "new"}
+
+
+def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "langfuse.yml"
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with ThreadPoolExecutor() as runs:
+        run = runs.submit(_store(path, "plain").add, "a", {"salt": "one"})
+        time.sleep(0.1)
+        assert not run.done() and not path.exists()
+        os.close(other)
+        assert run.result(10) is True
 
 
 def test_nothing_to_add_leaves_the_bytes(tmp_path: Path) -> None:

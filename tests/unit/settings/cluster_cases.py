@@ -6,7 +6,6 @@ from typing import Any
 
 from .cases import Bad
 from .consumer_cases import SERVICE
-from .sign_in_cases import ADMINISTERED
 from .source_cases import CLICKHOUSE, POSTGRES, REDIS
 
 CLUSTER: dict[str, Any] = {
@@ -115,21 +114,6 @@ CASES = (
             "langfuse_s3_endpoint": "http://s3.example.com:9000",
             "langfuse_extra_hosts": {"s3.example.com": "10.0.0.7"},
         },
-    ),
-    bad(
-        "made_with_a_password",
-        "langfuse_kubernetes_existing_secrets",
-        {
-            "langfuse_clickhouse_source": "existing",
-            "langfuse_clickhouse_host": "ch.example.com",
-            "langfuse_clickhouse_admin_user": "root",
-            "langfuse_kubernetes_existing_secrets": {"clickhouse-credentials": "theirs"},
-        },
-    ),
-    bad(
-        "made_with_a_password",
-        "langfuse_kubernetes_existing_secrets",
-        {**ADMINISTERED, "langfuse_kubernetes_existing_secrets": {"keycloak-credentials": "theirs"}},
     ),
     bad(
         "consumers_outside",

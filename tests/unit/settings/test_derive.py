@@ -11,7 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive im
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
 from .cases import GOOD
-from .cluster_cases import CLUSTER, EVERYTHING
+from .cluster_cases import CLUSTER, EVERYTHING, SHARED
 from .consumer_cases import LITELLM
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
@@ -21,6 +21,20 @@ from .support import CANDIDATES, run
 def test_same_input_gives_the_same_bytes() -> None:
     first, second = run(GOOD), run(dict(reversed(GOOD.items())))
     assert json.dumps(first.plan) == json.dumps(second.plan)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({**SHARED, "langfuse_expose": "service"}, ["network", "storage"]),
+        (CLUSTER, ["network"]),
+        ({**CLUSTER, "langfuse_gateway_namespace": "ai-system"}, []),
+    ],
+)
+def test_namespaces_in_which_routes_and_grants_of_an_earlier_run_may_be(
+    given: dict[str, Any], expected: list[str]
+) -> None:
+    assert run({**GOOD, **given}).plan["kubernetes"]["elsewhere"] == expected
 
 
 def test_the_plan_holds_no_secret() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...settings.cluster import service_of
+from ...settings.cluster import Service, service_of
+from ...settings.flows import LITELLM_NAME
 from ...settings.sources import KEEPER
 from ...settings.sources import SERVICES as STORES
 from . import clickhouse_operator, monitoring, postgresql
@@ -111,7 +112,11 @@ def destination(plan: Plan, host: str) -> Peer:
         return Peer(address=str(ipaddress.ip_address(host)))
     except ValueError:
         service = service_of(kubernetes["cluster_domain"], kubernetes["namespace"], host)
-    return Peer(namespace=service.namespace) if service else Peer(host=host)
+    if service is None:
+        return Peer(host=host)
+    if kubernetes["policies"]["litellm"] and service == Service(LITELLM_NAME, kubernetes["namespace"]):
+        return _pods(LITELLM)
+    return Peer(namespace=service.namespace)
 
 
 def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:

@@ -13,6 +13,8 @@ from .manifest import APPLICATION, Manifest, Plan, Wave, resource
 
 _NAMESPACE = "kubernetes.io/metadata.name"
 _CILIUM_NAMESPACE = "k8s:io.kubernetes.pod.namespace"
+# These policies know no names, so a host elsewhere is every address at its port, but not who tells a node its rights.
+_ELSEWHERE = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::254/128"]}
 _KINDS = {
     "kubernetes": ("networking.k8s.io/v1", "NetworkPolicy"),
     "cilium": ("cilium.io/v2", "CiliumNetworkPolicy"),
@@ -57,8 +59,7 @@ def _peers(peer: Peer) -> list[dict[str, Any]]:
         return [{"namespaceSelector": {"matchLabels": {_NAMESPACE: peer.namespace}}}]
     if peer.address:
         return [{"ipBlock": {"cidr": f"{peer.address}/{128 if ':' in peer.address else 32}"}}]
-    # These policies know no names, so a host elsewhere is every address at its port.
-    return [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
+    return [{"ipBlock": {"cidr": cidr, "except": without}} for cidr, without in _ELSEWHERE.items()]
 
 
 def _cilium(policy: Policy, enforced: bool) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def cluster_name(plan: Plan) -> str:
 
 
 def selector(plan: Plan) -> dict[str, str]:
-    """CloudNativePG's own label, which the pods of its jobs have as well."""
-    return {"cnpg.io/cluster": cluster_name(plan)}
+    """Labels of servers and of the pods of their jobs. CloudNativePG's own one alone is on poolers too."""
+    return {"cnpg.io/cluster": cluster_name(plan), "app.kubernetes.io/component": COMPONENT}
 
 
 def _store_name(plan: Plan) -> str:
@@ -153,6 +153,13 @@ def pooler_selector(plan: Plan) -> dict[str, str]:
 
 def _pooler(plan: Plan) -> Manifest:
     """PgBouncer, which gives its few connections to many clients, a transaction at a time."""
+    image = plan["kubernetes"]["pooler_image"]
+    # The operator fills in what the container of this name lacks.
+    container = {
+        "name": "pgbouncer",
+        **({"image": image, "imagePullPolicy": plan["kubernetes"]["pull_policy"]} if image else {}),
+        "resources": _POOLER_RESOURCES,
+    }
     spec = {
         "cluster": {"name": cluster_name(plan)},
         "instances": plan["kubernetes"]["pooler_instances"],
@@ -161,8 +168,7 @@ def _pooler(plan: Plan) -> Manifest:
         "template": {
             "metadata": {"labels": labels(plan, APPLICATION, "pooler")},
             "spec": {
-                # The operator fills in the container that has this name.
-                "containers": [{"name": "pgbouncer", "resources": _POOLER_RESOURCES}],
+                "containers": [container],
                 **_pull_secrets(plan),
                 **placement(plan),
             },

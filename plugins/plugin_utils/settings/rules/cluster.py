@@ -15,7 +15,6 @@ from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import BUNDLED, OPERATOR, is_administered, is_bundled, source
-from ..sso import makes_client
 from .urls import is_address
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -75,8 +74,13 @@ def dragonfly_user(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings):
         return
     wanted = source(settings, "redis") == "dragonfly" and settings["dragonfly_acl_enabled"]
-    if wanted and not settings[name] and not kept_elsewhere(settings, "langfuse_redis_password"):
-        yield Problem(name, "is missing while dragonfly_acl_enabled is on", "Write the password of the instance's user")
+    kept = kept_elsewhere(settings, "langfuse_redis_password") or is_administered(settings, "redis")
+    if wanted and not settings[name] and not kept:
+        yield Problem(
+            name,
+            "is missing while dragonfly_acl_enabled is on",
+            "Write the password of the instance's user, or in langfuse_redis_admin_user who makes that user",
+        )
     if settings[name] and not wanted:
         yield Problem(
             name,
@@ -231,24 +235,6 @@ def names_of_pods(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def made_with_a_password(settings: Settings) -> Iterator[Problem]:
-    """A user or client is made with its secret, so that one has to be known."""
-    names = [
-        f"langfuse_{store}_password"
-        for store in ("postgres", "clickhouse", "redis")
-        if is_administered(settings, store)
-    ]
-    if makes_client(settings):
-        names.append("langfuse_keycloak_client_secret")
-    for name in names:
-        if kept_elsewhere(settings, name):
-            yield Problem(
-                "langfuse_kubernetes_existing_secrets",
-                f"has {HOMES[name][0]}, and what an administrator makes needs {name}",
-                "Take the entry out, or leave the administrator out where it is made already",
-            )
-
-
 def consumers_outside(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings) or not is_local(public_url(settings)):
         return
@@ -338,7 +324,6 @@ RULES = (
     network_policies,
     unseen_addresses,
     names_of_pods,
-    made_with_a_password,
     consumers_outside,
     queue_scaling,
     monitoring,

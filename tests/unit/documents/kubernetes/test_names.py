@@ -189,7 +189,7 @@ def test_authorities_are_text_where_there_is_no_host_to_keep_a_file() -> None:
     """The modules run beside the cluster, where the directory of a Compose project is nobody's."""
     given = {**CLUSTER, "langfuse_ca_certificates": CERTIFICATE}
     plan = derived(given).plan
-    assert (plan["health"]["ca_path"], plan["ca_certificates"]) == (None, CERTIFICATE)
+    assert (plan["health"]["ca_path"], plan["health"]["ca_certificates"]) == (None, CERTIFICATE)
     assert environment(given, "langfuse-web")["NODE_EXTRA_CA_CERTS"].endswith("/ca.pem")
 
 

@@ -118,7 +118,7 @@ def test_every_pod_has_a_policy() -> None:
         if kind in ("Deployment", "StatefulSet", "Job"):
             labels = one["spec"]["template"]["metadata"]["labels"].items()
             assert len([wanted for wanted in selected if wanted.items() <= labels]) == 1, name
-    assert {"cnpg.io/cluster": "langfuse-postgresql"} in selected
+    assert {"cnpg.io/cluster": "langfuse-postgresql", "app.kubernetes.io/component": "database"} in selected
     assert {name for kind, name in found if kind == "NetworkPolicy"} >= {"langfuse", "langfuse-postgres"}
 
 
@@ -132,7 +132,7 @@ def test_every_pod_has_a_policy() -> None:
         ({**SHARED, **MAIL}, "langfuse-worker", "egress", {"host": "mail.example.com"}, [465]),
         ({**SHARED, **PROXY}, "langfuse", "egress", {"address": "10.1.2.3"}, [3128]),
         ({**SHARED, **LITELLM}, "langfuse-worker", "egress", {"namespace": "ai-system"}, [4000]),
-        ({**SHARED, "litellm_enabled": True}, "langfuse", "egress", {"namespace": "ai-system"}, [4000]),
+        ({**SHARED, "litellm_enabled": True}, "langfuse", "egress", {"labels": (("app.kubernetes.io/name", "litellm"),)}, [4000]),
         (SHARED, "langfuse", "ingress", {"namespace": "network"}, [3000]),
         ({**SHARED, "langfuse_network_policy_from": ["obot-mcp"]}, "langfuse", "ingress", {"namespace": "obot-mcp"}, [3000]),
         ({**SHARED, "langfuse_network_policy_to": ["api.openai.com:443"]}, "langfuse-worker", "egress", {"host": "api.openai.com"}, [443]),
@@ -226,6 +226,65 @@ def test_cilium_watches_or_enforces(mode: str, denied: bool) -> None:
     assert not [name for kind, name in found if kind == "NetworkPolicy"]
     policy = found["CiliumNetworkPolicy", "langfuse"]["spec"]
     assert policy["enableDefaultDeny"] == {"ingress": denied, "egress": denied}
+
+
+_KUBE_DNS = {"k8s:io.kubernetes.pod.namespace": "kube-system", "k8s-app": "kube-dns"}
+
+
+def _said_by_kubernetes(spec: dict[str, Any]) -> set[tuple[str, str, int, str]]:
+    """Way, peer, port and protocol; a host outside has no name there, nor have DNS and the API server."""
+    found = set()
+    for way, side in (("ingress", "from"), ("egress", "to")):
+        for rule in spec[way]:
+            for peer in rule.get(side, [{}]):
+                if "podSelector" in peer:
+                    who = str(sorted(peer["podSelector"]["matchLabels"].items()))
+                elif "namespaceSelector" in peer:
+                    who = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+                elif "ipBlock" in peer:
+                    who = "outside" if peer["ipBlock"]["cidr"] in ("0.0.0.0/0", "::/0") else peer["ipBlock"]["cidr"]
+                else:
+                    who = "anywhere"
+                found |= {(way, who, port["port"], port["protocol"]) for port in rule["ports"]}
+    return found
+
+
+def _said_by_cilium(spec: dict[str, Any]) -> set[tuple[str, str, int, str]]:
+    found = set()
+    for way, side in (("ingress", "from"), ("egress", "to")):
+        for rule in spec[way]:
+            if endpoints := rule.get(f"{side}Endpoints"):
+                labels = endpoints[0]["matchLabels"]
+                who = labels.get("k8s:io.kubernetes.pod.namespace") or str(sorted(labels.items()))
+                who = "anywhere" if labels == _KUBE_DNS else who
+            elif f"{side}CIDR" in rule:
+                (who,) = rule[f"{side}CIDR"]
+            else:
+                who = "outside" if rule.get("toFQDNs") else "anywhere"
+            for port in rule["toPorts"][0]["ports"]:
+                protocols = ("TCP", "UDP") if port["protocol"] == "ANY" else (port["protocol"],)
+                found |= {(way, who, int(port["port"]), protocol) for protocol in protocols}
+    return found
+
+
+@pytest.mark.parametrize("given", CASES.values(), ids=CASES)
+def test_both_kinds_say_the_same(given: dict[str, Any]) -> None:
+    found = by_identity({**given, **ON, "langfuse_network_policy_kind": "both"})
+    names = {name for kind, name in found if kind == "NetworkPolicy"}
+    assert names and names == {name for kind, name in found if kind == "CiliumNetworkPolicy"}
+    for name in names:
+        one, other = found["NetworkPolicy", name]["spec"], found["CiliumNetworkPolicy", name]["spec"]
+        assert one["podSelector"] == other["endpointSelector"], name
+        assert _said_by_kubernetes(one) == _said_by_cilium(other), name
+
+
+def test_a_host_outside_is_never_who_tells_a_node_its_rights() -> None:
+    spec = by_identity({**SHARED, **ON, **MAIL})["NetworkPolicy", "langfuse-worker"]["spec"]
+    blocks = [peer["ipBlock"] for rule in spec["egress"] for peer in rule.get("to", []) if "ipBlock" in peer]
+    assert [(one["cidr"], one["except"][0]) for one in blocks] == [
+        ("0.0.0.0/0", "169.254.0.0/16"),
+        ("::/0", "fe80::/10"),
+    ]
 
 
 def test_cilium_knows_hosts_by_name_and_the_api_server() -> None:

@@ -187,6 +187,11 @@ def test_the_application_goes_through_the_pooler_and_migrations_past_it() -> Non
     assert pooler["instances"] == 2 and pooler["cluster"] == {"name": "langfuse-postgresql"}
     assert pooler["pgbouncer"]["poolMode"] == "transaction"
     assert "Pooler" not in {kind for kind, _name in by_identity({**POOLED, "langfuse_enabled": False})}
+    assert "image" not in pooler["template"]["spec"]["containers"][0]
+    own = by_identity({**POOLED, "langfuse_postgres_pooler_image": "registry.example.com/pgbouncer:1.25"})
+    (container,) = own["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/pgbouncer:1.25" and container["name"] == "pgbouncer"
+    assert container["imagePullPolicy"] == "IfNotPresent"
     template = by_identity(BIG)["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]
     assert template["imagePullSecrets"] == [{"name": "registry"}] and template["nodeSelector"] == {"disk": "fast"}
 

@@ -29,7 +29,7 @@ def _kubeconfig(directory: Path, text: str = KUBECONFIG) -> str:
     [
         ("token: [Canary-of-the-token", None, "it is not a kubeconfig"),
         ("Canary-of-the-token", None, "it is not a kubeconfig"),
-        (KUBECONFIG, "theirs", "Expected object with name theirs"),
+        (KUBECONFIG, "theirs", "it has no context theirs"),
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, text: str, context: str | None, why: str) -> None:

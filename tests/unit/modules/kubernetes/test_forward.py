@@ -24,10 +24,18 @@ from .support import condition
         ("langfuse-web", None),
         ("db.example.com", None),
         ("svc.cluster.local", None),
+        # As pods may write it.
+        ("dragonfly.cache.svc", ("dragonfly", "cache")),
+        ("langfuse-web.cluster.local", None),
     ],
 )
-def test_only_full_names_of_services(name: str, place: tuple[str, str] | None) -> None:
+def test_names_of_services(name: str, place: tuple[str, str] | None) -> None:
     assert service_of(name, "cluster.local") == place
+
+
+def test_a_name_without_a_namespace_is_one_of_the_instance() -> None:
+    assert service_of("postgres", "cluster.local", "ai-system") == ("postgres", "ai-system")
+    assert service_of("db.example", "cluster.local", "ai-system") is None
 
 
 def _pod(name: str, ready: bool = True, phase: str = "Running", **metadata: Any) -> dict[str, Any]:

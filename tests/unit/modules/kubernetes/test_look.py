@@ -19,7 +19,7 @@ def test_every_kind_is_looked_for_in_the_namespace_of_the_instance() -> None:
 
 def test_elsewhere_only_for_what_may_be_there() -> None:
     found = {(kind.name, namespace): wanted for kind, namespace, wanted in places([ROUTE], OWNER, ["edge"])}
-    assert [key for key in found if key[1] == "edge"] == [("HTTPRoute", "edge")]
+    assert [key for key in found if key[1] == "edge"] == [("ReferenceGrant", "edge"), ("HTTPRoute", "edge")]
     assert found["HTTPRoute", "network"] and not found["HTTPRoute", "edge"] and not found["HTTPRoute", "ai-system"]
     assert not [name for name, namespace in found if namespace == "network" and name != "HTTPRoute"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import (
     KINDS,
     Owner,
@@ -12,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
     identity_of,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import of_others
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import Right
 
 from ...documents.kubernetes.support import BIG, CONFIGURATIONS, manifests
@@ -46,6 +48,15 @@ def _gateway(listeners: list[dict[str, str]] | None = None, *conditions: dict[st
 
 def test_a_good_cluster_has_nothing_in_the_way() -> None:
     assert findings(SHARED, OWNER, GOOD) == []
+
+
+def test_what_the_server_refuses_in_a_dry_run_is_told_unless_another_finding_has_it() -> None:
+    facts = GOOD._replace(refused=[Failure("immutable", "It cannot be changed.", "Set it back.")])
+    (found,) = findings(SHARED, OWNER, facts)
+    assert (found["code"], found["what"], found["cure"]) == ("immutable", "It cannot be changed", "Set it back")
+    facts = GOOD._replace(refused=[Failure("quota", "Over it.", "Less.")], quotas=[QUOTA])
+    assert [one["what"] for one in findings(SHARED, OWNER, facts)] == [findings(SHARED, OWNER, facts)[0]["what"]]
+    assert "small" in findings(SHARED, OWNER, facts)[0]["what"]
 
 
 QUOTA = made("ResourceQuota", "small", status={"hard": {"limits.memory": "1Gi"}, "used": {}})
@@ -207,3 +218,34 @@ def test_keys_of_stored_data_do_not_change(live: dict[Any, Any], drawn: list[str
 
 def test_classes_that_may_not_be_read_are_not_missing() -> None:
     assert findings(SHARED, OWNER, GOOD._replace(classes=None)) == []
+
+
+THEIRS = [
+    Wanted(one.object, int(one.wave), one.sensitive)
+    for one in manifests({**CONFIGURATIONS["quiet"], "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}})
+]
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        (None, "There is no Secret theirs in llm, and Deployment team-a-web in llm reads it"),
+        (frozenset({"SALT"}), "Secret theirs in llm has no ENCRYPTION_KEY, NEXTAUTH_SECRET, and"),
+        (frozenset({"SALT", "ENCRYPTION_KEY", "NEXTAUTH_SECRET", "MORE"}), ""),
+    ],
+)
+def test_a_secret_of_somebody_else_has_what_pods_read(keys: frozenset[str] | None, what: str) -> None:
+    found = [one["what"] for one in findings(THEIRS, OWNER, GOOD._replace(theirs={("llm", "theirs"): keys}))]
+    assert [one[: len(what)] for one in found] == ([what] if what else [])
+
+
+def test_a_secret_of_somebody_else_that_may_not_be_read_is_not_judged() -> None:
+    assert findings(THEIRS, OWNER, GOOD) == []
+
+
+def test_references_are_found_wherever_they_stand() -> None:
+    volume = {"name": "a", "secret": {"secretName": "in-a-volume"}}
+    spare = {"name": "b", "secret": {"secretName": "spare", "optional": True}}
+    given = {"langfuse_kubernetes_volumes": [{"mountPath": "/a", **volume}, {"mountPath": "/b", **spare}]}
+    wanted = [Wanted(one.object, 1, False) for one in manifests({**CONFIGURATIONS["quiet"], **given})]
+    assert [(one.secret, one.key) for one in of_others(wanted)] == [("in-a-volume", None)]

@@ -52,12 +52,20 @@ QUOTA = (
     'pods "langfuse-web-" is forbidden: exceeded quota: small, requested: limits.memory=2Gi, used: limits.memory=3Gi'
 )
 SECURITY = 'pods "langfuse-web-" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes'
+LIMITS = 'pods "langfuse-web-x" is forbidden: maximum memory usage per Container is 64Mi, but limit is 128Mi'
 PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "langfuse:4.16.0": not found'
 
 
 @pytest.mark.parametrize(
     ("pods", "events", "code", "sentence", "cure"),
     [
+        (
+            [],
+            [_event("FailedCreate", LIMITS, involvedObject=SET)],
+            "limits",
+            "do not fit a LimitRange of the namespace: maximum memory usage per Container is 64Mi",
+            "langfuse_kubernetes_resources",
+        ),
         (
             [],
             [_event("FailedCreate", QUOTA, involvedObject=SET)],

@@ -51,6 +51,15 @@ def test_what_is_needed(resource: str, namespace: str, verbs: tuple[str, ...]) -
     assert _verbs(needed(SHARED, OWNER), resource, namespace) == verbs
 
 
+def test_services_of_others_are_reached_with_little() -> None:
+    rights = needed(SHARED, OWNER, ["cache"])
+    assert {one.resource: one.verbs for one in rights if one.namespace == "cache"} == {
+        "pods": ("get", "list"),
+        "pods/portforward": ("create",),
+        "services": ("get",),
+    }
+
+
 @pytest.mark.parametrize("given", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_every_object_of_the_filter_may_be_applied_and_nothing_is_a_wildcard(given: dict[str, Any]) -> None:
     wanted = [Wanted(one.object, int(one.wave)) for one in manifests(given)]

@@ -1,0 +1,86 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stores of others that an instance in a cluster uses: what the modules are told of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cluster_cases import CLUSTER, SHARED
+from .sign_in_cases import ADMINISTERED
+from .source_cases import CLICKHOUSE, POSTGRES
+from .support import CANDIDATES, run
+
+FIRST = {"langfuse_init_user_email": "first@example.com"}
+
+
+def _kubernetes(given: dict[str, Any]) -> dict[str, Any]:
+    result = run({**FIRST, **given})
+    assert not result.problems, result.problems
+    found: dict[str, Any] = result.plan["kubernetes"]
+    return found
+
+
+def test_secrets_that_somebody_else_keeps_are_read_there() -> None:
+    """Also those of users that an administrator makes."""
+    given = {
+        **CLUSTER,
+        **CLICKHOUSE,
+        **ADMINISTERED,
+        "langfuse_clickhouse_admin_user": "boss",
+        "langfuse_kubernetes_existing_secrets": {
+            "clickhouse-credentials": "theirs",
+            "s3-credentials": "keys",
+            "keycloak-credentials": "client",
+            "init-credentials": "first",
+        },
+        "langfuse_init_project_public_key": "pk-lf-of-their-own",
+        **FIRST,
+    }
+    given = {
+        name: value
+        for name, value in given.items()
+        if name not in ("langfuse_clickhouse_password", "langfuse_keycloak_client_secret")
+    }
+    found = _kubernetes(given)["from_secrets"]
+    stores = {
+        "clickhouse_password": {"name": "theirs", "key": "password"},
+        "s3_access_key": {"name": "keys", "key": "AWS_ACCESS_KEY_ID"},
+        "s3_secret_key": {"name": "keys", "key": "AWS_SECRET_ACCESS_KEY"},
+    }
+    client = {"name": "client", "key": "client-secret"}
+    assert {name: one for name, one in found["provision"].items() if name != "gcs_credentials"} == {
+        **stores,
+        "keycloak_client_secret": client,
+    }
+    assert found["health"] == {
+        **stores,
+        "secret_key": {"name": "first", "key": "LANGFUSE_INIT_PROJECT_SECRET_KEY"},
+        "user_password": {"name": "first", "key": "LANGFUSE_INIT_USER_PASSWORD"},
+        "sso_client_secret": client,
+    }
+    assert found["s3"] == {"access_key": stores["s3_access_key"], "secret_key": stores["s3_secret_key"]}
+    assert "langfuse_clickhouse_password_made" not in run(given).generated
+
+
+def test_namespaces_of_others_that_are_reached() -> None:
+    issuer = {"langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform"}
+    assert _kubernetes({**SHARED, **ADMINISTERED, **issuer})["reaches"] == ["cache", "identity", "storage"]
+    assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.example.com"})["reaches"] == []
+    assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.shop.svc"})["reaches"] == ["shop"]
+
+
+def test_data_that_is_there_before_a_new_instance_is_somebody_elses() -> None:
+    assert _kubernetes(SHARED)["unclaimed"] == ["redis", "s3"]
+    assert _kubernetes({**SHARED, "langfuse_moved_stores": ["s3"]})["unclaimed"] == ["redis"]
+
+
+def test_the_password_of_a_user_that_is_made_is_drawn() -> None:
+    given = {**SHARED, **FIRST, "langfuse_redis_admin_user": "default", "langfuse_redis_admin_password": "canary-admin"}
+    del given["dragonfly_langfuse_password"]
+    result = run(given)
+    assert not result.problems
+    assert result.secrets["langfuse_redis_password"] == CANDIDATES["langfuse_redis_password"]
+    assert result.plan["provision"]["redis"]["username"] == "langfuse"
