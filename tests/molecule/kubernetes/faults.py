@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.cluster.api import Object
@@ -24,17 +26,19 @@ def kill(cluster: ClusterInstance, component: str) -> float:
 
 def end(cluster: ClusterInstance, pod: Object) -> float:
     """The same without the wait."""
-    pids = processes_of(pod["metadata"]["uid"], *containers_of(pod))
+    pids = processes_of(containers_of(pod))
     assert pids, f"no process of {pod['metadata']['name']} is on this machine"
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        # Some end with those before them.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     at = time.time()
     # Nothing of it runs, so that nobody else has its volume.
     api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
     return at
 
 
-def processes_of(*words: str) -> list[int]:
+def processes_of(containers: Sequence[str]) -> list[int]:
     """Ids of all processes whose control group is that of one of these containers."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cgroup"):
@@ -42,6 +46,6 @@ def processes_of(*words: str) -> list[int]:
             text = path.read_text()
         except OSError:
             continue
-        if any(word in text for word in words[1:]):
+        if any(word in text for word in containers):
             found.append(int(path.parent.name))
     return found

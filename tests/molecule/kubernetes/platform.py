@@ -10,6 +10,7 @@ import sys
 from tests.bench import catalogue
 from tests.bench.cluster import cluster as whole
 from tests.bench.cluster import control_plane, runtime
+from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
 from tests.molecule import canary
 from tests.molecule.instance import EPHEMERAL, docker, wait_until
@@ -40,25 +41,35 @@ def _images() -> list[str]:
     return [reference for reference in found if reference.rpartition(":")[0] in repositories]
 
 
-def open_migration() -> None:
+def _migration() -> list[Object]:
     """The stand-in migrates ClickHouse over HTTP, where Langfuse does so over the native port alone."""
-    namespace = CLUSTER.namespace
     labels = {name: {"app.kubernetes.io/component": name} for name in ("migrate", "clickhouse")}
     ports = [{"port": 8123, "protocol": "TCP"}]
     ways = {
         "migrate": {"egress": [{"to": [{"podSelector": {"matchLabels": labels["clickhouse"]}}], "ports": ports}]},
         "clickhouse": {"ingress": [{"from": [{"podSelector": {"matchLabels": labels["migrate"]}}], "ports": ports}]},
     }
-    policies = [
+    return [
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": f"stand-in-{name}", "namespace": namespace},
+            "metadata": {"name": f"stand-in-{name}", "namespace": CLUSTER.namespace},
             "spec": {"podSelector": {"matchLabels": labels[name]}, "policyTypes": [w.title() for w in way], **way},
         }
         for name, way in ways.items()
     ]
-    api().apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, *policies])
+
+
+def open_migration() -> None:
+    """Beside the policies of the instance."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER.namespace}}
+    api().apply([namespace, *_migration()])
+
+
+def close_migration() -> None:
+    """Without those of the instance these alone would shut ClickHouse."""
+    for each in _migration():
+        api().delete(api().path_of(each))
 
 
 def down() -> None:
