@@ -14,6 +14,7 @@ from tests.bench.cluster import (
     debian,
     gateway,
     host_state,
+    keda,
     manifests,
     metrics,
     names,
@@ -41,6 +42,7 @@ ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
     "cnpg": postgresql.add,
     "definitions": _add_definitions,
     "gateway": gateway.add,
+    "keda": keda.add,
     "metrics": metrics.add,
 }
 

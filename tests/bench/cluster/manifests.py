@@ -36,14 +36,27 @@ class Source:
 GATEWAY_API = Source("gateway-api", "sigs.k8s.io/gateway-api", "v1.6.3", ("config/crd/standard",))
 CNPG = Source("cnpg", "github.com/cloudnative-pg/cloudnative-pg", "v1.30.0", ("releases/cnpg-1.30.0.yaml",))
 METRICS = Source("metrics-server", "sigs.k8s.io/metrics-server", "v0.9.0", ("manifests/base",))
+_KEDA = ("github.com/kedacore/keda/v2", "v2.21.0")
+KEDA_DEFINITIONS = Source("keda", *_KEDA, ("config/crd/bases",))
+KEDA = Source(
+    "keda-operator",
+    *_KEDA,
+    (
+        "config/general/namespace.yaml",
+        "config/service_account",
+        "config/rbac",
+        "config/manager",
+        "config/metrics-server",
+    ),
+)
 _CILIUM_FOLDER = "pkg/k8s/apis/cilium.io/client/crds"
-# Of operators that do not run here: objects are held against their schema.
+# Of operators that run only where they are asked for, or not at all: objects are held against their schema.
 DEFINITIONS = (
     Source("barman", "github.com/cloudnative-pg/plugin-barman-cloud", "v0.15.0", ("config/crd/bases",)),
     Source("cert-manager", "github.com/cert-manager/cert-manager", "v1.21.2", ("deploy/crds",)),
     Source("cilium", "github.com/cilium/cilium", "v1.20.2", (f"{_CILIUM_FOLDER}/v2", f"{_CILIUM_FOLDER}/v2alpha1")),
     Source("external-secrets", "github.com/external-secrets/external-secrets", "v1.3.2", ("config/crds/bases",)),
-    Source("keda", "github.com/kedacore/keda/v2", "v2.21.0", ("config/crd/bases",)),
+    KEDA_DEFINITIONS,
     Source(
         "prometheus-operator",
         "github.com/prometheus-operator/prometheus-operator",

@@ -22,17 +22,18 @@ _VERSION_PACKAGE = "k8s.io/component-base/version"
 class Program:
     """A folder with a `go.mod`; `package` is compiled to one file, which `names` call by links.
 
-    `variables` are set at link time: `package.variable` -> value.
+    `variables` are set at link time: `package.variable` -> value. `folder` is of another name where programs share a module.
     """
 
     name: str
     package: str = "."
     names: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     @property
     def source(self) -> Path:
-        return SOURCES / self.name
+        return SOURCES / (self.folder or self.name)
 
 
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
@@ -58,7 +59,9 @@ PAUSE = Program("pause")
 COREDNS = Program("coredns")
 CNPG = Program("cnpg", package="github.com/cloudnative-pg/cloudnative-pg/cmd/manager")
 METRICS = Program("metrics-server", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS)
+KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
+KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER)
 
 
 def hash_sources(program: Program) -> str:

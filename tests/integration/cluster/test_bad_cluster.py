@@ -19,7 +19,7 @@ from tests.integration.cluster.objects import settings
 from tests.integration.cluster.place import Place, Site
 from tests.integration.cluster.running import LAYOUT
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 Change = Callable[[dict[str, Any]], Any]
 
 

@@ -29,7 +29,7 @@ from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import derived
 from tests.unit.settings.cluster_cases import CLUSTER
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 _GROUP = "gateway.networking.k8s.io"
 _OTHER = f"other.{gateway.DOMAIN}"
 # Of the whole instance, what requests from outside reach; web itself is a small server.
@@ -82,7 +82,7 @@ class Outside:
 
     def _call(self, module: str, *without: str, **options: Any) -> dict[str, Any]:
         place = {"instance": self.name, "namespace": self.name, "kubeconfig": str(LAYOUT.kubeconfig)}
-        return call(module, contents=self.contents(*without), **place, **options)
+        return call(module, objects=self.contents(*without), **place, **options)
 
     def delete(self, api: str, kind: str, name: str, namespace: str = gateway.NAMESPACE) -> None:
         metadata = {"name": name, "namespace": namespace}

@@ -18,7 +18,7 @@ from tests.integration.cluster.place import Place
 from tests.integration.cluster.running import LAYOUT, until
 from tests.molecule.instance import ROOT
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 PLAYBOOK = Path(__file__).parent / "playbooks" / "apply.yml"
 
 

@@ -10,7 +10,7 @@ from tests.integration.cluster import objects
 from tests.integration.cluster.objects import Document, settings, store, web
 from tests.integration.cluster.place import Place, Result
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 
 
 def _bad(place: Place) -> list[Document]:

@@ -21,7 +21,7 @@ from tests.integration.cluster.world import DNS, Place, Way, World, labels_of, t
 from tests.unit.documents.kubernetes.support import manifests
 from tests.unit.settings.cluster_cases import BACKUP, CLUSTER, KEYS
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 # Of a host on the internet and of an agent on the node, both on this machine's loopback; the port is of no program here.
 HOST, AGENT, MODELS_PORT = "198.51.100.7", "169.254.77.7", 18443
 API_SERVER, API_PORT, KUBELET_PORT = "10.96.0.1", 443, 10250
