@@ -27,12 +27,20 @@ options:
         choices: [present, absent]
         default: present
       env_path:
-        description: Its C(.env) file.
+        description: Its C(.env) file on a host, or O(consumers[].secret) in a cluster.
         type: path
-        required: true
       config_path:
         description: Its configuration file, edited by M(llmops.langfuse.sender_config).
         type: path
+      namespace:
+        description: Namespace of O(consumers[].secret).
+        type: str
+      secret:
+        description: Secret that its pods read, made by M(llmops.langfuse.kubernetes_consumer).
+        type: str
+      config_map:
+        description: ConfigMap with its configuration, made by the same module.
+        type: str
       url:
         description: How it reaches Langfuse.
         type: str

@@ -54,8 +54,11 @@ FROM_SECRETS_SPEC: dict[str, Any] = {"type": "dict", "default": {}, "no_log": Fa
 CONSUMER_SPEC: dict[str, Any] = {
     "kind": {"type": "str", "choices": ["env", "litellm", "otel_collector"], "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "env_path": {"type": "path", "required": True},
+    "env_path": {"type": "path"},
     "config_path": {"type": "path"},
+    "namespace": {"type": "str"},
+    "secret": {"type": "str", "no_log": False},
+    "config_map": {"type": "str"},
     "url": {"type": "str", "required": True},
     "values": {"type": "dict", "default": {}},
     "secret_names": {"type": "list", "elements": "str", "default": ["LANGFUSE_SECRET_KEY"], "no_log": False},

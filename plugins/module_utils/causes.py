@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules import (
+    cluster,
     consumers,
     ingestion,
     sign_in,
@@ -21,6 +22,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import 
 
 # From the root to the leaves: a cause that makes others appear stands before them.
 RULES: tuple[Rule, ...] = (
+    *cluster.RULES,
     *stores.RULES,
     *storage.RULES,
     *start.RULES,
@@ -51,12 +53,27 @@ def diagnose(
             "severity": rule.severity_for(facts),
             "hop": rule.hop,
             "cause": rule.cause.format_map(_Lenient(values)),
-            "cure": rule.cure.format_map(_Lenient(values)),
+            "cure": cure_for(rule.cure, facts).format_map(_Lenient(values)),
             "evidence": values.get("seen", "")[:300],
         })  # fmt: skip
     if not any(cause["severity"] == ERROR for cause in causes):
         causes += [_unexplained(hop) for hop in hops if hop["status"] == "failed"][:1]
     return sorted(causes, key=lambda cause: cause["severity"] == WARNING)
+
+
+# How the same is done in a cluster.
+_IN_CLUSTER = (
+    ("langfuse_compose_overrides", "langfuse_kubernetes_patches"),
+    ("`docker restart`", "`kubectl rollout restart deployment`"),
+    ("makes the container anew", "writes its Secret anew, which its pods read when they next start"),
+)
+
+
+def cure_for(cure: str, facts: Evidence) -> str:
+    """The cure in the words of where the instance runs."""
+    for compose, cluster_words in _IN_CLUSTER if facts.of("cluster") else ():
+        cure = cure.replace(compose, cluster_words)
+    return cure
 
 
 def explain(hops: Sequence[dict[str, Any]], causes: Sequence[Mapping[str, str]]) -> None:

@@ -229,16 +229,15 @@ def prove(params: Mapping[str, Any]) -> dict[str, Any]:
     authorization = http_client.basic(values["LANGFUSE_PUBLIC_KEY"], values["LANGFUSE_SECRET_KEY"])
     options = {**params, "resolve": resolve(url, table)}
     with contextlib.closing(args.client(options, url)) as client:
-        outcome = _send(client, authorization, params["timeout"])
+        outcome = send(client, authorization, params["timeout"])
         client_said = _client(params, details, values, client, authorization)
     if outcome.differences:
-        fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
-        raise Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
+        raise different(outcome)
     result.update(trace_id=outcome.trace_id, timings=outcome.timings)
     return {**result, "proved": proved(result, bool(resolve(url, table)), client_said)}
 
 
-def _send(client: http_client.Client, authorization: str, timeout: float) -> trace.Outcome:
+def send(client: http_client.Client, authorization: str, timeout: float) -> trace.Outcome:
     """Raises Failure with a cure for a consumer: its keys are the instance's own, its address a variable."""
     try:
         return trace.send_and_wait(client, authorization, _trace(), timeout)
@@ -247,6 +246,11 @@ def _send(client: http_client.Client, authorization: str, timeout: float) -> tra
             failure.code, "Run diagnose: the keys and the address are right, Langfuse itself is not well."
         )
         raise Failure(failure.code, failure.message, cure, **failure.details) from None
+
+
+def different(outcome: trace.Outcome) -> Failure:
+    fields = ", ".join(f"{item['span']}.{item['field']}" for item in outcome.differences)
+    return Failure("different", f"The trace came back different in {fields}.", "Run diagnose.")
 
 
 def proved(result: Mapping[str, Any], by_name: bool, client_said: str) -> str:

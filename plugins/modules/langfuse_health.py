@@ -203,14 +203,17 @@ options:
     type: dict
     suboptions:
       kind:
-        description: Kind of runtime.
+        description: Kind of runtime. V(kubernetes) is in O(cluster).
         type: str
-        choices: [compose]
+        choices: [compose, kubernetes]
         default: compose
       project:
-        description: Name of the Compose project.
+        description: Name of the Compose project, or of the instance in O(cluster).
         type: str
         required: true
+      namespace:
+        description: Namespace of the instance in O(cluster).
+        type: str
       joined:
         description: The Compose project of others whose stores the application uses, to say so when it is down.
         type: dict
@@ -229,8 +232,9 @@ options:
     description:
       - V(verify) reads the runtime only when a hop is broken.
       - V(diagnose) always does, and reports what is latent too.
+      - V(status) says what runs, and how web, worker, PostgreSQL, ClickHouse and the queues are. It sends nothing and names no causes.
     type: str
-    choices: [verify, diagnose]
+    choices: [verify, diagnose, status]
     default: verify
   fail:
     description: Whether the module fails when a hop is broken. By default with O(level=verify) only.
@@ -348,6 +352,11 @@ trace:
   description: Id of the trace and the milliseconds of its hops, as M(llmops.langfuse.langfuse_trace) returns them.
   type: dict
   returned: when a trace was sent
+services:
+  description: Of each service C(ready), C(wanted), C(restarts), C(image) and C(state).
+  type: list
+  elements: dict
+  returned: with O(level=status)
 containers:
   description: State, exit code, restarts, health and selected environment of the project's containers.
   type: list
@@ -375,6 +384,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     containers,
     report,
     resolver,
+    status,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
@@ -383,37 +393,93 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import C
 DOCKER_TIMEOUT = 15.0
 
 
+class _Compose:
+    """Containers of a Compose project."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options, self._docker = options, containers.docker_command(options["docker"], DOCKER_TIMEOUT)
+
+    def names(self) -> dict[str, str]:
+        return containers.names_of(self._docker, self._options["project"])
+
+    def states(self) -> list[dict[str, Any]]:
+        return containers.states(self._docker, self._options["project"])
+
+    def wanted(self) -> dict[str, int]:
+        """Compose has no number that outlives its containers."""
+        return {}
+
+    def migrations(self) -> list[dict[str, str]]:
+        """Its migration leaves no container behind."""
+        return []
+
+    def gather(self, evidence: dict[str, Any]) -> list[dict[str, Any]]:
+        if self._options["joined"]:
+            evidence["stack"] = containers.not_running(self._docker, **self._options["joined"])
+        return containers.gather(self._docker, self._options["project"], self._options["log_lines"])
+
+
+def _runtime(params: dict[str, Any]) -> Any:
+    """What runs the containers: names, states, and all of it for the rules; None where that is not known."""
+    options = params["runtime"]
+    if not options or options["kind"] == "compose":
+        return _Compose(options) if options else None
+    # Only here: without a cluster nothing of it is loaded.
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pods import Pods
+
+    cluster = Cluster(params["cluster"]["kubeconfig"], params["cluster"]["context"])
+    return Pods(cluster, Owner(options["project"], options["namespace"]), options["log_lines"])
+
+
+def _status(context: Context, runtime: Any) -> dict[str, Any]:
+    """What runs. An instance that is down is no failure."""
+    asked = [hop for hop in walk.HOPS if hop.name in status.HOPS]
+    hops = walk.walk(context, tuple(hop._replace(after=tuple(set(hop.after) & set(status.HOPS))) for hop in asked))
+    records = runtime.states() if runtime else []
+    found = status.services(records, runtime.wanted() if runtime else {})
+    healthy, first = walk.summary(hops)
+    return {
+        "changed": False,
+        "healthy": healthy and all(one["ready"] >= one["wanted"] for one in found),
+        "first_broken": first,
+        "hops": hops,
+        "causes": [],
+        "services": found,
+        "table": status.lines(found, hops, runtime.migrations() if runtime else []),
+        "application": {"version": context.evidence.get("web", {}).get("version", "")},
+    }
+
+
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Walk, read the runtime if there is a reason to, diagnose."""
-    runtime = params["runtime"]
-    docker = containers.docker_command(runtime["docker"], DOCKER_TIMEOUT) if runtime else None
+    runtime = _runtime(params)
     names: dict[str, dict[str, str]] = {}
 
     def lookup() -> dict[str, str]:
         if "table" not in names:
-            names["table"] = containers.names_of(docker, runtime["project"]) if docker else {}
+            names["table"] = runtime.names() if runtime else {}
         return names["table"]
-
-    def states() -> list[dict[str, Any]]:
-        return containers.states(docker, runtime["project"]) if docker else []
 
     given = authorities.read(params["ca_path"]) or params["ca_certificates"]
     with authorities.beside_those_of_host(given) as bundle:
         try:
-            context = Context({**params, "ca_path": params["ca_path"] or bundle, "ca_bundle": bundle}, states)
+            options = {**params, "ca_path": params["ca_path"] or bundle, "ca_bundle": bundle}
+            context = Context(options, runtime.states if runtime else list)
         except ValueError as error:
             raise Failure("bad_option", f"{error}.", "Correct resolve.") from None
         addresses = compose.host_addresses(params["extra_hosts"])
         with contextlib.closing(context), args.reached(params["cluster"]), resolver.known(addresses, lookup):
+            if params["level"] == "status":
+                return _status(context, runtime)
             hops = walk.walk(context)
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
     found: list[dict[str, Any]] = []
-    if docker and (not healthy or params["level"] == "diagnose"):
-        found = evidence["containers"] = containers.gather(docker, runtime["project"], runtime["log_lines"])
-        if runtime["joined"]:
-            evidence["stack"] = containers.not_running(docker, **runtime["joined"])
+    if runtime and (not healthy or params["level"] == "diagnose"):
+        found = evidence["containers"] = runtime.gather(evidence)
     named = causes.diagnose(hops, evidence)
     causes.explain(hops, named)
     result = {
@@ -437,7 +503,7 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
     """The result, or a Failure that carries it."""
-    result = examine(params)
+    result = examine({**params, "check_mode": params["check_mode"] or params["level"] == "status"})
     fails = params["level"] == "verify" if params["fail"] is None else params["fail"]
     if result["healthy"] or not fails:
         return result
@@ -493,15 +559,16 @@ def argument_spec() -> dict[str, Any]:
         "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "consumer_keys": {"type": "dict", "default": {}, "no_log": True},
         "runtime": group(
-            kind={"type": "str", "choices": ["compose"], "default": "compose"},
+            kind={"type": "str", "choices": ["compose", "kubernetes"], "default": "compose"},
             project=needed,
+            namespace=text,
             joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
         ),
         "cluster": args.CLUSTER_SPEC,
         "from_secrets": args.FROM_SECRETS_SPEC,
-        "level": {"type": "str", "choices": ["verify", "diagnose"], "default": "verify"},
+        "level": {"type": "str", "choices": ["verify", "diagnose", "status"], "default": "verify"},
         "fail": {"type": "bool"},
         "skip": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "float", "default": 0.0},

@@ -88,6 +88,7 @@ options:
     default: false
 extends_documentation_fragment:
   - llmops.langfuse.api
+  - llmops.langfuse.cluster
 attributes:
   check_mode:
     description:
@@ -180,6 +181,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **args.API_SPEC,
+            "cluster": args.CLUSTER_SPEC,
             "public_key": {"type": "str", "required": True},
             "secret_key": {"type": "str", "required": True, "no_log": True},
             "provider": {"type": "str", "required": True},
@@ -197,7 +199,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = llm_connection.ensure(module.params, module.check_mode)
+        with args.reached(module.params["cluster"]):
+            result = llm_connection.ensure(module.params, module.check_mode)
     except Failure as failure:
         module.fail_json(**failure.as_result())
     for text in result.pop("warnings"):

@@ -62,6 +62,8 @@ def _row(about: str, what: str, cure: str = "") -> dict[str, str]:
 
 
 def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
+    if one["secret"]:
+        return _look_in_cluster(ctx, one)
     rows = []
     says = dotenv.parse(edited_file.read(one["env_path"]) or "")
     wanted = expected(one, ctx.params["secret_key"] or "")
@@ -89,6 +91,20 @@ def _look(ctx: Context, one: Consumer) -> list[dict[str, str]]:
     if said := _unanswered(ctx, one["url"], on):
         rows.append(_row(OTHER, said, "Correct url of this entry in langfuse_consumers, and run connect."))
     return rows or _crossed(ctx, one, says, details)
+
+
+def _look_in_cluster(ctx: Context, one: Consumer) -> list[dict[str, str]]:
+    # Only here: without a cluster nothing of it is loaded.
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
+    from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.sender_state import state
+
+    place, home = ctx.params["cluster"], ctx.params["runtime"]["namespace"]
+    cluster = Cluster(place["kubeconfig"], place["context"])
+    wanted = expected(one, ctx.params["secret_key"] or "")
+    rows = [_row(*said) for said in state(cluster, one, wanted, home)]
+    if said := _unanswered(ctx, one["url"], {}):
+        rows.append(_row(OTHER, said, "Correct url of this entry in langfuse_consumers, and run connect."))
+    return rows
 
 
 def _crossed(

@@ -71,10 +71,7 @@ class Outcome(NamedTuple):
             "kept": [{"object": str(one.identity), "why": one.why} for one in self.verdicts if one.action != REMOVE],
             "unseen": list(self.unseen),
             "warnings": list(self.warnings),
-            "diff": [
-                *(as_diff(one.comparison, one.result) for one in changed),
-                *(_gone(one.identity) for one in self.removed),
-            ],
+            "diff": told_as_diff(changed, [one.identity for one in self.removed]),
         }
 
 
@@ -84,6 +81,11 @@ def _told(steps: Iterable[Step]) -> list[dict[str, str]]:
 
 def _action(step: Step) -> str:
     return "replaced" if step.job == jobs.REPLACE else step.comparison.action
+
+
+def told_as_diff(changed: Iterable[Step], removed: Iterable[Identity]) -> list[dict[str, str]]:
+    """What Ansible shows: values that differ, and objects that go."""
+    return [*(as_diff(one.comparison, one.result) for one in changed), *map(_gone, removed)]
 
 
 def _gone(identity: Identity) -> dict[str, str]:

@@ -125,6 +125,24 @@ class Cluster:
         # Entries of a list do not say what they are.
         return [{**one, "apiVersion": kind.api, "kind": kind.name} for one in found.get("items") or ()]
 
+    def log(self, namespace: str, pod: str, container: str, lines: int, previous: bool = False) -> str:
+        """Last lines of a container with their times; empty where there are none, or the account may not read them."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = [("container", container), ("tailLines", lines), ("timestamps", "true")]
+        query += [("previous", "true")] if previous else []
+        try:
+            answer = self._client.request(
+                "get",
+                path,
+                query_params=query,
+                serialize=False,
+                _request_timeout=_TIMEOUT,
+                header_params={"Accept": "*/*"},
+            )
+            return bytes(answer.data).decode("utf-8", "replace")
+        except (self._answered, self._unanswered, OSError):
+            return ""
+
     def ask(self, review: Object) -> Mapping[str, Any]:
         """Answer to a review of access, which is written and never kept."""
         path = f"{_root(review['apiVersion'])}/selfsubjectaccessreviews"

@@ -17,6 +17,8 @@ from .ownership import foreign, foreign_object
 
 # Kinds that an instance may have outside of its own namespace.
 _ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
+# Groups that no operator has to bring.
+_EVERYWHERE = ("", "apps", "autoscaling", "batch", "networking.k8s.io", "policy")
 
 
 class Found(NamedTuple):
@@ -43,15 +45,19 @@ def places(wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str]) -
     return found
 
 
-def look(cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str] = ()) -> Found:
-    """elsewhere: further namespaces in which the instance may have objects. Raises Failure with all that may not be read."""
+def look(
+    cluster: Cluster, wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str] = (), strict: bool = False
+) -> Found:
+    """elsewhere: further namespaces in which the instance may have objects. strict: what every cluster has must be readable in the
+    instance's own, wanted or not. Raises Failure with all that may not be read."""
     live: dict[Identity, Object] = {}
     missing, unseen, failures = set(), [], []
     for kind, namespace, is_wanted in places(wanted, owner, elsewhere):
         try:
             found = cluster.list(kind, namespace, owner.selector)
         except ApiError as error:
-            if error.code == 403 and not is_wanted:
+            needed = is_wanted or (strict and namespace == owner.namespace and group_of(kind.api) in _EVERYWHERE)
+            if error.code == 403 and not needed:
                 unseen.append(f"{kind.plural} in {namespace}")
             elif error.code == 403:
                 failures.append(refused(of_kind(kind, namespace), error.status, "look at"))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -49,23 +50,40 @@ def holds_data(found: Object) -> bool:
     return (group_of(found["apiVersion"]), found["kind"]) in _DATA
 
 
+_HINT = "; write {} into langfuse_kubernetes_remove to have it removed"
+
+
 def prune(
-    live: Iterable[Object], wanted: Collection[Identity], owner: Owner, confirmed: Collection[str] = ()
+    live: Iterable[Object],
+    wanted: Collection[Identity],
+    owner: Owner,
+    confirmed: Collection[str] = (),
+    hint: str = _HINT,
 ) -> list[Verdict]:
     """Verdicts on the instance's objects that are not wanted, in the order in which they go.
 
-    live: all objects with the owner's labels. confirmed: names of what may be lost, as ``Kind/name``.
+    live: all objects with the owner's labels. confirmed: names of what may be lost, as ``Kind/name``. hint: how to confirm
+    such a name, behind the reason why it stays.
     """
     verdicts = {
-        identity_of(one): _verdict(one, confirmed)
+        identity_of(one): _verdict(one, confirmed, hint)
         for one in live
         # What a controller made goes with what it was made for.
-        if owner.has(one) and identity_of(one) not in wanted and not made_for(one)
+        if owner.has(one) and identity_of(one) not in wanted and not made_for(one) and not _serves(one, wanted)
     }
     return [verdicts[identity] for identity in in_removal_order(verdicts)]
 
 
-def _verdict(found: Object, confirmed: Collection[str]) -> Verdict:
+def _serves(found: Object, wanted: Collection[Identity]) -> bool:
+    """Whether it is the volume of a wanted store: its StatefulSet makes it, and is no owner that it would go with."""
+    if found["kind"] != "PersistentVolumeClaim":
+        return False
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    sets = [one.name for one in wanted if one.kind == "StatefulSet" and one.namespace == namespace]
+    return any(re.fullmatch(rf"[a-z0-9]+-{re.escape(one)}-\d+", name) for one in sets)
+
+
+def _verdict(found: Object, confirmed: Collection[str], hint: str) -> Verdict:
     identity = identity_of(found)
     if identity.kind == "Namespace":
         return Verdict(identity, KEEP, "others may live in it")
@@ -75,9 +93,7 @@ def _verdict(found: Object, confirmed: Collection[str]) -> Verdict:
         return Verdict(identity, KEEP, "is running, and a migration is never cut off")
     lost = loss(found)
     if lost and identity.short not in confirmed:
-        return Verdict(
-            identity, KEEP, f"holds {lost}; write {identity.short} into langfuse_kubernetes_remove to have it removed"
-        )
+        return Verdict(identity, KEEP, f"holds {lost}{hint.format(identity.short)}")
     return Verdict(identity, REMOVE, f"confirmed, with {lost}" if lost else "is no longer wanted")
 
 

@@ -18,6 +18,7 @@ from .readiness import State, state_of
 from .reasons import Event, Reason, explain, made_since, newest_event, pods_of, since
 
 _PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
+_CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 # A pooler tells how many pods there are, and its Deployment, which has its name, how many of them are ready.
 _MADE = {"Pooler": Kind("apps/v1", "Deployment", "deployments")}
 _PAUSE = 0.5
@@ -123,6 +124,20 @@ class Waiter:
             raise refused(of_kind(made, identity.namespace), error.status, "look at") from None
         return state_of(live) if live else State(False, "its operator to make its pods")
 
+    def ended_pods(self, found: Sequence[Object]) -> None:
+        """Until no pods of these objects are left, nor the volumes that CloudNativePG removes with its own."""
+        start = time.monotonic()
+        while left := [one for each in found for one in self._left(each)]:
+            if (passed := time.monotonic() - start) > max(map(grace, left)) + _GONE:
+                raise not_ended(left[0], int(passed))
+            time.sleep(_PAUSE)
+
+    def _left(self, found: Object) -> Sequence[Object]:
+        pods = self._pods(found)
+        if found["kind"] != "Cluster" or self._again(found):
+            return pods
+        return [*pods, *self._list(_CLAIMS, identity_of(found).namespace, _selector(pods_of(found) or {}))]
+
     def _again(self, found: Object) -> Object | None:
         try:
             return self._cluster.again(found)
@@ -133,8 +148,7 @@ class Waiter:
         labels = pods_of(found)
         if labels is None:
             return ()
-        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        return self._list(_PODS, identity_of(found).namespace, selector)
+        return self._list(_PODS, identity_of(found).namespace, _selector(labels))
 
     def _events(self, namespace: str) -> Sequence[Event]:
         return self._list(_EVENTS, namespace) if namespace else ()
@@ -147,6 +161,28 @@ class Waiter:
                 # Who may not read these still learns what is waited for.
                 return ()
             raise refused(of_kind(kind, namespace), error.status, "look at") from None
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+
+def grace(found: Object) -> int:
+    """Seconds that a pod has to end. Pure."""
+    spec = found.get("spec") or {}
+    given = found["metadata"].get("deletionGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"))
+    return 30 if given is None else int(given)
+
+
+def not_ended(found: Object, passed: int) -> Failure:
+    """What is told of a pod or a volume that does not go. Pure."""
+    where = (found.get("spec") or {}).get("nodeName")
+    return Failure(
+        "not_removed",
+        f"{identity_of(found)}{f' on the node {where}' if where else ''} is still there {passed} s after it was to end.",
+        "Look whether that node answers (kubectl get nodes), and run teardown again.",
+        object=str(identity_of(found)),
+    )
 
 
 def gave_up(identity: Identity, state: State, why: Reason | None, passed: int) -> Failure:

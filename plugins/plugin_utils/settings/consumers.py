@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from .cluster import dns_name, in_cluster
+from .cluster import KUBERNETES, dns_name, in_cluster
 from .endpoints import WEB, WEB_PORT, own_host, public_url
 from .hosts import split
 from .plan import Settings
@@ -18,30 +18,30 @@ ENV, LITELLM, COLLECTOR = "env", "litellm", "otel_collector"
 KINDS = (ENV, LITELLM, COLLECTOR)
 STATES = ("present", "absent")
 CALLBACKS = ("langfuse_otel", "langfuse")
-_COMMON = {
-    "kind": str,
-    "path": str,
-    "url": str,
-    "state": str,
-    "project_directory": str,
-    "service": str,
+_COMMON = {"kind": str, "url": str, "state": str}
+_FILES = {"path": str, "project_directory": str, "service": str}
+_OBJECTS = {"namespace": str, "secret": str}
+_SENDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    ENV: {"sample_rate": (int, float)},
+    LITELLM: {"callback": str, "sample_rate": (int, float), "log_messages": bool, "tags": list},
+    COLLECTOR: {"pipelines": list},
 }
-# Kind → its keys and their types.
-KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    ENV: {**_COMMON, "sample_rate": (int, float)},
-    LITELLM: {
-        **_COMMON,
-        "env_path": str,
-        "callback": str,
-        "sample_rate": (int, float),
-        "log_messages": bool,
-        "tags": list,
-        "proof_url": str,
-        "proof_model": str,
-        "proof_key": str,
-    },
-    COLLECTOR: {**_COMMON, "env_path": str, "pipelines": list},
+_PROOF = {"proof_url": str, "proof_model": str, "proof_key": str}
+_BESIDE_FILE: Mapping[str, Mapping[str, type]] = {
+    ENV: {},
+    LITELLM: {"env_path": str, **_PROOF},
+    COLLECTOR: {"env_path": str},
 }
+
+
+def keys(target: str) -> Mapping[str, Mapping[str, type | tuple[type, ...]]]:
+    """Kind → the keys that its entries have on this target, and their types: files of a host, or objects of a cluster."""
+    if target == KUBERNETES:
+        config_map = {ENV: {}, LITELLM: {"config_map": str}, COLLECTOR: {"config_map": str}}
+        return {kind: {**_COMMON, **_OBJECTS, **config_map[kind], **_SENDS[kind]} for kind in KINDS}
+    return {kind: {**_COMMON, **_FILES, **_BESIDE_FILE[kind], **_SENDS[kind]} for kind in KINDS}
+
+
 PROVIDER = "litellm"
 SECRET_KEY, BASIC, SAMPLE_RATE = "LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC", "LANGFUSE_SAMPLE_RATE"
 # Every name that may be written into an env file, and is taken out of it where no entry says it any more. The last one is never
@@ -61,13 +61,12 @@ def url_of(settings: Settings, consumer: Mapping[str, Any]) -> str:
     """How it reaches the instance, without a slash at its end.
 
     A container of a service does so by name, on a network that both are on. Where no service is named it may be a
-    process of the host, which knows no names of containers. Beside an instance in a cluster it is the other way round: a
-    container of Compose knows no Service, and what is not one is configuration of a pod.
+    process of the host, which knows no names of containers. A pod knows the Service.
     """
     if consumer.get("url"):
         return str(consumer["url"]).rstrip("/")
     if in_cluster(settings):
-        return public_url(settings) if consumer.get("service") else f"http://{own_host(settings, 'web')}:{WEB_PORT}"
+        return f"http://{own_host(settings, 'web')}:{WEB_PORT}"
     joins = settings["langfuse_shared_project"] or settings["langfuse_compose_networks"]
     return f"http://{WEB}:{WEB_PORT}" if joins and consumer.get("service") else public_url(settings)
 
@@ -77,12 +76,20 @@ def env_path(consumer: Mapping[str, Any]) -> str:
     return str(consumer["path"] if consumer["kind"] == ENV else consumer["env_path"])
 
 
+def namespaces(settings: Settings) -> list[str]:
+    """Namespaces of the pods that send."""
+    wanted = [one for one in settings["langfuse_consumers"] if one.get("state", STATES[0]) == STATES[0]]
+    return list(dict.fromkeys(one["namespace"] for one in wanted if one.get("namespace")))
+
+
 def consumers(settings: Settings) -> list[dict[str, Any]]:
     """Each consumer with everything that the role needs: of secrets only the names, of what goes out of its file too.
 
     Two entries of one file, such as a gateway and a service, do not take out what the other one writes.
     """
     found = [_consumer(settings, one, number) for number, one in enumerate(settings["langfuse_consumers"], 1)]
+    if in_cluster(settings):
+        return found
     written = [(one["env_path"], {*one["values"], *one["secret_names"]}) for one in found]
     for one in found:
         wanted = {name for path, names in written if path == one["env_path"] for name in names}
@@ -118,8 +125,10 @@ def _consumer(settings: Settings, given: Mapping[str, Any], number: int) -> dict
     return {
         "kind": given["kind"],
         "state": state,
-        "env_path": env_path(given),
-        "config_path": None if given["kind"] == ENV else given["path"],
+        "env_path": None if in_cluster(settings) else env_path(given),
+        "config_path": None if given["kind"] == ENV else given.get("path"),
+        **{name: given.get(name) for name in ("namespace", "secret", "config_map")},
+        "absent_names": [],
         "url": url,
         "values": values,
         "secret_names": secret_names,

@@ -12,11 +12,12 @@ from typing import Any
 from . import sizes
 from .buckets import expires
 from .cluster import SERVICES
+from .consumers import namespaces
 from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
 from .plan import Feature, Settings
-from .sources import bundled_services
+from .sources import bundled_services, places
 
 Endpoints = Mapping[str, Mapping[str, Any]]
 _REPLICATED = ("web", "worker", "ingestion")
@@ -77,6 +78,7 @@ def kubernetes(
         "elsewhere": _elsewhere(settings),
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
+        "store_places": places(endpoints, buckets),
         "preparation": {"s3": _bundled_s3(settings, endpoints, buckets)},
         "expires": expires(settings),
         "clickhouse_replicas": settings["langfuse_clickhouse_replicas"],
@@ -134,7 +136,7 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
     return {
         "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
         "enforced": mode == "enforce",
-        "from": settings["langfuse_network_policy_from"],
+        "from": list(dict.fromkeys([*settings["langfuse_network_policy_from"], *namespaces(settings)])),
         "litellm": settings["litellm_enabled"],
         "operators": {name: settings[f"{name}_namespace"] for name in ("clickhouse_operator", "cnpg", "keda")},
         "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],

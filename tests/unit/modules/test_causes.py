@@ -14,7 +14,14 @@ import pytest
 import yaml
 from ansible_collections.llmops.langfuse.plugins.module_utils import causes
 
-from . import cause_consumer_cases, cause_ingestion_cases, cause_sign_in_cases, cause_start_cases, cause_store_cases
+from . import (
+    cause_cluster_cases,
+    cause_consumer_cases,
+    cause_ingestion_cases,
+    cause_sign_in_cases,
+    cause_start_cases,
+    cause_store_cases,
+)
 from .cause_cases import Cases, container
 from .cause_sign_in_cases import REFUSED, SSO
 from .cause_start_cases import STUCK, T3, ZOD
@@ -31,6 +38,7 @@ CASES: Cases = [
     *cause_ingestion_cases.CASES,
     *cause_sign_in_cases.CASES,
     *cause_consumer_cases.CASES,
+    *cause_cluster_cases.CASES,
 ]
 
 
@@ -69,6 +77,15 @@ def test_every_text_is_filled_and_ends() -> None:
             assert "{" not in cause["cause"] + cause["cure"], name
             assert cause["cause"].endswith("."), name
             assert cause["cure"].endswith("."), name
+
+
+def test_cures_are_those_of_where_it_runs() -> None:
+    evidence = {"unsound": [], "worker": {"status": 503, "text": "x"}}
+    (on_compose,), (in_cluster,) = (
+        causes.diagnose(hops("worker"), {**evidence, **more}) for more in ({}, {"cluster": {"namespace": "n"}})
+    )
+    assert "`docker restart`" in on_compose["cure"]
+    assert "`kubectl rollout restart deployment`" in in_cluster["cure"] and "docker" not in in_cluster["cure"]
 
 
 def test_cures_speak_of_variables_and_playbooks() -> None:

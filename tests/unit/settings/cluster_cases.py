@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cases import Bad
-from .consumer_cases import SERVICE
+from .consumer_cases import POD
 from .source_cases import CLICKHOUSE, POSTGRES, REDIS
 
 CLUSTER: dict[str, Any] = {
@@ -115,11 +115,15 @@ CASES = (
             "langfuse_extra_hosts": {"s3.example.com": "10.0.0.7"},
         },
     ),
+    bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "path": "/srv/.env"}]}),
+    bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "secret": ""}]}),
+    bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "namespace": "Team A"}]}),
+    bad("consumer_entries", "langfuse_consumers", {"langfuse_consumers": [{**POD, "config_map": "for-no-kind"}]}),
+    bad("consumer_objects", "langfuse_consumers", {"langfuse_consumers": [POD, POD]}),
     bad(
-        "consumers_outside",
+        "consumer_objects",
         "langfuse_consumers",
-        {"langfuse_consumers": [SERVICE], "langfuse_expose": "service"},
-        "cloudflare_domain",
+        {"langfuse_consumers": [{**POD, "namespace": "ai-system", "secret": "langfuse-init-credentials"}]},
     ),
     bad("network_policies", "langfuse_network_policy_mode", {"langfuse_network_policy_mode": "audit"}),
     bad("network_policies", "langfuse_network_policy_to", {"langfuse_network_policy_to": ["https://api.openai.com"]}),

@@ -16,6 +16,7 @@ SERVICE: dict[str, Any] = {
 GATEWAY: dict[str, Any] = {"kind": "litellm", "path": "/srv/gateway/config.yaml", "env_path": "/srv/gateway/.env"}
 PROOF: dict[str, Any] = {"proof_url": "http://localhost:4000", "proof_model": "proof", "proof_key": "sk-canary-proof"}
 COLLECTOR: dict[str, Any] = {"kind": "otel_collector", "path": "/etc/otel.yaml", "env_path": "/etc/otel.env"}
+POD: dict[str, Any] = {"kind": "env", "namespace": "team-a", "secret": "langfuse-keys"}
 LITELLM: dict[str, Any] = {
     "langfuse_litellm_url": "http://litellm:4000/v1",
     "langfuse_litellm_key": "canary-of-litellm",
@@ -46,6 +47,7 @@ CASES = (
     _entry(SERVICE, service=None),
     _entry(SERVICE, project_directory=None),
     _entry(SERVICE, project_directory="shop"),
+    _entry(SERVICE, secret="langfuse-keys"),
     _entry(SERVICE, url="langfuse-web:3000"),
     _entry(SERVICE, url="http://user@langfuse-web:3000"),
     _entry(SERVICE, url="http://[::1"),

@@ -10,7 +10,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import args
 
 from .cases import GOOD
 from .cluster_cases import CLUSTER
-from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, PROOF, SERVICE
+from .consumer_cases import COLLECTOR, GATEWAY, LITELLM, NAME, POD, PROOF, SERVICE
 from .support import CANDIDATES, run
 
 NO_SERVICE = {"service": "", "project_directory": ""}
@@ -39,6 +39,7 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         "state": "present",
         "env_path": "/srv/shop/.env",
         "config_path": None,
+        **dict.fromkeys(("namespace", "secret", "config_map")),
         "url": "http://localhost:3030",
         "values": {
             "LANGFUSE_PUBLIC_KEY": CANDIDATES["langfuse_init_project_public_key"],
@@ -70,14 +71,38 @@ def test_a_consumer_has_all_that_is_needed_and_no_secret() -> None:
         ({"langfuse_compose_networks": ["shop_default"]}, NO_SERVICE, "http://localhost:3030"),
         ({"langfuse_compose_networks": ["shop_default"]}, {**NO_SERVICE, "url": "http://a:1"}, "http://a:1"),
         ({}, {"url": "http://langfuse-web:3000/"}, "http://langfuse-web:3000"),
-        # A container of Compose knows no Service of the cluster, and what is not one is configuration of a pod.
-        (CLUSTER, {}, "https://langfuse.example.com"),
-        (CLUSTER, NO_SERVICE, "http://langfuse-web.ai-system.svc.cluster.local:3000"),
     ],
 )
 def test_how_it_reaches_the_instance(given: dict[str, Any], entry: dict[str, Any], url: str) -> None:
     (one,) = _consumers({**SERVICE, **entry}, **given)
     assert {one["url"], one["values"]["LANGFUSE_HOST"], one["values"]["LANGFUSE_BASE_URL"]} == {url}
+
+
+def test_a_pod_reaches_the_service_and_has_a_secret() -> None:
+    pod, collector = _consumers(POD, {**POD, "kind": "otel_collector", "secret": "b", "config_map": "c"}, **CLUSTER)
+    assert set(pod) == set(args.CONSUMER_SPEC)
+    assert pod["url"] == pod["values"]["LANGFUSE_HOST"] == "http://langfuse-web.ai-system.svc.cluster.local:3000"
+    assert (pod["namespace"], pod["secret"], pod["config_map"], pod["env_path"]) == (
+        "team-a",
+        "langfuse-keys",
+        None,
+        None,
+    )
+    assert (collector["secret_names"], collector["config_map"]) == (["LANGFUSE_SECRET_KEY", "LANGFUSE_BASIC"], "c")
+
+
+def test_policies_let_senders_in() -> None:
+    gone = {**POD, "namespace": "team-b", "state": "absent"}
+    plan = run({**GOOD, **CLUSTER, "langfuse_network_policy_from": ["team-c"], NAME: [POD, gone]}).plan
+    assert plan["kubernetes"]["policies"]["from"] == ["team-c", "team-a"]
+
+
+@pytest.mark.parametrize(("given", "entry", "said"), [
+    (CLUSTER, SERVICE, "has path, which langfuse_target=kubernetes does not have. There it takes kind, url, state, namespace, secret"),
+    (GOOD, {**SERVICE, "secret": "a"}, "has secret, which langfuse_target=compose does not have. There it takes kind, url, state, path"),
+])  # fmt: skip
+def test_keys_of_the_other_target_are_named(given: dict[str, Any], entry: dict[str, Any], said: str) -> None:
+    assert said in " ".join(map(str, run({**given, NAME: [entry]}).problems))
 
 
 def test_a_gateway_and_a_collector() -> None:

@@ -74,8 +74,13 @@ def labels(plan: Plan, application: str, component: str) -> dict[str, str]:
         **plan["labels"],
         **selector(plan, application, component),
         f"{_LABEL}/part-of": APPLICATION,
-        **Owner(plan["instance"], plan["kubernetes"]["namespace"]).labels,
+        **owner_labels(plan),
     }
+
+
+def owner_labels(plan: Plan) -> dict[str, str]:
+    """Labels that say whose an object is."""
+    return Owner(plan["instance"], plan["kubernetes"]["namespace"]).labels
 
 
 def resource(

@@ -34,7 +34,7 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
         *outside.manifests(plan),
         *monitoring.manifests(plan),
     ]
-    return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"])
+    return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"], plan["enabled"])
 
 
 def _namespace(plan: Plan) -> list[Manifest]:
@@ -47,12 +47,13 @@ def _namespace(plan: Plan) -> list[Manifest]:
     return [Manifest(Wave.NAMESPACE, namespace, keep=True)]
 
 
-def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:
+def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]], whole: bool) -> list[Manifest]:
+    """whole: whether every object is there. Switched off, patches for workloads have nothing to change."""
     found = list(manifests)
     for patch in patches:
         wanted = (patch["kind"], patch["name"])
         places = [number for number, one in enumerate(found) if one.identity == wanted]
-        if not places:
+        if not places and whole:
             there = ", ".join(sorted({f"{kind}/{name}" for kind, name in (one.identity for one in found)}))
             raise NoSuchObject(
                 f"langfuse_kubernetes_patches: has a patch for {'/'.join(wanted)}, which the instance does not have. "

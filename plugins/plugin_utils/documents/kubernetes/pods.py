@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .manifest import APPLICATION, Manifest, Plan, Wave, labels, name_of, resource, selector
+from .manifest import APPLICATION, Manifest, Plan, Wave, labels, name_of, owner_labels, resource, selector
 from .secrets import CHECKSUM
 
 TMP = {"name": "tmp", "mountPath": "/tmp"}
@@ -147,7 +147,11 @@ def stateful(plan: Plan, store: Store) -> Manifest:
         # Fields that the API server would add, so that nothing seems to differ afterwards.
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "labels": selector(plan, pod.application, pod.component)},
+        # It outlives what it was made for, and is found by these labels. A user's own may change, and this may not.
+        "metadata": {
+            "name": "data",
+            "labels": {**selector(plan, pod.application, pod.component), **owner_labels(plan)},
+        },
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": storage["size"]}},

@@ -235,18 +235,6 @@ def names_of_pods(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def consumers_outside(settings: Settings) -> Iterator[Problem]:
-    if not in_cluster(settings) or not is_local(public_url(settings)):
-        return
-    for number, one in enumerate(settings["langfuse_consumers"], 1):
-        if one.get("service") and not one.get("url"):
-            yield Problem(
-                "langfuse_consumers",
-                f"entry {number} lacks url, and a container of Compose knows no Service of the cluster",
-                "Write the address under which it reaches web",
-            )
-
-
 def queue_scaling(settings: Settings) -> Iterator[Problem]:
     if (
         in_cluster(settings)
@@ -324,7 +312,6 @@ RULES = (
     network_policies,
     unseen_addresses,
     names_of_pods,
-    consumers_outside,
     queue_scaling,
     monitoring,
     backup,

@@ -9,39 +9,38 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..consumers import CALLBACKS, ENV, KEYS, KINDS, LITELLM, STATES, env_path, url_of
+from ..cluster import KUBERNETES, in_cluster
+from ..cluster_secrets import HOMES
+from ..consumers import CALLBACKS, ENV, KINDS, LITELLM, STATES, env_path, keys, url_of
 from ..plan import Settings
 from ..problems import Problem
 from .urls import is_web
 
 NAME = "langfuse_consumers"
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def consumer_entries(settings: Settings) -> Iterator[Problem]:
     for number, one in enumerate(settings[NAME], 1):
-        for wrong, cure in _entry(one):
+        for wrong, cure in _entry(one, settings["langfuse_target"]):
             yield Problem(NAME, f"entry {number} {wrong}", cure)
 
 
-def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _entry(one: Mapping[str, Any], target: str) -> Iterator[tuple[str, str]]:
     kind = one.get("kind")
     if kind not in KINDS:
         yield f"has {'no kind' if kind is None else 'a kind that is not known'}", f"Write one of: {', '.join(KINDS)}"
         return
-    keys = KEYS[kind]
+    known = keys(target)[kind]
+    elsewhere = keys("compose" if target == KUBERNETES else KUBERNETES)[kind]
     for key, value in one.items():
-        if key not in keys:
-            yield f"has {key}, which {kind} does not take", f"It takes {', '.join(keys)}"
-        elif not isinstance(value, keys[key]) or (isinstance(value, bool) and keys[key] is not bool):
+        if key not in known and key in elsewhere:
+            yield f"has {key}, which langfuse_target={target} does not have", f"There it takes {', '.join(known)}"
+        elif key not in known:
+            yield f"has {key}, which {kind} does not take", f"It takes {', '.join(known)}"
+        elif not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
             yield f"has a {key} of another type than due", "Write text in quotes, a list, a number or true"
-    for key in ("path",) if kind == ENV else ("path", "env_path"):
-        if not one.get(key):
-            yield f"lacks {key}", "Name the file on the host, as an absolute path"
-    for key in ("path", "env_path", "project_directory"):
-        if isinstance(value := one.get(key), str) and value and not value.startswith("/"):
-            yield f"has a {key} that is not absolute", "Write it from / on"
-    if bool(one.get("service")) != bool(one.get("project_directory")):
-        yield "has one of service and project_directory", "Write both, or none to recreate nothing"
+    yield from _objects(one) if target == KUBERNETES else _files(one)
     for key, choices in (("state", STATES), ("callback", CALLBACKS)):
         if isinstance(value := one.get(key), str) and value not in choices:
             yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
@@ -63,6 +62,26 @@ def _entry(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"has {key} that are not text", "Quote them"
 
 
+def _files(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in ("path",) if one["kind"] == ENV else ("path", "env_path"):
+        if not one.get(key):
+            yield f"lacks {key}", "Name the file on the host, as an absolute path"
+    for key in ("path", "env_path", "project_directory"):
+        if isinstance(value := one.get(key), str) and value and not value.startswith("/"):
+            yield f"has a {key} that is not absolute", "Write it from / on"
+    if bool(one.get("service")) != bool(one.get("project_directory")):
+        yield "has one of service and project_directory", "Write both, or none to recreate nothing"
+
+
+def _objects(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in ("namespace", "secret"):
+        if not one.get(key):
+            yield f"lacks {key}", "Name the Secret that its pods read, and its namespace"
+    for key in ("namespace", "secret", "config_map"):
+        if isinstance(value := one.get(key), str) and value and not _DNS_NAME.fullmatch(value):
+            yield f"has a {key} that Kubernetes does not take", "Use lower-case letters, digits, - and ."
+
+
 def _proof(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What `connect` needs to ask a gateway."""
     if bool(one.get("proof_url")) != bool(one.get("proof_model")):
@@ -77,10 +96,12 @@ def _proof(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def consumer_files(settings: Settings) -> Iterator[Problem]:
     """Two entries that write one name of one file differently would change it in every run."""
+    if in_cluster(settings):
+        return
     said: dict[str, tuple[Any, ...]] = {}
     configs: set[str] = set()
     for one in settings[NAME]:
-        if list(_entry(one)):
+        if list(_entry(one, settings["langfuse_target"])):
             continue
         path = env_path(one)
         says = (
@@ -96,6 +117,22 @@ def consumer_files(settings: Settings) -> Iterator[Problem]:
             if one["path"] in configs:
                 yield Problem(NAME, f"has {one['path']} more than once", "Write one entry for it")
             configs.add(one["path"])
+
+
+def consumer_objects(settings: Settings) -> Iterator[Problem]:
+    """An object has one entry: two would set each other's fields in every run."""
+    seen: set[tuple[str, str, str]] = set()
+    own = {settings.instance, *(f"{settings.instance}-{group}" for group, _key in HOMES.values())}
+    for one in settings[NAME] if in_cluster(settings) else ():
+        if list(_entry(one, KUBERNETES)):
+            continue
+        for key in ("secret", "config_map"):
+            name = (key, one["namespace"], one.get(key) or "")
+            if name[2] and name in seen:
+                yield Problem(NAME, f"has the {key} {name[2]} in {name[1]} more than once", "Write one entry for it")
+            seen.add(name)
+        if one["namespace"] == settings["langfuse_kubernetes_namespace"] and one["secret"] in own:
+            yield Problem(NAME, f"has {one['secret']}, a Secret of the instance itself", "Write another name")
 
 
 def litellm_connection(settings: Settings) -> Iterator[Problem]:
@@ -121,4 +158,4 @@ def litellm_connection(settings: Settings) -> Iterator[Problem]:
         yield Problem("langfuse_litellm_models", "is empty, and nothing could be chosen", "Name models as LiteLLM does")
 
 
-RULES = (consumer_entries, consumer_files, litellm_connection)
+RULES = (consumer_entries, consumer_files, consumer_objects, litellm_connection)

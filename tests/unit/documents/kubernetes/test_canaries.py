@@ -19,7 +19,6 @@ from tests.molecule import canary
 
 from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import CLUSTER, EVERYTHING
-from ...settings.consumer_cases import GATEWAY, PROOF
 from ...settings.sign_in_cases import ADMINISTERED, other
 from ...settings.source_cases import CLICKHOUSE, GCS, POSTGRES, S3, SENTINEL
 from .support import BIG, derived
@@ -43,11 +42,10 @@ _LITELLM = {
     "langfuse_litellm_key": "",
     "langfuse_litellm_models": ["x"],
 }
-_GATEWAY = {"langfuse_consumers": [{**GATEWAY, **PROOF, "proof_key": "sk-Canary-of-the-gateway"}]}
 _AUTOMATION = {"langfuse_keycloak_admin_client_id": "automation", "langfuse_keycloak_admin_client_secret": ""}
 # PostgreSQL's own takes only printable ASCII; a store of one's own has its secrets as they are.
 CASES: dict[str, dict[str, Any]] = {
-    "shared": _planted({**EVERYTHING, **ADMINISTERED, **_AUTOMATION, **_LITELLM, **_GATEWAY, "langfuse_keycloak_client_secret": ""}, "langfuse_redis_password"),
+    "shared": _planted({**EVERYTHING, **ADMINISTERED, **_AUTOMATION, **_LITELLM, "langfuse_keycloak_client_secret": ""}, "langfuse_redis_password"),
     "bundled": _planted({**BIG, **other("github")}),
     "existing": _planted({**CLUSTER, **POSTGRES, **CLICKHOUSE, **SENTINEL, **S3, **_ADMINISTRATORS, "network_policies_enabled": True}),
     "google": _planted({**BIG, **GCS}, "langfuse_s3_access_key", "langfuse_s3_secret_key"),

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
 from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, KEYS, SHARED
@@ -134,6 +135,10 @@ def test_a_bundled_store(store: str, image: str, user: int, ports: dict[str, int
     (claim,) = spec["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "77Gi"
     assert "storageClassName" not in claim["spec"]
+    # A claim template cannot change, so labels that a user may change are not in it; the owner's are, to find it without its store.
+    assert claim["metadata"]["labels"].items() > Owner("langfuse", "ai-system").labels.items()
+    relabelled = by_identity({**CLUSTER, "langfuse_labels": {"team": "b"}, f"langfuse_{store}_storage": "77Gi"})
+    assert relabelled["StatefulSet", f"langfuse-{store}"]["spec"]["volumeClaimTemplates"] == [claim]
     off = by_identity({**CLUSTER, "langfuse_enabled": False})["StatefulSet", f"langfuse-{store}"]["spec"]
     assert off["replicas"] == 0 and off["volumeClaimTemplates"]
 

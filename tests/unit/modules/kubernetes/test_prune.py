@@ -66,6 +66,21 @@ def test_what_goes(live: dict[str, Any], confirmed: tuple[str, ...], action: str
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("data-langfuse-clickhouse-0", False),
+        ("data-langfuse-clickhouse-1", False),
+        ("data-langfuse-valkey-0", True),
+        ("data-langfuse-clickhouse", True),
+        ("data-langfuse-clickhouse-shard0-0", True),
+    ],
+)
+def test_the_volume_of_a_wanted_store_is_not_left_over(name: str, told: bool) -> None:
+    wanted = [identity_of(made("StatefulSet", "langfuse-clickhouse"))]
+    assert bool(prune([made("PersistentVolumeClaim", name)], wanted, OWNER)) == told
+
+
+@pytest.mark.parametrize(
     "live",
     [
         made("Service", "langfuse-web", metadata={"labels": {**OWNER.labels, "llmops.langfuse/namespace": "team-b"}}),
