@@ -25,7 +25,8 @@ from tests.integration.cluster.running import LAYOUT, Running
 
 pytestmark = [pytest.mark.engine]
 ROOT = Path(__file__).resolve().parents[3]
-WORKLOADS = ("web", "worker", "ingestion", "clickhouse", "valkey", "seaweedfs")
+STORES = ("clickhouse", "valkey", "seaweedfs")
+WORKLOADS = ("web", "worker", "ingestion", *STORES)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def wishes(name: str, authorities: str) -> dict[str, Any]:
         "langfuse_postgres_sslmode": "verify-full",
         "langfuse_ca_certificates": authorities,
         "langfuse_ingestion_replicas": 2,
+        "langfuse_kubernetes_resources": {
+            name: {"requests": {"cpu": "10m", "memory": "64Mi"}} for name in ("web", "worker", *STORES)
+        },
         "langfuse_labels": {"team": "ml"},
         "langfuse_annotations": {"example.com/cost": "42"},
         "langfuse_node_selector": {"kubernetes.io/os": "linux"},
@@ -166,6 +170,7 @@ def test_all_pods_are_where_and_how_the_platform_wants_them(lf: Platform) -> Non
         assert {"key": "ml", "operator": "Exists", "effect": "NoSchedule"} in spec["tolerations"], name
         assert (spec["priorityClassName"], spec["priority"]) == (lf.name, 1000), name
         assert spec["imagePullSecrets"] == [{"name": "theirs-registry"}], name
+        assert spec["containers"][0]["resources"]["requests"] == {"cpu": "10m", "memory": "64Mi"}, name
         assert all(one["image"].startswith("bench.localhost/") for one in spec["containers"]), name
         assert not any("token" in json.dumps(volume) for volume in spec["volumes"]), name
         assert all(one["ready"] for one in pod["status"]["containerStatuses"]) or name == "migrate", name

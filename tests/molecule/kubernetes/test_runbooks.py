@@ -42,6 +42,14 @@ def mended(instance: ClusterInstance, heading: str) -> playbook.Run:
     return playbook.run(instance, *words[3:])
 
 
+def named(instance: ClusterInstance, *said: str) -> None:
+    """What the page tells to run first names all of this, in a time that one waits for at night."""
+    words = runbook.commands("cluster", "Find the cause")[0]
+    done = playbook.run(instance, *words[3:], fails=True)
+    done.mentions(*said)
+    assert done.seconds < 60
+
+
 SECTIONS = [
     ("cluster", "Find the cause"),
     ("cluster", "Web or worker start again and again"),
@@ -102,6 +110,9 @@ def test_stores_and_worker_that_are_gone(cluster: ClusterInstance) -> None:
     assert status == 200
     kubectl("scale", where, "--replicas=0", f"statefulset/{names[1]}")
     Bucket(cluster).delete("langfuse-exports")
+    named(
+        cluster, "scaled_to_zero (error)", names[0], "clickhouse_down (error)", "s3_bucket_missing (error)", "Run site"
+    )
     assert "0/0" in shown(cluster, PAGE, "The worker does not process", lambda words: "deployments" in words)
     mended(cluster, "The worker does not process").mentions("trace ok")
     assert "langfuse-exports" in Bucket(cluster).names()
@@ -121,6 +132,7 @@ def test_pods_without_image_or_place(cluster: ClusterInstance) -> None:
     place = shown(cluster, PAGE, "A pod has no place")
     assert "didn't match Pod's node affinity/selector" in place
     assert "ErrImageNeverPull" in shown(cluster, PAGE, FIND)
+    named(cluster, "pod_image (error)", "langfuse:0.0.0", "pod_unschedulable (error)", "langfuse_node_selector")
     mended(cluster, "An image does not come").mentions("trace ok")
 
 
