@@ -18,7 +18,7 @@ from tests.integration.cluster.objects import document, instance
 from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules.conftest import call
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine]
 Result = dict[str, Any]
 # What the instance of the tests leaves behind, and what goes only by name.
 KEPT = {"PersistentVolumeClaim data-lf-store-0", "Secret lf-credentials"}
