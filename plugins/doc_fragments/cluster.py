@@ -28,8 +28,12 @@ options:
         type: str
         default: cluster.local
       namespace:
-        description: Namespace of the application, in which names without one are looked for, and the Secrets of O(from_secrets).
+        description: Namespace of the application, in which names without one are looked for, and Secrets.
         type: str
+"""
+
+    SECRETS = r"""
+options:
   from_secrets:
     description:
       - Options whose values are read from Secrets of O(cluster), each with C(name) of the Secret and C(key) in it. Nothing else of the Secret

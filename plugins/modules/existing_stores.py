@@ -159,6 +159,7 @@ options:
     default: true
 extends_documentation_fragment:
   - llmops.langfuse.cluster
+  - llmops.langfuse.cluster.secrets
 requirements:
   - azure-storage-blob, for O(s3.service=azure)
   - botocore, for O(s3.service=s3)

@@ -265,6 +265,7 @@ options:
 extends_documentation_fragment:
   - llmops.langfuse.api
   - llmops.langfuse.cluster
+  - llmops.langfuse.cluster.secrets
   - llmops.langfuse.consumers
 attributes:
   check_mode:

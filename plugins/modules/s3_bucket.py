@@ -184,6 +184,7 @@ notes:
     O(lifecycle[].abort_incomplete_days).
 extends_documentation_fragment:
   - llmops.langfuse.cluster
+  - llmops.langfuse.cluster.secrets
 requirements:
   - botocore
 attributes:
