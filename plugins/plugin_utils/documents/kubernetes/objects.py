@@ -22,6 +22,16 @@ class NoSuchObject(ValueError):
 
 def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
     """All objects in the order in which they are applied. Raises NoSuchObject for a patch without its object."""
+    patches, found = plan["kubernetes"]["patches"], _built(plan, secrets)
+    if not plan["enabled"]:
+        # What is patched may be away for now: it has to be there once the instance is on again.
+        _patched(_built({**plan, "enabled": True}, secrets), patches)
+        there = {one.identity for one in found}
+        patches = [patch for patch in patches if (patch["kind"], patch["name"]) in there]
+    return _patched(found, patches)
+
+
+def _built(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
     found = [
         *_namespace(plan),
         *kept.manifests(plan, secrets),
@@ -34,7 +44,7 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
         *outside.manifests(plan),
         *monitoring.manifests(plan),
     ]
-    return _patched(sorted(found, key=lambda one: one.wave), plan["kubernetes"]["patches"], plan["enabled"])
+    return sorted(found, key=lambda one: one.wave)
 
 
 def _namespace(plan: Plan) -> list[Manifest]:
@@ -47,13 +57,12 @@ def _namespace(plan: Plan) -> list[Manifest]:
     return [Manifest(Wave.NAMESPACE, namespace, keep=True)]
 
 
-def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]], whole: bool) -> list[Manifest]:
-    """whole: whether every object is there. Switched off, patches for workloads have nothing to change."""
+def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:
     found = list(manifests)
     for patch in patches:
         wanted = (patch["kind"], patch["name"])
         places = [number for number, one in enumerate(found) if one.identity == wanted]
-        if not places and whole:
+        if not places:
             there = ", ".join(sorted({f"{kind}/{name}" for kind, name in (one.identity for one in found)}))
             raise NoSuchObject(
                 f"langfuse_kubernetes_patches: has a patch for {'/'.join(wanted)}, which the instance does not have. "

@@ -179,13 +179,17 @@ def test_a_patch_changes_its_object_only() -> None:
     assert after["Service", "langfuse-web"]["spec"]["type"] == "NodePort"
 
 
-def test_a_patch_for_a_workload_may_stay_while_the_instance_is_off() -> None:
-    found = by_identity({**_patch("Deployment", "langfuse-web", spec={"paused": True}), "langfuse_enabled": False})
-    assert ("Deployment", "langfuse-web") not in found
+def test_a_patch_of_what_is_off_waits() -> None:
+    off = {"langfuse_enabled": False}
+    assert by_identity({**_patch("Deployment", "langfuse-web", spec={"x": 1}), **off}) == by_identity(
+        {**CLUSTER, **off}
+    )
 
 
-def test_a_patch_without_its_object_is_refused() -> None:
-    result = derived(_patch("Deployment", "langfuse-api", spec={"replicas": 2}))
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_patch_without_its_object_is_refused(enabled: bool) -> None:
+    settings = {**_patch("Deployment", "langfuse-api", spec={"replicas": 2}), "langfuse_enabled": enabled}
+    result = derived(settings)
     with pytest.raises(AnsibleFilterError, match="Deployment/langfuse-api, which the instance does not have") as error:
         kubernetes_objects(result.plan, result.secrets)
     assert "Deployment/langfuse-web" in str(error.value)
