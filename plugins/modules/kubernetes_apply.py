@@ -171,6 +171,8 @@ def main() -> None:
         result = run(module.params, module.check_mode)
     except Failure as failure:
         module.fail_json(**failure.as_result())
+    for text in result.pop("warnings"):
+        module.warn(text)
     module.exit_json(**result)
 
 

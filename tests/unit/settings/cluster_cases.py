@@ -198,6 +198,16 @@ CASES = (
         "langfuse_kubernetes_resources",
         {"langfuse_kubernetes_resources": {"web": {"requests": {"cpu": 1}}}},
     ),
+    bad(
+        "resource_amounts",
+        "langfuse_kubernetes_resources",
+        {"langfuse_kubernetes_resources": {"web": {"requests": {"cpu": "half"}}}},
+    ),
+    bad(
+        "resource_amounts",
+        "langfuse_kubernetes_resources",
+        {"langfuse_kubernetes_resources": {"postgres": {"requests": {"memory": "64Mi"}}}},
+    ),
     bad("pod_settings", "langfuse_annotations", {"langfuse_annotations": {"llmops.langfuse/checksum": "x"}}),
     bad("pod_settings", "langfuse_node_selector", {"langfuse_node_selector": {"gpu": True}}),
     bad("pod_settings", "langfuse_labels", {"langfuse_labels": {"team": "two words"}}),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from ....module_utils.kubernetes.quantities import amount
 from .. import mounts, sizes
 from ..cluster import in_cluster
 from ..cluster_secrets import GROUPS, HOMES, kept_elsewhere
@@ -68,6 +69,27 @@ def removed(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"has {one!r}, which is not the name of an object", "Write it as Kind/name")
 
 
+def _is_amount(text: str) -> bool:
+    try:
+        amount(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _room_for_buffers(settings: Settings, service: str, requests: Mapping[str, str]) -> Iterator[Problem]:
+    """CloudNativePG refuses a server that asks for less memory than its buffers take, a quarter of the limit."""
+    if service != "postgres" or "memory" not in requests or "postgres" not in sizes.memory(settings):
+        return
+    least = sizes.memory(settings)["postgres"] // 4
+    if amount(requests["memory"]) < least * sizes.MIB:
+        yield Problem(
+            "langfuse_kubernetes_resources",
+            f"asks for {requests['memory']} for postgres, less than its buffers take",
+            f"Write at least {least}Mi, or a smaller langfuse_postgres_memory",
+        )
+
+
 def resource_amounts(settings: Settings) -> Iterator[Problem]:
     name = "langfuse_kubernetes_resources"
     for service, given in settings[name].items():
@@ -78,8 +100,16 @@ def resource_amounts(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"has more than requests and limits for {service}", "Write only these two")
             continue
         for amounts in given.values():
-            if not isinstance(amounts, dict) or not all(isinstance(amount, str) for amount in amounts.values()):
+            if not isinstance(amounts, dict) or not all(isinstance(one, str) for one in amounts.values()):
                 yield Problem(name, f"has an amount for {service} that is not text", 'Write it in quotes, like "500m"')
+                break
+            if unreadable := [one for one in amounts.values() if not _is_amount(one)]:
+                yield Problem(
+                    name, f"has {unreadable[0]!r} for {service}, which is no amount", "Write it like 500m or 2Gi"
+                )
+                break
+        else:
+            yield from _room_for_buffers(settings, service, given.get("requests") or {})
         if "memory" in (given.get("limits") or {}):
             yield Problem(
                 name, f"has a memory limit for {service}", f"Use langfuse_{service}_memory, from which more follows"
