@@ -108,6 +108,19 @@ class ClusterInstance(Deployed):
         """`Kind namespace/name` → `resourceVersion` of all that the playbooks apply."""
         return {title(found): found["metadata"]["resourceVersion"] for found in self.objects() if is_applied(found)}
 
+    def settled(self) -> dict[str, str]:
+        """The versions once they stay: pods that end still change the status of what made them."""
+        seen = [self.versions()]
+
+        def stays() -> bool:
+            seen.append(self.versions())
+            return seen[-1] == seen[-2] and not [
+                one for one in self.all_pods() if one["metadata"].get("deletionTimestamp")
+            ]
+
+        wait_until("nothing moves any more", stays, 180, 2)
+        return seen[-1]
+
     def claims(self) -> dict[str, str]:
         """Name → uid of the volumes' claims."""
         found = api().get(self.path("persistentvolumeclaims"))["items"]

@@ -68,7 +68,7 @@ def test_changed_password_is_taken_over_while_traces_flow(cluster: ClusterInstan
 
 def test_what_its_data_does_not_take_is_refused(cluster: ClusterInstance) -> None:
     repository, _colon, version = _postgresql(cluster)["spec"]["imageName"].rpartition(":")
-    before = cluster.versions()
+    before = cluster.settled()
     other = {"langfuse_postgres_storage": "5Gi", "langfuse_postgres_image": f"{repository}:99.1"}
     refused = playbook.site(cluster, variables=other, fails=True)
     refused.mentions(
@@ -80,14 +80,16 @@ def test_what_its_data_does_not_take_is_refused(cluster: ClusterInstance) -> Non
 
 
 def test_it_goes_only_when_it_is_named(cluster: ClusterInstance) -> None:
-    """The plan for an instance that has its data elsewhere from now on."""
+    """The plan for an instance to which the same server is somebody else's from now on."""
     name, home = f"{cluster.name}-postgresql", cluster.namespace
     gone = f"--- before: Cluster {name} in {home} +++ after: (removed)"
     moved = {
         "cnpg_enabled": False,
         "langfuse_postgres_source": "existing",
         "langfuse_postgres_image": None,
-        "langfuse_postgres_host": "db.example.org",
+        "langfuse_postgres_host": f"{name}-rw.{home}.svc.cluster.local",
+        "langfuse_postgres_sslmode": "require",
+        "langfuse_postgres_password": cluster.secrets()["langfuse_postgres_password"],
     }
     kept = playbook.check(cluster, moved)
     kept.mentions(f"write Cluster/{name} into langfuse_kubernetes_remove")
