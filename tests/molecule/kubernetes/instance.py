@@ -96,8 +96,8 @@ class ClusterInstance(Deployed):
             found.setdefault(component_of(pod), set()).add(f"{pod['metadata']['uid']} {containers}")
         return found
 
-    def change_secret(self, name: str, value: str) -> None:
-        """Its secrets are given, so that they can be recognised."""
+    def change_given(self, name: str, value: str) -> None:
+        """For all runs from now on. Its secrets are given, so that they can be recognised."""
         self.given_file.write_text(json.dumps({**self.given(), name: value}))
 
     def objects(self) -> list[Object]:

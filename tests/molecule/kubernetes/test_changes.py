@@ -21,7 +21,7 @@ READERS = [
 def test_changed_secret_rolls_its_readers(cluster: ClusterInstance, name: str, readers: set[str]) -> None:
     old = Traces(cluster).arrives(f"before-{name}")
     pods, claims = cluster.uids(), cluster.claims()
-    cluster.change_secret(name, f"changed-{cluster.secrets()[name]}")
+    cluster.change_given(name, f"changed-{cluster.secrets()[name]}")
 
     with Load(cluster) as load:
         playbook.site(cluster)

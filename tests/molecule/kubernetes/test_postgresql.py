@@ -1,6 +1,6 @@
 """PostgreSQL by CloudNativePG: its password, what its data does not take, two servers behind PgBouncer, a failover.
 
-The last one of the scenario: volumes do not shrink again.
+Volumes do not shrink again, so what follows has the larger ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def test_changed_password_is_taken_over_while_traces_flow(cluster: ClusterInstan
     old, pods = cluster.secrets()["langfuse_postgres_password"], cluster.uids()
     assert _query(cluster, "select 1", _login(cluster, old)) == "1"
     new = f"changed-{old}"
-    cluster.change_secret("langfuse_postgres_password", new)
+    cluster.change_given("langfuse_postgres_password", new)
 
     with Load(cluster) as load:
         changed = playbook.site(cluster, "--diff")
@@ -108,11 +108,11 @@ def pooler_image() -> str:
 def test_two_larger_servers_behind_a_pooler(cluster: ClusterInstance, pooler_image: str) -> None:
     # A new server begins with a checkpoint, which PostgreSQL else spreads over minutes.
     _query(cluster, "checkpoint")
+    cluster.change_given("langfuse_postgres_storage", "12Gi")
     playbook.site(
         cluster,
         variables={
             "langfuse_postgres_instances": 2,
-            "langfuse_postgres_storage": "12Gi",
             "langfuse_postgres_pooler_instances": 1,
             "langfuse_postgres_pooler_image": pooler_image,
         },
