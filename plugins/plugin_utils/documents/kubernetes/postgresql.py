@@ -160,13 +160,17 @@ def _pooler(plan: Plan) -> Manifest:
         **({"image": image, "imagePullPolicy": plan["kubernetes"]["pull_policy"]} if image else {}),
         "resources": _POOLER_RESOURCES,
     }
+    annotations = plan["kubernetes"]["pods"]["annotations"]
     spec = {
         "cluster": {"name": cluster_name(plan)},
         "instances": plan["kubernetes"]["pooler_instances"],
         "type": "rw",
         "pgbouncer": {"poolMode": "transaction", "parameters": {"max_client_conn": "1000", "default_pool_size": "40"}},
         "template": {
-            "metadata": {"labels": labels(plan, APPLICATION, "pooler")},
+            "metadata": {
+                "labels": labels(plan, APPLICATION, "pooler"),
+                **({"annotations": annotations} if annotations else {}),
+            },
             "spec": {
                 "containers": [container],
                 **_pull_secrets(plan),

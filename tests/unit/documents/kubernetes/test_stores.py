@@ -197,7 +197,9 @@ def test_the_application_goes_through_the_pooler_and_migrations_past_it() -> Non
     (container,) = own["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/pgbouncer:1.25" and container["name"] == "pgbouncer"
     assert container["imagePullPolicy"] == "IfNotPresent"
-    template = by_identity(BIG)["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]["spec"]
+    whole = by_identity(BIG)["Pooler", "langfuse-postgresql-pooler"]["spec"]["template"]
+    assert whole["metadata"]["annotations"] == BIG["langfuse_annotations"]
+    template = whole["spec"]
     assert template["imagePullSecrets"] == [{"name": "registry"}] and template["nodeSelector"] == {"disk": "fast"}
 
 
