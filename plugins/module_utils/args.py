@@ -39,6 +39,13 @@ REDIS_SPEC: dict[str, Any] = {
     "prefix": {"type": "str", "default": ""},
     "tls": {"type": "bool", "default": False},
 }
+# The instance whose objects a module handles, and the cluster that has them.
+INSTANCE_SPEC: dict[str, Any] = {
+    "instance": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+}
 # The cluster whose Services are reached; as `reached` takes it.
 CLUSTER_SPEC: dict[str, Any] = {
     "type": "dict",

@@ -21,22 +21,14 @@ description:
     of others stay.
   - A Job of a migration is made when it has not run. One that failed is made anew, one that runs is waited for and never ended.
   - Objects with the labels of the instance that are not wanted any more are removed, except what data or keys go with.
-requirements:
-  - kubernetes
+extends_documentation_fragment:
+  - llmops.langfuse.kubernetes_instance
 options:
   objects:
     description:
       - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
       - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
     type: raw
-    required: true
-  instance:
-    description: Name of the instance. Its objects have it as the label C(app.kubernetes.io/instance).
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the instance. Its objects have it as the label C(llmops.langfuse/namespace).
-    type: str
     required: true
   elsewhere:
     description: Further namespaces in which routes of the instance are looked for, to remove them when they are no longer wanted.
@@ -50,14 +42,6 @@ options:
     type: list
     elements: str
     default: []
-  kubeconfig:
-    description:
-      - File with the address of the cluster and the account. Without it C($KUBECONFIG), then C(~/.kube/config).
-      - Where there is none of them, and the module runs in a pod, it is the pod's own account.
-    type: path
-  context:
-    description: Context in the kubeconfig. Without it its current one.
-    type: str
   timeout:
     description: Seconds that each wave has to become ready.
     type: int
@@ -139,6 +123,7 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils.args import INSTANCE_SPEC
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Applier, Options
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
@@ -156,12 +141,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "objects": {"type": "raw", "required": True, "no_log": True},
-            "instance": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
+            **INSTANCE_SPEC,
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "remove": {"type": "list", "elements": "str", "default": []},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },

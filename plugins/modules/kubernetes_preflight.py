@@ -14,22 +14,14 @@ description:
   - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, has the
     API server say in a dry run what it would refuse, and changes nothing.
   - It does not fail for what it finds. The caller decides by RV(errors).
-requirements:
-  - kubernetes
+extends_documentation_fragment:
+  - llmops.langfuse.kubernetes_instance
 options:
   objects:
     description:
       - Objects as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them, a list.
       - The action plugin of the same name hands them over as JSON, which is hidden as a whole.
     type: raw
-    required: true
-  instance:
-    description: Name of the instance.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the instance.
-    type: str
     required: true
   new_secrets:
     description: Names of keys that were drawn in this run. They are refused where data is that other keys protect.
@@ -41,12 +33,6 @@ options:
     type: list
     elements: str
     default: []
-  kubeconfig:
-    description: File with the address of the cluster and the account, as for M(llmops.langfuse.kubernetes_apply).
-    type: path
-  context:
-    description: Context in the kubeconfig. Without it its current one.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -96,6 +82,7 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils.args import INSTANCE_SPEC
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
@@ -125,12 +112,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "objects": {"type": "raw", "required": True, "no_log": True},
-            "instance": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
+            **INSTANCE_SPEC,
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "reaches": {"type": "list", "elements": "str", "default": []},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
         },
         supports_check_mode=True,
     )

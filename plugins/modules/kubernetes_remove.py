@@ -16,22 +16,14 @@ description:
   - Volumes, databases of CloudNativePG and Secrets with keys stay, unless O(data=true) or O(remove) names them. What runs only to serve them goes
     in any case, because the next M(llmops.langfuse.kubernetes_apply) makes it again.
   - A migration that runs is waited for. The namespace is never removed, nor is anything without the labels of the instance.
-requirements:
-  - kubernetes
+extends_documentation_fragment:
+  - llmops.langfuse.kubernetes_instance
 options:
   objects:
     description:
       - Objects that stay, in the form in which they have no pods, as the filter P(llmops.langfuse.kubernetes_objects#filter) returns them for an
         instance that is switched off. Those that are not there are not made.
     type: raw
-    required: true
-  instance:
-    description: Name of the instance. Its objects have it as the label C(app.kubernetes.io/instance).
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the instance. Its objects have it as the label C(llmops.langfuse/namespace).
-    type: str
     required: true
   elsewhere:
     description: Further namespaces in which routes of the instance are looked for.
@@ -47,12 +39,6 @@ options:
     type: list
     elements: str
     default: []
-  kubeconfig:
-    description: File with the address of the cluster and the account, as for M(llmops.langfuse.kubernetes_apply).
-    type: path
-  context:
-    description: Context in the kubeconfig. Without it its current one.
-    type: str
   timeout:
     description: Seconds that an object which stays has to stop its pods.
     type: int
@@ -119,6 +105,7 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.langfuse.plugins.module_utils.args import INSTANCE_SPEC
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Options
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
@@ -138,13 +125,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "objects": {"type": "raw", "required": True, "no_log": True},
-            "instance": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
+            **INSTANCE_SPEC,
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "bool", "default": False},
             "remove": {"type": "list", "elements": "str", "default": []},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },
