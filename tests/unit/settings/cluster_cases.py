@@ -50,6 +50,7 @@ CASES = (
     bad("target_sources", "langfuse_redis_source", {"langfuse_redis_source": "dragonfly"}),
     Bad("target_sources", {"langfuse_clickhouse_source": "operator"}, "langfuse_clickhouse_source"),
     bad("clickhouse_cluster", "langfuse_clickhouse_replicas", {"langfuse_clickhouse_replicas": 3}),
+    bad("clickhouse_cluster", "langfuse_keeper_storage", {"langfuse_keeper_storage": "20Gi"}),
     bad(
         "clickhouse_cluster",
         "langfuse_clickhouse_user",

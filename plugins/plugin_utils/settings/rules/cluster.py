@@ -21,6 +21,7 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 # CloudNativePG's clusters have at most 50, and "-postgresql" goes behind it.
 _LONGEST = 39
+_OF_KEEPER = ("langfuse_keeper_replicas", "langfuse_keeper_memory", "langfuse_keeper_storage")
 _QUANTITY = re.compile(r"[1-9]\d*(Mi|Gi|Ti)")
 
 
@@ -51,9 +52,13 @@ def clickhouse_cluster(settings: Settings) -> Iterator[Problem]:
                 yield Problem(
                     name, f"is not {str(value).lower()}, as ClickHouse's operator has it", "Remove the variable"
                 )
-    elif settings["langfuse_clickhouse_replicas"] != 1:
+        return
+    beyond = [name for name in _OF_KEEPER if name in settings.given]
+    if settings["langfuse_clickhouse_replicas"] != 1:
+        beyond.insert(0, "langfuse_clickhouse_replicas")
+    for name in beyond:
         yield Problem(
-            "langfuse_clickhouse_replicas",
+            name,
             f"is set while ClickHouse is {source(settings, 'clickhouse')}",
             "Set clickhouse_operator_enabled: true where the platform has ClickHouse's operator, or remove it",
         )
