@@ -39,10 +39,10 @@ test-integration: setup ## Modules on real engines
 	@$(PYTHON) -m tests.run bench integration
 
 test-molecule: setup ## Whole playbooks
-	@$(PYTHON) -m tests.run bench molecule
+	@$(PYTHON) -m tests.run bench default molecule
 
 test-cluster: setup ## Kubernetes: the node, modules and whole playbooks on it
-	@$(PYTHON) -m tests.run bench cluster
+	@$(PYTHON) -m tests.run bench node cluster
 
 lint: setup ## Linters, types and documentation
 	@$(PYTHON) -m tests.run lint types docs

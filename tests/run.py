@@ -1,7 +1,7 @@
-"""Runs the parts of the test suite one after the other, says what each one took, and counts.
+"""Runs the parts of the test suite, says what each one took, and counts.
 
 `python -m tests.run` runs all that fits the everyday limit, `--all` the long ones too, and names
-run only those parts.
+run only those parts. They run one after the other, but for the two lanes at the end.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +28,15 @@ CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmop
 # Files side by side: these tests wait for engines most of their time.
 TOGETHER = ("--numprocesses=3", "--dist=loadfile")
 PYTHON_FILES = ("plugins", "tests")
+# It cuts the power of the engine, on which all else runs.
+ALONE = "default"
 # The scenario, and the tests, that need a Kubernetes cluster; the node's own tests begin and end it.
 KUBERNETES = "kubernetes"
 CLUSTER_TESTS = "tests/integration/cluster"
 NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
 CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
+# Which lane a thread runs, as it stands before each line.
+_lane = threading.local()
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 
@@ -48,9 +54,14 @@ class Count:
         self.skipped += other.skipped
 
 
+def tell(text: str) -> None:
+    sys.stdout.write(f"{getattr(_lane, 'name', '')}{text}\n")
+    sys.stdout.flush()
+
+
 def call(*command: str, environment: dict[str, str] | None = None, folder: Path = ROOT) -> tuple[int, str]:
     """Run a command, show its output as it comes, and return its status and output."""
-    print(f"  $ {' '.join(command)}", flush=True)
+    tell(f"  $ {' '.join(command)}")
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -63,8 +74,7 @@ def call(*command: str, environment: dict[str, str] | None = None, folder: Path 
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        sys.stdout.write("    " + line)
-        sys.stdout.flush()
+        tell("    " + line.removesuffix("\n"))
     return process.wait(), "".join(lines)
 
 
@@ -126,17 +136,28 @@ def scenarios(*names: str) -> Count:
 
 def molecule() -> Count:
     found = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    return scenarios(*(name for name in found if name != KUBERNETES))
+    return scenarios(*(name for name in found if name not in (ALONE, KUBERNETES)))
+
+
+def no_cluster() -> Count | None:
+    """What a part that needs a cluster counts where none can be had."""
+    if missing := whole_cluster.lacking(Layout(find_paths())):
+        tell(f"  skipped: {missing}")
+        return Count(skipped=1)
+    return None
+
+
+def node() -> Count:
+    """The node by itself: it must leave the host as it was, so nobody else may change it meanwhile."""
+    return no_cluster() or pytest(NODE_TESTS, "-m", "not long")
 
 
 def cluster() -> Count:
-    """The node by itself, then modules on it, then whole playbooks."""
-    if missing := whole_cluster.lacking(Layout(find_paths())):
-        print(f"  skipped: {missing}")
-        return Count(skipped=1)
+    """Modules on the node, then whole playbooks."""
+    if (skipped := no_cluster()) is not None:
+        return skipped
     was_up = subprocess.run([*CLUSTER, "status"], capture_output=True, check=False).returncode == 0
-    total = pytest(NODE_TESTS, "-m", "not long")
-    total.add(each([*CLUSTER, "up", "--with", "gateway", "--with", "cnpg"]))
+    total = each([*CLUSTER, "up", "--with", "gateway", "--with", "cnpg"])
     try:
         total.add(pytest(CLUSTER_TESTS, f"--ignore={NODE_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"))
         total.add(scenarios(KUBERNETES))
@@ -163,13 +184,30 @@ PARTS: dict[str, Callable[[], Count]] = {
     "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "bench": bench,
+    "default": lambda: scenarios(ALONE),
+    "node": node,
     "integration": lambda: pytest(
         "tests/integration", f"--ignore={CLUSTER_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"
     ),
     "molecule": molecule,
     "cluster": cluster,
 }
+# What mostly waits, side by side: hosts, and a cluster.
+LANES = (("integration", "molecule"), ("cluster",))
 LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration", "-m", "long")}
+
+
+def steps(names: Sequence[str]) -> list[list[list[str]]]:
+    """What is done one after the other; each is the lanes that run at once, each lane the parts one after the other."""
+    lanes = [lane for lane in ([name for name in lane if name in names] for lane in LANES) if lane]
+    together = {name for lane in lanes for name in lane}
+    found: list[list[list[str]]] = []
+    for name in names:
+        if name not in together:
+            found.append([[name]])
+        elif lanes not in found:
+            found.append(lanes)
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -179,29 +217,38 @@ def main(arguments: Sequence[str]) -> int:
         print(f"unknown parts {sorted(unknown)}; there are {', '.join(known)}")
         return 2
     names = wanted or list(known if "--all" in arguments else PARTS)
-    total, rows = Count(), []
+    rows: list[tuple[str, Count, float]] = []
     beside = compile_beside() if "cluster" in names else None
     engine_was_up = subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    try:
-        for name in names:
-            print(f"== {name}", flush=True)
+
+    def run(lane: Sequence[str], told: str = "") -> bool:
+        _lane.name = told
+        for name in lane:
+            tell(f"== {name}")
             started = time.monotonic()
             count = known[name]()
             rows.append((name, count, time.monotonic() - started))
-            total.passed += count.passed
-            total.failed += count.failed
-            total.skipped += count.skipped
             if name == "bench" and count.failed:
-                print("The engines did not start, so nothing that needs them can run.")
-                break
+                tell("The engines did not start, so nothing that needs them can run.")
+                return False
+        return True
+
+    try:
+        for lanes in steps(names):
+            told = [f"{lane[-1]:<9}| " if len(lanes) > 1 else "" for lane in lanes]
+            with ThreadPoolExecutor(len(lanes)) as threads:
+                if not all(list(threads.map(run, lanes, told))):
+                    break
     finally:
         if beside is not None and beside.poll() is None:
             os.killpg(beside.pid, signal.SIGTERM)
             beside.wait()
         if "bench" in names and not engine_was_up:
             bench_down()
+    total = Count()
     print(f"\n{'part':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, count, seconds in rows:
+        total.add(count)
         print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>9.1f}")
     if "bench" in names:
         print(f"Langfuse itself: {application()}")

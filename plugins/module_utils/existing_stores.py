@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils import (
     clickhouse_database,
     compose,
+    existing_objects,
     keycloak_client,
     libraries,
     postgresql_database,
@@ -22,30 +22,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     redis_servers,
     resolver,
     store_claims,
-    store_proofs,
     store_words,
 )
-from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import check as blobs
+from ansible_collections.llmops.langfuse.plugins.module_utils.asked_store import WAIT, Options, Store
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
-from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
 
-Options = Mapping[str, Any]
 # Connections that web, one worker and the migration open at most by themselves (Prisma: twice the cores and one, each).
 _CONNECTIONS = 20
-# Seconds for a store to answer: it runs already.
-_WAIT = 5
-
-
-class Store(NamedTuple):
-    """What is asked of one store: ``ensure`` of its module, and the options of that."""
-
-    name: str
-    ensure: Callable[[Options, bool], dict[str, Any]]
-    options: Options
-    # User → the variable of its password.
-    users: Mapping[str, str] = {}
-    claim: store_claims.Claim | None = None
-    proofs: store_proofs.Proofs | None = None
 
 
 # What libpq, Python and botocore say of a certificate for another name.
@@ -53,7 +36,7 @@ _OTHER_NAME = re.compile("does not match host name|[Hh]ostname mismatch|doesn't 
 
 
 # Options with secrets that a store needs, beside those that begin with its name.
-_SECRETS = {"gcs_credentials": "s3"}
+_SECRETS = {"gcs_credentials": "s3", "s3_backup_access_key": "backups", "s3_backup_secret_key": "backups"}
 
 
 def prepare(
@@ -65,6 +48,9 @@ def prepare(
     """
     names = {**compose.names_on(params["networks"]), **compose.host_addresses(params["extra_hosts"])}
     left_out = {_SECRETS.get(option, option.split("_")[0]): why for option, why in (unread or {}).items()}
+    told = dict(params, backups=(params["s3"] or {}).get("backups"))
+    if "backups" in left_out and told["backups"]:
+        params = {**params, "s3": {**params["s3"], "backups": None}}
     wanted = {name: build for name, build in _BUILDERS.items() if params[name]}
     stores = [build(params, ca_path, not check_mode) for name, build in wanted.items() if name not in left_out]
     with resolver.known(names):
@@ -72,7 +58,7 @@ def prepare(
     result["notices"] += [
         f"{name}: it is neither checked nor prepared, because {why}. What it needs has to be there already."
         for name, why in left_out.items()
-        if name in wanted
+        if told[name]
     ]
     return result
 
@@ -203,7 +189,7 @@ def _postgres(params: Options, ca_path: str | None, _writes: bool) -> Store:
         "force": False,
         "confirm": None,
         "needed_connections": _CONNECTIONS,
-        "wait": _WAIT,
+        "wait": WAIT,
         "state": "present" if administered else "verified",
     }
     ensure = postgresql_database.ensure if administered else _verified
@@ -242,7 +228,7 @@ def _clickhouse(params: Options, ca_path: str | None, _writes: bool) -> Store:
         "exclusive": False,
         "state": "present",
         "confirm": None,
-        "wait": _WAIT,
+        "wait": WAIT,
     }
     users = _users("clickhouse", given["user"], given["admin_user"])
     claim = store_claims.clickhouse_database(options)
@@ -274,7 +260,7 @@ def _redis(params: Options, ca_path: str | None, _writes: bool) -> Store:
         # Each server that may become a master has users of its own.
         "replica": given["mode"] != "single",
         "probe": False,
-        "wait": _WAIT,
+        "wait": WAIT,
     }
 
     own, admin = (given["username"], params["redis_password"]), (given["admin_user"], params["redis_admin_password"])
@@ -291,77 +277,6 @@ def _redis(params: Options, ca_path: str | None, _writes: bool) -> Store:
     return Store("redis", ensure, options, users, claim)
 
 
-def _s3(params: Options, ca_path: str | None, writes: bool) -> Store:
-    given = params["s3"]
-    if given["service"] != "s3":
-        return _blobs(params, ca_path, writes)
-    options = {
-        "endpoint_url": given["endpoint"],
-        "region": given["region"],
-        "path_style": given["path_style"],
-        "access_key": params["s3_admin_access_key"] or params["s3_access_key"],
-        "secret_key": params["s3_admin_secret_key"] or params["s3_secret_key"],
-        "ca_path": ca_path,
-        "buckets": given["buckets"],
-        **{name: given[name] for name in ("settings", "media_bucket", "media_prefix")},
-        "wait": _WAIT,
-    }
-    own = {**options, "access_key": params["s3_access_key"], "secret_key": params["s3_secret_key"]}
-    variable = f"langfuse_s3_{'admin_' if params['s3_admin_access_key'] else ''}access_key"
-    place = ["s3", given["endpoint"], given["region"], params["s3_access_key"]]
-    proofs = store_proofs.Proofs(params["directory"], place, params["s3_secret_key"])
-
-    def ensure(asked: Options, check_mode: bool) -> dict[str, Any]:
-        """The administrator makes, and what counts is what the application's own key may do: that is tried first."""
-        with _with_key(variable):
-            result = s3_buckets.ensure(asked, check_mode)
-        missing = [row["name"] for row in result["buckets"] if check_mode and "create" in row["changes"]]
-        there = [name for name in asked["buckets"] if name not in missing]
-        # What may be written is proved by writing, once, and again after a change; a run does it before another store is changed.
-        unproved = there if not check_mode else proofs.wanting(there) if writes else []
-        with _with_key("langfuse_s3_access_key"):
-            s3_buckets.accept(own, [name for name in asked["buckets"] if name not in unproved])
-            s3_buckets.prove(own, unproved)
-        proofs.proved(there)
-        return result
-
-    return Store("s3", ensure, options, claim=store_claims.s3(options), proofs=proofs)
-
-
-def _blobs(params: Options, ca_path: str | None, writes: bool) -> Store:
-    """Azure or Google: looked at, and tried with the one credential that there is."""
-    given = params["s3"]
-    options = {
-        **{name: given[name] for name in ("service", "endpoint", "buckets", "creates")},
-        "access_key": params["s3_access_key"],
-        "secret_key": params["s3_secret_key"],
-        "credentials": params["gcs_credentials"],
-        "ca_path": ca_path,
-        "wait": _WAIT,
-    }
-    place = [given["service"], given["endpoint"], params["s3_access_key"]]
-    proofs = store_proofs.Proofs(params["directory"], place, params["gcs_credentials"] or params["s3_secret_key"])
-
-    def ensure(asked: Options, _check_mode: bool) -> dict[str, Any]:
-        result = blobs.ensure(asked, proofs.wanting(asked["buckets"]) if writes else [])
-        proofs.proved(result["there"])
-        return result
-
-    claim = store_claims.objects(given["buckets"], lambda: blobs.opened(options))
-    return Store("s3", ensure, options, claim=claim, proofs=proofs)
-
-
-@contextlib.contextmanager
-def _with_key(variable: str) -> Iterator[None]:
-    """Say which of two keys was refused."""
-    try:
-        yield
-    except Failure as failure:
-        if failure.code in ("s3_wrong_keys", "s3_denied"):
-            failure.message = f"With {variable}: {failure.message}"
-        raise
-
-
 def _keycloak(params: Options, ca_path: str | None, _writes: bool) -> Store:
     """Not a store, but there already as they are, and to be checked with them."""
     given = params["keycloak"]
@@ -372,7 +287,7 @@ def _keycloak(params: Options, ca_path: str | None, _writes: bool) -> Store:
         "secret": params["keycloak_client_secret"],
         "ca_path": ca_path,
         "resolve": [],
-        "wait": _WAIT,
+        "wait": WAIT,
     }
     return Store("keycloak", keycloak_client.ensure, options)
 
@@ -381,6 +296,6 @@ _BUILDERS: Mapping[str, Callable[[Options, str | None, bool], Store]] = {
     "postgres": _postgres,
     "clickhouse": _clickhouse,
     "redis": _redis,
-    "s3": _s3,
+    "s3": existing_objects.object_store,
     "keycloak": _keycloak,
 }

@@ -29,6 +29,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
 from ansible_collections.llmops.langfuse.plugins.module_utils.clickhouse import QueryError, Server
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.queue import queue_key
+from ansible_collections.llmops.langfuse.plugins.module_utils.s3.backups import Backups
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import Looks, Where
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.client import Store as Buckets
 from ansible_collections.llmops.langfuse.plugins.module_utils.s3.errors import StoreError
@@ -214,10 +215,17 @@ def redis(
     return Claim("langfuse_redis_key_prefix", lambda: ask(said), holds)
 
 
-def s3(options: Options) -> Claim:
-    """``options`` are those of `s3_bucket`."""
+def s3(options: Options, backups: Backups | None = None) -> Claim:
+    """``options`` are those of `s3_bucket`. Two clusters of PostgreSQL that archive to one place spoil the backups of both."""
     names = ("endpoint_url", "region", "path_style", "access_key", "secret_key", "ca_path")
-    return objects(options["buckets"], lambda: Buckets(Where(*(options[name] for name in names))))
+    claim = objects(options["buckets"], lambda: Buckets(Where(*(options[name] for name in names))))
+    if backups is None:
+        return claim
+
+    def holds() -> str:
+        return ", and ".join(filter(None, (claim.holds(), backups.held())))
+
+    return Claim("langfuse_s3_events_bucket (and media, exports, backups)", list, holds)
 
 
 def objects(buckets: Sequence[str], opened: Callable[[], Objects]) -> Claim:

@@ -87,6 +87,12 @@ options:
         default: []
       media_bucket: {description: 'The bucket that holds media, which must not expire.', type: str}
       media_prefix: {description: Where in it media are., type: str, default: ''}
+      backups:
+        description: Bucket of PostgreSQL's backups. It is made as the others, unless backups have keys of their own and there is no administrator.
+        type: dict
+        suboptions:
+          bucket: {description: Its name., type: str, required: true}
+          folder: {description: Where in it the backups go., type: str, required: true}
       creates:
         description: Whether the application makes a container of Azure that is not there.
         type: bool
@@ -100,6 +106,8 @@ options:
     type: str
   s3_admin_access_key: {description: Access key that may create buckets., type: str}
   s3_admin_secret_key: {description: Its secret key., type: str}
+  s3_backup_access_key: {description: Access key of the backups. Without it they have the one of the instance., type: str}
+  s3_backup_secret_key: {description: Its secret key., type: str}
   keycloak:
     description: Client for sign-in at a Keycloak, with the options of M(llmops.langfuse.keycloak_client).
     type: dict
@@ -268,6 +276,7 @@ def argument_spec() -> dict[str, Any]:
             settings={"type": "list", "elements": "dict", "default": []},
             media_bucket=text,
             media_prefix={"type": "str", "default": ""},
+            backups=group(bucket=needed, folder=needed),
             creates={"type": "bool", "default": False},
         ),
         "s3_access_key": secret,
@@ -275,6 +284,8 @@ def argument_spec() -> dict[str, Any]:
         "gcs_credentials": secret,
         "s3_admin_access_key": secret,
         "s3_admin_secret_key": secret,
+        "s3_backup_access_key": secret,
+        "s3_backup_secret_key": secret,
         "keycloak": group(
             url=needed,
             auth_realm={"type": "str", "default": "master"},

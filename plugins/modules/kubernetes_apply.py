@@ -20,6 +20,8 @@ description:
   - A field that a person changed with a tool, such as C(kubectl edit), is set back, and what was added beside is taken away. Labels and annotations
     of others stay.
   - A Job of a migration is made when it has not run. One that failed is made anew, one that runs is waited for and never ended.
+  - Secrets of somebody else that pods read are read too, and the pods marked with a keyed fingerprint of what they read there. So a change rolls exactly
+    its readers, and a migration among them is made anew.
   - Objects with the labels of the instance that are not wanted any more are removed, except what data or keys go with.
 extends_documentation_fragment:
   - llmops.langfuse.kubernetes_instance

@@ -11,8 +11,9 @@ short_description: Look whether a cluster can carry an instance
 version_added: 0.1.0
 author: The llmops.langfuse contributors (@llmops)
 description:
-  - Looks at versions, kinds, rights of the account, names that are taken, keys of stored data, storage classes, the gateway and quotas, has the
+  - Looks at versions, kinds, rights of the account, names that are taken, keys and places of stored data, storage classes, the gateway and quotas, has the
     API server say in a dry run what it would refuse, and changes nothing.
+  - A Secret of somebody else that is missing, and that External Secrets is about to make, is waited for, a minute at the most.
   - It does not fail for what it finds. The caller decides by RV(errors).
 extends_documentation_fragment:
   - llmops.langfuse.kubernetes_instance
@@ -30,6 +31,11 @@ options:
     default: []
   reaches:
     description: Namespaces of others whose Services are reached from here, such as those of stores.
+    type: list
+    elements: str
+    default: []
+  moved_stores:
+    description: Stores whose data has been moved to where the objects now have them. Another place of other stores is refused once the instance has data.
     type: list
     elements: str
     default: []
@@ -87,16 +93,20 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Fai
 from ansible_collections.llmops.langfuse.plugins.module_utils.finding import tell
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner, in_waves
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import settled
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import findings
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import followed
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import needed, roles
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey import survey
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
-    wanted = [one for wave in in_waves(json.loads(params["objects"])) for one in wave]
+    given = [one for wave in in_waves(json.loads(params["objects"])) for one in wave]
     owner = Owner(params["instance"], params["namespace"])
     cluster = Cluster(params["kubeconfig"], params["context"])
-    facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"])
+    theirs = settled(cluster, given)
+    wanted = followed(given, theirs.contents)
+    facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"], params["moved_stores"], theirs)
     found = findings(wanted, owner, facts)
     return {
         "changed": False,
@@ -115,6 +125,7 @@ def main() -> None:
             **INSTANCE_SPEC,
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "reaches": {"type": "list", "elements": "str", "default": []},
+            "moved_stores": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

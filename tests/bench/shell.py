@@ -64,7 +64,8 @@ def run(
             errors="replace",
         )
     except FileNotFoundError as error:
-        raise BenchError(f"{words[0]} is not installed") from error
+        lacking = f"{words[0]} is not installed" if cwd is None or cwd.is_dir() else f"{cwd} is not there"
+        raise BenchError(lacking) from error
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"no answer within {timeout:g} s: {' '.join(words)}") from error
     if log is not None:

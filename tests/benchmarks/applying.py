@@ -133,7 +133,7 @@ def _measure(instance: Instance, api: Api) -> Section:
     documents.write_text(yaml.safe_dump_all(objects))
     module = [sys.executable, "-m", _MODULE, str(arguments)]
     kubectl = [
-        *(str(programs.executable(_LAYOUT, programs.KUBERNETES, "kubectl")), f"--kubeconfig={_LAYOUT.kubeconfig}"),
+        *programs.kubectl(_LAYOUT),
         *("apply", "--server-side", f"--field-manager={FIELD_MANAGER}", f"--filename={documents}"),
     ]
     _run("the first kubernetes_apply", module)

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -63,8 +65,74 @@ OF_CLUSTERS = {
     "langfuse_backup_secret_key": "Canary27backup-secret/+=",
 }
 EVERY = {**VALUES, **OF_THE_STACK, **OF_OTHER_STORES, **OF_PROVIDERS, **OF_CLUSTERS}
-# The access key is a user name: presigned addresses carry it by design. It must not show elsewhere.
-WORDS = sorted({"ca9a" * 16, "Canary"} | {quote(value, safe="") for value in EVERY.values()})
+_WORD, _DIGITS = "Canary", "ca9a"
+
+
+@dataclass(frozen=True)
+class Flock:
+    """Values of one instance, with a word and digits of their own: tests of another instance may run beside it.
+
+    The access key is a user name: presigned addresses carry it by design. It must not show elsewhere.
+    """
+
+    word: str
+    digits: str
+
+    def own(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {name: value.replace(_WORD, self.word).replace(_DIGITS, self.digits) for name, value in values.items()}
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """Variable → value, of what every instance has."""
+        return self.own(VALUES)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """What shows that one of them is in a text."""
+        return sorted({self.digits * 16, self.word} | {quote(each, safe="") for each in self.own(EVERY).values()})
+
+    def found_in(self, text: str) -> list[str]:
+        """Lines of `text` with a canary, shortened."""
+        lines = []
+        for line in text.splitlines():
+            for word in self.words:
+                if (at := line.find(word)) >= 0:
+                    lines.append(line[max(0, at - 120) : at + 60])
+                    break
+        return lines
+
+    def plant(self, instance: Deployed) -> None:
+        EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
+        instance.given_file.touch(mode=0o600)
+        instance.given_file.write_text(json.dumps({**self.values, **COMPANIONS}))
+
+    @contextmanager
+    def watched_processes(self) -> Iterator[set[str]]:
+        """Command lines with a canary, of all processes of the host, containers included."""
+        found: set[str] = set()
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.is_set():
+                for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                    try:
+                        line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    except OSError:
+                        continue
+                    found.update(self.found_in(line))
+                time.sleep(0.05)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield found
+        finally:
+            stop.set()
+            watcher.join()
+
+
+HOSTS = Flock(_WORD, _DIGITS)
+CLUSTERS = Flock("Warbler", "3abb")
 
 
 def secret_names() -> set[str]:
@@ -73,31 +141,14 @@ def secret_names() -> set[str]:
     return {name for entry in entries for name, option in entry["options"].items() if option.get("no_log")}
 
 
-def plant(instance: Deployed) -> None:
-    EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
-    instance.given_file.touch(mode=0o600)
-    instance.given_file.write_text(json.dumps({**VALUES, **COMPANIONS}))
-
-
-def found_in(text: str) -> list[str]:
-    """Lines of `text` with a canary, shortened."""
-    lines = []
-    for line in text.splitlines():
-        for word in WORDS:
-            if (at := line.find(word)) >= 0:
-                lines.append(line[max(0, at - 120) : at + 60])
-                break
-    return lines
-
-
 def in_containers(instance: Instance) -> list[str]:
     """Everything that `docker inspect` tells, but the environment, which is the place for secrets."""
     found = []
     for container in instance.containers():
         details: dict[str, Any] = json.loads(json.dumps(container.details))
         details["Config"].pop("Env")
-        found += found_in(json.dumps(details, indent=0))
-        found += found_in(docker("logs", container.id))
+        found += HOSTS.found_in(json.dumps(details, indent=0))
+        found += HOSTS.found_in(docker("logs", container.id))
     return found
 
 
@@ -106,39 +157,14 @@ def in_readable_files(instance: Instance) -> list[str]:
     found = []
     for path in instance.directory.rglob("*"):
         if path.is_file() and ".python" not in path.parts and stat.S_IMODE(path.stat().st_mode) != 0o600:
-            found += [f"{path}: {line}" for line in found_in(path.read_text(errors="replace"))]
+            found += [f"{path}: {line}" for line in HOSTS.found_in(path.read_text(errors="replace"))]
     return found
-
-
-@contextmanager
-def watched_processes() -> Iterator[set[str]]:
-    """Command lines with a canary, of all processes of the host, containers included."""
-    found: set[str] = set()
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.is_set():
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                except OSError:
-                    continue
-                found.update(found_in(line))
-            time.sleep(0.05)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        watcher.join()
 
 
 def assert_hidden(instance: Instance, output: str, processes: set[str]) -> None:
     """No secret in what a playbook said, in command lines seen while it ran, in containers or readable files."""
     shown = {
-        "output": found_in(output),
+        "output": HOSTS.found_in(output),
         "process list": sorted(processes),
         "containers": in_containers(instance),
         "readable files": in_readable_files(instance),

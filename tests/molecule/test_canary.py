@@ -18,14 +18,14 @@ def test_every_secret_of_the_contract_has_a_canary() -> None:
 
 
 def test_the_watch_sees_a_secret_on_a_command_line() -> None:
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", "Canary00"], check=True)
     assert any("Canary00" in line for line in processes)
 
 
 def test_first_run_shows_no_secret_and_works(faults: Instance) -> None:
-    canary.plant(faults)
-    with canary.watched_processes() as processes:
+    canary.HOSTS.plant(faults)
+    with canary.HOSTS.watched_processes() as processes:
         done = playbook.run(faults, "llmops.langfuse.site", *playbook.LOUD)
     assert len(done.output) > 50_000, "not loud enough to mean anything"
     canary.assert_hidden(faults, done.output, processes)
@@ -67,14 +67,14 @@ def test_broken_run_shows_no_secret(faults: Instance, service: str, broken: dict
     variables = {"langfuse_compose_overrides": broken} if "services" in broken else broken
     # The last run was good, so the migration has its record; it would not look for ClickHouse otherwise.
     (faults.directory / ".migration.json").unlink(missing_ok=True)
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         done = playbook.site(faults, *playbook.LOUD, variables=variables, fails=True)
     done.mentions(service)
     canary.assert_hidden(faults, done.output, processes)
 
 
 def test_the_next_run_repairs_it(faults: Instance) -> None:
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         done = playbook.run(faults, "llmops.langfuse.site", *playbook.LOUD)
     canary.assert_hidden(faults, done.output, processes)
     Traces(faults).arrives("canary-repaired")

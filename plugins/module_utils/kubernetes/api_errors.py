@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..failure import Failure
 from .objects import Identity
 
-# Group of an API → what brings it.
+_KUBERNETES, _UPGRADE = "Kubernetes", "Upgrade {what}"
+# Group of an API → what brings it, and the variable that does without it.
 _BRINGS = {
+    **dict.fromkeys(("", "apps", "batch", "networking.k8s.io", "policy"), (_KUBERNETES, "")),
+    "autoscaling": (_KUBERNETES, "langfuse_autoscaling"),
     "postgresql.cnpg.io": ("CloudNativePG", "cnpg_enabled"),
     "barmancloud.cnpg.io": ("the Barman Cloud plugin of CloudNativePG", "cnpg_barman_plugin_enabled"),
     "clickhouse.com": ("ClickHouse's operator", "clickhouse_operator_enabled"),
@@ -23,18 +26,34 @@ _BRINGS = {
     "cilium.io": ("Cilium", "langfuse_network_policy_kind"),
     "gateway.networking.k8s.io": ("the Gateway API", "langfuse_expose"),
 }
+# Groups that no operator has to bring.
+EVERYWHERE = frozenset(group for group, (what, _switch) in _BRINGS.items() if what == _KUBERNETES)
 
 
 def missing_kind(identity: Identity) -> Failure:
     """The cluster does not serve the kind at all, or not in the version that is written here."""
-    what, switch = _BRINGS.get(identity.group, (identity.group or "Kubernetes", ""))
-    cure = f"Install {what}, or upgrade it"
     return Failure(
         "missing_kind",
         f"The cluster does not know {identity.kind} ({identity.group or 'v1'}), so {identity} cannot be made.",
-        f"{cure}; without it change {switch}." if switch else f"{cure}.",
+        _upgrade(identity.group, "Install {what}, or upgrade it"),
         object=str(identity),
     )
+
+
+def old_kind(identity: Identity, api: str, served: Sequence[str]) -> Failure:
+    """The cluster serves the kind, but not as this ``apiVersion``."""
+    return Failure(
+        "old_kind",
+        f"The cluster serves {identity.kind} as {', '.join(served)}, and {identity} is {api}.",
+        _upgrade(identity.group, _UPGRADE),
+        object=str(identity),
+    )
+
+
+def _upgrade(group: str, cure: str) -> str:
+    what, switch = _BRINGS.get(group, (group, ""))
+    told = (_UPGRADE if group in EVERYWHERE else cure).format(what=what)
+    return f"{told}; without it change {switch}." if switch else f"{told}."
 
 
 def refused(identity: Identity, status: Mapping[str, Any], doing: str = "apply") -> Failure:
@@ -134,7 +153,7 @@ def _unknown_field(identity: Identity, _code: int, _reason: str, message: str, _
     field = re.search(r"(\.\S+): field not declared in schema", message)
     if not field:
         return None
-    what, _switch = _BRINGS.get(identity.group, ("Kubernetes", ""))
+    what, _switch = _BRINGS.get(identity.group, (_KUBERNETES, ""))
     return Failure(
         "unknown_field",
         f"The cluster does not know {field[1].lstrip('.')} of {identity}: its {what} is older than this, or a patch has a mistake.",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..failure import Failure, joined
-from . import jobs
+from . import jobs, others
 from .additions import Addition, additions, mending, without
 from .api_errors import refused
 from .client import ApiError, Cluster
@@ -19,6 +19,7 @@ from .look import Found, look, refusals
 from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_waves
 from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
+from .references import followed
 from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
 from .waiting import Waiter
 
@@ -105,8 +106,9 @@ class Applier:
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> Outcome:
         """documents: as the filter ``kubernetes_objects`` returns them. Raises Failure; of what is refused nothing stays."""
-        waves = in_waves(documents)
-        wanted = [one for wave in waves for one in wave]
+        given = [one for wave in in_waves(documents) for one in wave]
+        wanted = followed(given, others.contents(self._cluster, given))
+        waves = [[one for one in wanted if one.wave == wave] for wave in sorted({one.wave for one in wanted})]
         found = look(self._cluster, wanted, self._owner, self._options.elsewhere)
         if failures := refusals(wanted, found, self._owner):
             raise joined(failures)

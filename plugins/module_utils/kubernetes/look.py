@@ -10,15 +10,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..failure import Failure, joined
-from .api_errors import missing_kind, refused
+from .api_errors import EVERYWHERE, missing_kind, refused
 from .client import ApiError, Cluster, of_kind
 from .objects import KINDS, Identity, Kind, Object, Owner, Wanted, group_of
 from .ownership import foreign, foreign_object
 
 # Kinds that an instance may have outside of its own namespace.
 _ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
-# Groups that no operator has to bring.
-_EVERYWHERE = ("", "apps", "autoscaling", "batch", "networking.k8s.io", "policy")
 
 
 class Found(NamedTuple):
@@ -56,7 +54,7 @@ def look(
         try:
             found = cluster.list(kind, namespace, owner.selector)
         except ApiError as error:
-            needed = is_wanted or (strict and namespace == owner.namespace and group_of(kind.api) in _EVERYWHERE)
+            needed = is_wanted or (strict and namespace == owner.namespace and group_of(kind.api) in EVERYWHERE)
             if error.code == 403 and not needed:
                 unseen.append(f"{kind.plural} in {namespace}")
             elif error.code == 403:

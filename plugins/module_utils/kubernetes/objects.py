@@ -16,6 +16,10 @@ INSTANCE = "app.kubernetes.io/instance"
 # Namespace of the instance: its objects elsewhere, such as a route, would else be those of another one of its name.
 HOME = "llmops.langfuse/namespace"
 
+COMPONENT = "app.kubernetes.io/component"
+# Component of the ConfigMap that says where an instance has its data.
+RECORD = "store-places"
+
 Object = Mapping[str, Any]
 
 
@@ -108,6 +112,12 @@ class Owner(NamedTuple):
     def has(self, found: Object) -> bool:
         """Whether the labels of the object say that it is the instance's."""
         return self.labels.items() <= (found["metadata"].get("labels") or {}).items()
+
+
+def is_record(found: Object) -> bool:
+    """Whether it says where the instance has its data, store → place."""
+    labels = found["metadata"].get("labels") or {}
+    return bool(labels.get(COMPONENT) == RECORD)
 
 
 def made_for(found: Object) -> str | None:

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from ..failure import Failure
 from ..finding import finding
-from .api_errors import missing_kind
+from .api_errors import missing_kind, old_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import foreign_object
 from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .references import Reference, of_others
 from .rights import Right, told
-from .stored import claims_of, is_default, stored
+from .stored import claims_of, is_default, moved, stored
 
 # The first in which everything that the objects say is known to the API server.
 OLDEST = (1, 27)
@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
     there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
+    moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so.
     """
 
     version: str
@@ -47,10 +48,13 @@ class Facts(NamedTuple):
     drawn: Sequence[str] = ()
     refused: Sequence[Failure] = ()
     theirs: Mapping[tuple[str, str], Collection[str] | None] = {}
+    moved: Sequence[str] = ()
+    reasons: Mapping[tuple[str, str], str] = {}
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
     """In the order in which a person would mend them."""
+    ours = [one for one in wanted if one.identity not in facts.foreign]
     found = [
         *_version(facts),
         *_rights(facts),
@@ -59,7 +63,8 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_keys(wanted, owner, facts),
         *_theirs(wanted, facts),
         *_classes(wanted, facts),
-        *stored([one for one in wanted if one.identity not in facts.foreign], facts.live, facts.classes),
+        *moved(ours, facts.live, facts.moved),
+        *stored(ours, facts.live, facts.classes),
         *_gateways(wanted, facts),
         *_quotas(wanted, owner, facts),
     ]
@@ -92,11 +97,7 @@ def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
         if (api, kind) in facts.served:
             continue
         others = sorted(other for other, name in facts.served if name == kind and group_of(other) == group_of(api))
-        failure = missing_kind(one.identity)
-        what = failure.message.rstrip(".")
-        if others:
-            what = f"The cluster serves {kind} as {', '.join(others)}, and {one.identity} is {api}"
-        yield finding("old_kind" if others else "missing_kind", what, failure.cure.rstrip("."))
+        yield _refused(old_kind(one.identity, api, others) if others else missing_kind(one.identity))
 
 
 def _collisions(facts: Facts) -> Iterator[Finding]:
@@ -136,10 +137,9 @@ def _theirs(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
     """Once for each Secret of somebody else."""
     lacking: dict[tuple[str, str], list[Reference]] = {}
     for one in of_others(wanted):
-        place = (one.reader.namespace, one.secret)
-        keys = facts.theirs.get(place, (one.key,))
+        keys = facts.theirs.get(one.place, (one.key,))
         if keys is None or (one.key is not None and one.key not in keys):
-            lacking.setdefault(place, []).append(one)
+            lacking.setdefault(one.place, []).append(one)
     for (namespace, name), found in lacking.items():
         keys = sorted(one.key for one in found if one.key)
         there = facts.theirs[namespace, name] is not None
@@ -148,9 +148,10 @@ def _theirs(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
             if there
             else f"There is no Secret {name} in {namespace}"
         )
+        why = facts.reasons.get((namespace, name))
         yield finding(
             "no_secret",
-            f"{what}, and {found[0].reader} reads it",
+            f"{what}, and {found[0].reader} reads it{f'; {why}' if why else ''}",
             "Have whoever keeps that Secret make it first, or correct langfuse_kubernetes_existing_secrets or langfuse_kubernetes_volumes",
         )
 
@@ -184,7 +185,8 @@ def _classes(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
 
 def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
     for one in wanted:
-        if one.object["kind"] != "HTTPRoute":
+        # A Gateway of another version is not seen, and the kind is told already.
+        if one.object["kind"] != "HTTPRoute" or (one.object["apiVersion"], "HTTPRoute") not in facts.served:
             continue
         for parent in one.object["spec"]["parentRefs"]:
             place = (parent.get("namespace") or one.identity.namespace, parent["name"])

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from .jobs import is_running
-from .objects import Identity, Object, Owner, group_of, identity_of, in_removal_order, made_for
+from .objects import Identity, Object, Owner, group_of, identity_of, in_removal_order, is_record, made_for
 
 REMOVE, KEEP = "remove", "keep"
 # (group, kind) → what would be lost.
@@ -40,6 +40,8 @@ def loss(found: Object) -> str | None:
     key = (group_of(found["apiVersion"]), found["kind"])
     if key in _DATA:
         return _DATA[key]
+    if is_record(found):
+        return "where the data of the instance is"
     if found["kind"] == "Secret" and not set(found.get("data") or {"?": ""}) <= REPLACEABLE:
         return "keys that may have no other copy"
     return None

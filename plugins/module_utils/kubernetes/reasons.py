@@ -83,6 +83,18 @@ def since(events: Iterable[Event], when: str) -> list[Event]:
     return [event for event in events if _time(event) > when]
 
 
+def why_there(found: Object, events: Iterable[Event]) -> str:
+    """What is known of a pod that does not end: which containers run, and the last warning of it."""
+    statuses = (found.get("status") or {}).get("containerStatuses") or ()
+    running = [one["name"] for one in statuses if "running" in (one.get("state") or {})]
+    runs = f"{', '.join(running)} still runs" if running else "its containers have ended" if statuses else ""
+    name = found["metadata"]["name"]
+    own = [one for one in events if one.get("type") == "Warning" and _concerns(one, {name}, "")]
+    last = max(own, key=_time, default=None)
+    said = f"{last.get('reason')}: {_short(last.get('message'))}" if last else ""
+    return "; ".join(filter(None, (runs, said)))
+
+
 def _concerns(event: Event, pods: set[str], about: str) -> bool:
     name = (event.get("involvedObject") or event.get("regarding") or {}).get("name", "")
     if name in pods:

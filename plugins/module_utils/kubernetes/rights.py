@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .objects import KINDS, Owner, Wanted, group_of
 from .prune import holds_data
+from .references import of_others
 
 _APPLY = ("create", "get", "list", "patch")
 # What is read to say why something is not ready, and to reach stores and web: resource → verbs.
@@ -51,7 +52,8 @@ def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) 
     def add(namespace: str, group: str, resource: str, verbs: Iterable[str]) -> None:
         found.setdefault((namespace, group, resource), set()).update(verbs)
 
-    for one in wanted:
+    everything = list(wanted)
+    for one in everything:
         identity = one.identity
         # The kind of a patch of the user's may be any; its plural is a guess of most of them.
         resource = plurals.get((identity.group, identity.kind), f"{identity.kind.lower()}s")
@@ -60,6 +62,8 @@ def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) 
         if identity.kind == "HTTPRoute":
             for parent in one.object["spec"]["parentRefs"]:
                 add(parent.get("namespace") or identity.namespace, identity.group, "gateways", ("get",))
+    for reference in of_others(everything):
+        add(reference.reader.namespace, "", "secrets", ("get",))
     for resource, verbs in _LOOKS.items():
         add(owner.namespace, "", resource, verbs)
     for namespace in reaches:

@@ -2,18 +2,18 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a store that has data cannot become: smaller, or of another major version. Pure."""
+"""What a store that has data cannot become: another one, smaller, or of another major version. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from .. import places
 from ..finding import finding
-from .objects import Identity, Object, Wanted
+from .objects import COMPONENT, Identity, Object, Wanted, is_record
 from .quantities import amount
 
-_COMPONENT = "app.kubernetes.io/component"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -49,9 +49,23 @@ def stored(
             yield from _version(one, there)
 
 
+def moved(
+    wanted: Iterable[Wanted], live: Mapping[Identity, Object], said: Collection[str]
+) -> Iterator[Mapping[str, str]]:
+    """A finding for each store whose data is elsewhere, unless it is ``said`` to have been moved."""
+    for one in wanted:
+        there = live.get(one.identity)
+        if there is None or not is_record(one.object):
+            continue
+        after = one.object["data"]
+        for store, before in sorted((there.get("data") or {}).items()):
+            if store in after and store not in said and not places.same(store, before, after[store]):
+                yield places.moved(store, before, after[store])
+
+
 def _sizes(one: Wanted, live: Object, classes: Sequence[Object] | None) -> Iterator[Mapping[str, str]]:
     labels = one.object["metadata"].get("labels") or {}
-    store = "postgres" if one.identity.kind == "Cluster" else labels.get(_COMPONENT)
+    store = "postgres" if one.identity.kind == "Cluster" else labels.get(COMPONENT)
     for (name, before), (_name, after) in zip(claims_of(live), claims_of(one.object)):
         back = f"Write langfuse_{store}_storage: {before} again"
         if amount(after) < amount(before):

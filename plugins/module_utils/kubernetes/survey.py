@@ -13,14 +13,13 @@ from .apply import Applier, Options
 from .client import ApiError, Cluster, of_kind
 from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
+from .others import NOBODY, Others
 from .ownership import foreign
 from .preflight import Facts
-from .references import of_others
 from .rights import Right, needed, reviews
 
 _CLASSES = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
 _QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
-_SECRET = Kind("v1", "Secret", "secrets")
 _GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 _ANYTHING = "*"
 
@@ -31,8 +30,11 @@ def survey(
     owner: Owner,
     drawn: Sequence[str] = (),
     reaches: Sequence[str] = (),
+    moved: Sequence[str] = (),
+    theirs: Others = NOBODY,
 ) -> Facts:
-    """drawn: keys of the application that were drawn in this run. reaches: as for `rights`.
+    """drawn: keys of the application that were drawn in this run. reaches: as for `rights`. moved: as Facts has them. theirs: what
+    Secrets of somebody else hold.
 
     Raises Failure where the cluster cannot be asked at all.
     """
@@ -58,7 +60,9 @@ def survey(
         {identity: who for identity, who in whose.items() if who},
         drawn,
         Applier(cluster, owner, Options(), check_mode=True).refused(rest, found),
-        {} if missing else _secrets_of_others(cluster, wanted),
+        {place: None if data is None else frozenset(data) for place, data in theirs.contents.items()},
+        moved,
+        theirs.reasons,
     )
 
 
@@ -108,18 +112,6 @@ def _list(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Object] | No
         if error.code == 403:
             return None
         raise refused(of_kind(kind, namespace), error.status, "look at") from None
-
-
-def _secrets_of_others(cluster: Cluster, wanted: Iterable[Wanted]) -> dict[tuple[str, str], frozenset[str] | None]:
-    """Namespace and name → the keys that it has, None where it is not there. One that may not be read is left out."""
-    found = {}
-    for place in dict.fromkeys((one.reader.namespace, one.secret) for one in of_others(wanted)):
-        try:
-            secret = cluster.get(_SECRET, *place)
-        except ApiError:
-            continue
-        found[place] = None if secret is None else frozenset(secret.get("data") or ())
-    return found
 
 
 def _gateways(cluster: Cluster, wanted: Iterable[Wanted]) -> dict[tuple[str, str], Object]:

@@ -15,7 +15,7 @@ from .api_errors import refused
 from .client import ApiError, Cluster, of_kind
 from .objects import Identity, Kind, Object, identity_of
 from .readiness import State, state_of
-from .reasons import Event, Reason, explain, made_since, newest_event, pods_of, since
+from .reasons import Event, Reason, explain, made_since, newest_event, pods_of, since, why_there
 
 _PODS, _EVENTS = Kind("v1", "Pod", "pods"), Kind("v1", "Event", "events")
 _CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
@@ -129,7 +129,7 @@ class Waiter:
         start = time.monotonic()
         while left := [one for each in found for one in self._left(each)]:
             if (passed := time.monotonic() - start) > max(map(grace, left)) + _GONE:
-                raise not_ended(left[0], int(passed))
+                raise not_ended(left[0], int(passed), self._events(identity_of(left[0]).namespace))
             time.sleep(_PAUSE)
 
     def _left(self, found: Object) -> Sequence[Object]:
@@ -174,12 +174,16 @@ def grace(found: Object) -> int:
     return 30 if given is None else int(given)
 
 
-def not_ended(found: Object, passed: int) -> Failure:
+def not_ended(found: Object, passed: int, events: Sequence[Event] = ()) -> Failure:
     """What is told of a pod or a volume that does not go. Pure."""
     where = (found.get("spec") or {}).get("nodeName")
+    what = (
+        f"{identity_of(found)}{f' on the node {where}' if where else ''} is still there {passed} s after it was to end"
+    )
+    why = why_there(found, events)
     return Failure(
         "not_removed",
-        f"{identity_of(found)}{f' on the node {where}' if where else ''} is still there {passed} s after it was to end.",
+        f"{what}{f': {why}' if why else ''}.",
         "Look whether that node answers (kubectl get nodes), and run teardown again.",
         object=str(identity_of(found)),
     )

@@ -95,7 +95,7 @@ RULES = (
         "containers",
         secret_not_rolled,
         "A Secret was changed after pods that read it had started: {secrets} ({pods}).",
-        "Start them anew with `kubectl rollout restart`. site does so only for what it keeps itself, and sets back what was changed by hand.",
+        "Run site, which starts anew whose values have changed, and sets back what was changed by hand; or use `kubectl rollout restart`.",
         WARNING,
         ("database", "key", "queue", "clickhouse", "s3_write", "trace"),
     ),

@@ -99,13 +99,13 @@ class Store(Client):
         url: str = self.call("generate_presigned_url", ClientMethod=operation, Params=arguments, ExpiresIn=300)
         return url
 
-    def look(self, bucket: str) -> bool | None:
-        """None: no such bucket. True: it holds objects. False: it is empty.
+    def look(self, bucket: str, prefix: str = "") -> bool | None:
+        """None: no such bucket. True: it holds objects (of this prefix). False: it is empty.
 
         A list instead of HeadBucket: an error of a HEAD has no body and so no error code.
         """
         try:
-            if self.call("list_objects_v2", Bucket=bucket, MaxKeys=1).get("KeyCount", 0):
+            if self.call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0):
                 return True
         except StoreError as error:
             if error.code == "NoSuchBucket":

@@ -46,6 +46,11 @@ def bucket_options(settings: Settings, buckets: Mapping[str, str]) -> dict[str, 
     }
 
 
+def backups(settings: Settings) -> dict[str, str]:
+    """Bucket of the backups of PostgreSQL, and the folder in it that they call after its cluster."""
+    return {"bucket": settings["langfuse_s3_backups_bucket"], "folder": f"{settings.instance}-postgresql"}
+
+
 def cors_origins(settings: Settings) -> list[str] | None:
     """Origins that may upload media; None leaves the rules of the bucket as they are.
 

@@ -34,9 +34,12 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "langfuse_smtp_url": ("smtp-credentials", "SMTP_CONNECTION_URL"),
     "langfuse_init_project_secret_key": ("init-credentials", "LANGFUSE_INIT_PROJECT_SECRET_KEY"),
     "langfuse_init_user_password": ("init-credentials", "LANGFUSE_INIT_USER_PASSWORD"),
+    # Without keys of their own, backups have those of the application in that Secret.
+    "langfuse_backup_access_key": (BACKUP, "ACCESS_KEY_ID"),
+    "langfuse_backup_secret_key": (BACKUP, "SECRET_ACCESS_KEY"),
 }
 # Secrets of the cluster, as they are called after the instance's name.
-GROUPS = (*dict.fromkeys(group for group, _key in HOMES.values()), BACKUP)
+GROUPS = tuple(dict.fromkeys(group for group, _key in HOMES.values()))
 
 
 def kept_elsewhere(values: Mapping[str, Any] | Settings, name: str) -> bool:

@@ -10,14 +10,14 @@ from dataclasses import asdict
 from typing import Any
 
 from . import sizes
-from .buckets import expires
+from .buckets import backups, expires
 from .cluster import SERVICES
 from .consumers import namespaces
 from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
 from .plan import Feature, Settings
-from .sources import bundled_services, places
+from .sources import bundled_services, places, whole_places
 
 Endpoints = Mapping[str, Mapping[str, Any]]
 _REPLICATED = ("web", "worker", "ingestion")
@@ -79,6 +79,9 @@ def kubernetes(
         "policies": _policies(settings, features, endpoints),
         "storage": _storage(settings),
         "store_places": places(endpoints, buckets),
+        # What the next run is told that has other ones.
+        "record": whole_places(endpoints, buckets),
+        "moved_stores": settings["langfuse_moved_stores"],
         "preparation": {"s3": _bundled_s3(settings, endpoints, buckets)},
         "expires": expires(settings),
         "clickhouse_replicas": settings["langfuse_clickhouse_replicas"],
@@ -161,7 +164,7 @@ def _backup(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
     return {
         "schedule": settings["langfuse_backup_schedule"],
         "retention": settings["langfuse_backup_retention"],
-        "bucket": settings["langfuse_s3_backups_bucket"],
+        "bucket": backups(settings)["bucket"],
         "endpoint": s3["endpoint"],
         "region": s3["region"],
         # None: the pods' own rights.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import sso
-from .buckets import bucket_options
+from .buckets import backups, bucket_options
 from .cluster import in_cluster, service_of
 from .cluster_secrets import read_from
 from .data import project_directory
@@ -121,7 +121,11 @@ def _redis(settings: Settings, endpoint: Endpoint) -> dict[str, Any]:
 def _s3(settings: Settings, endpoint: Endpoint, buckets: Mapping[str, str]) -> dict[str, Any]:
     """Containers at Azure and buckets at Google are made and set by their own tools."""
     if endpoint["service"] == "s3":
-        return {**_some(endpoint, "service", "endpoint", "region", "path_style"), **bucket_options(settings, buckets)}
+        return {
+            **_some(endpoint, "service", "endpoint", "region", "path_style"),
+            **bucket_options(settings, buckets),
+            **({"backups": backups(settings)} if in_cluster(settings) and settings["langfuse_backup_enabled"] else {}),
+        }
     extra = [extra_environment(settings, service) for service in APPLICATION]
     if any("GOOGLE_CLOUD_UNIVERSE_DOMAIN" in environment for environment in extra):
         return {}
@@ -144,11 +148,15 @@ _STORE_SECRETS = {
 }
 
 
+_BACKUP_KEYS = ("backup_access_key", "backup_secret_key")
+
+
 def from_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
     """For `existing_stores`, `langfuse_health` and `s3_bucket`: the options that they read from Secrets of the cluster."""
     provision = {
         "gcs_credentials": "langfuse_gcs_credentials",
         "keycloak_client_secret": "langfuse_keycloak_client_secret",
+        **({f"s3_{name}": f"langfuse_{name}" for name in _BACKUP_KEYS} if settings["langfuse_backup_enabled"] else {}),
     }
     proof = {
         "secret_key": "langfuse_init_project_secret_key",

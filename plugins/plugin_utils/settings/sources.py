@@ -90,17 +90,32 @@ def used(values: Values, name: str) -> bool:
 
 def places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]) -> dict[str, str]:
     """Store → where its data is, for the run that is told another place. No secrets."""
+    found = whole_places(endpoints, buckets)
+    return {store: BUNDLED if endpoints[store]["source"] in _OWN else place for store, place in found.items()}
+
+
+def whole_places(endpoints: Mapping[str, Mapping[str, Any]], buckets: Mapping[str, str]) -> dict[str, str]:
+    """The same, with what is in a store of the instance's own, and who runs that, such as ``cnpg/langfuse``."""
     postgres, clickhouse, redis, s3 = (endpoints[store] for store in SERVICES)
     nodes = ",".join(redis["nodes"]) or netloc(redis["host"], redis["port"])
     master = f"/{redis['sentinel_master']}" if redis["mode"] == "sentinel" else ""
-    existing = {
+    addresses = {
         # A pooler has no data.
-        "postgres": f"{netloc(postgres['direct_host'], postgres['direct_port'])}/{postgres['database']}",
-        "clickhouse": f"{netloc(clickhouse['host'], clickhouse['port'])}/{clickhouse['database']}",
-        "redis": f"{nodes}{master} {redis['prefix']}".strip(),
-        "s3": f"{s3['service']} {s3['endpoint'] or s3['region']} {buckets['events']},{buckets['media']}",
+        "postgres": netloc(postgres["direct_host"], postgres["direct_port"]),
+        "clickhouse": netloc(clickhouse["host"], clickhouse["port"]),
+        "redis": f"{nodes}{master}",
+        "s3": s3["endpoint"] or s3["region"],
     }
-    return {store: BUNDLED if endpoints[store]["source"] in _OWN else place for store, place in existing.items()}
+    where = {
+        store: endpoints[store]["source"] if endpoints[store]["source"] in _OWN else address
+        for store, address in addresses.items()
+    }
+    return {
+        "postgres": f"{where['postgres']}/{postgres['database']}",
+        "clickhouse": f"{where['clickhouse']}/{clickhouse['database']}",
+        "redis": f"{where['redis']} {redis['prefix']}".strip(),
+        "s3": f"{s3['service']} {where['s3']} {buckets['events']},{buckets['media']}",
+    }
 
 
 def former_places(endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

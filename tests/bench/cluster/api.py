@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import tempfile
 import time
@@ -145,6 +146,20 @@ class Api:
                 state = json.dumps((found or {}).get("status", "no such object"))
                 raise BenchError(f"no {what} within {seconds:g} s: {state[:1500]}")
             time.sleep(0.1)
+
+    def wait_connected(self, service: str, port: int, seconds: float = 30) -> None:
+        """Until the address of a Service leads to a pod: rules are written a moment after the pod is ready. service: its path."""
+        address = self.get(service)["spec"]["clusterIP"]
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection((address, port), timeout=5).close()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise BenchError(f"{service} leads to nobody within {seconds:g} s: {error}") from error
+                time.sleep(0.1)
+            else:
+                return
 
     def watch(self, path: str, version: str) -> Iterator[tuple[str, Object]]:
         """Types and objects of what happens after `version`, until the server ends the stream."""

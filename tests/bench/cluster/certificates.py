@@ -21,7 +21,6 @@ from tests.bench.cluster.layout import (
     CLUSTER_DOMAIN,
     NODE,
     NODE_ADDRESS,
-    SERVER,
     Layout,
 )
 
@@ -104,7 +103,7 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def kubeconfig(authority: bytes, user: Pair, server: str = SERVER) -> dict[str, Any]:
+def kubeconfig(authority: bytes, user: Pair, server: str) -> dict[str, Any]:
     """One that needs no other file."""
 
     def text(value: bytes) -> str:
@@ -156,7 +155,7 @@ def write_all(layout: Layout) -> None:
     write_pair(folder, "front-proxy-ca", front.pair)
     write_pair(folder, "front-proxy", front.issue("front-proxy-client"))
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}"]
-    hosts = [*names, "localhost", NODE_ADDRESS, API_SERVICE_ADDRESS]
+    hosts = [*names, "localhost", NODE_ADDRESS, API_SERVICE_ADDRESS, layout.addresses.host]
     write_pair(folder, "apiserver", users.issue("kube-apiserver", hosts=hosts))
     write_pair(folder, "apiserver-kubelet", users.issue("kube-apiserver-kubelet-client", ("system:masters",)))
     signer = ec.generate_private_key(ec.SECP256R1())
@@ -165,10 +164,10 @@ def write_all(layout: Layout) -> None:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     _write(folder / "service-accounts.pub", public.public_bytes(serialization.Encoding.PEM, form))
     for name, (user, groups) in _USERS.items():
-        _write_kubeconfig(layout.kubeconfig_of(name), users, user, groups)
-    _write_kubeconfig(layout.kubeconfig, users, "bench-admin", ("system:masters",))
+        _write_kubeconfig(layout, layout.kubeconfig_of(name), users, user, groups)
+    _write_kubeconfig(layout, layout.kubeconfig, users, "bench-admin", ("system:masters",))
 
 
-def _write_kubeconfig(path: Path, authority: Authority, user: str, groups: Sequence[str]) -> None:
-    content = kubeconfig(authority.pair.certificate, authority.issue(user, groups))
+def _write_kubeconfig(layout: Layout, path: Path, authority: Authority, user: str, groups: Sequence[str]) -> None:
+    content = kubeconfig(authority.pair.certificate, authority.issue(user, groups), layout.addresses.server)
     _write(path, yaml.safe_dump(content, sort_keys=False).encode())

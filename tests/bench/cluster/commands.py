@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.cluster.layout import (
-    API_PORT,
     CLUSTER_DOMAIN,
     DNS_SERVICE_ADDRESS,
     NODE,
@@ -17,9 +16,6 @@ from tests.bench.cluster.layout import (
     Layout,
 )
 
-# Not etcd's own ports: the machine may run one.
-_ETCD_CLIENTS = "http://127.0.0.1:12379"
-_ETCD_PEERS = "http://127.0.0.1:12380"
 PAUSE_IMAGE = "bench.localhost/pause:1"
 
 
@@ -27,22 +23,28 @@ def _flags(**values: str | Path | int) -> list[str]:
     return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
 
 
+def _etcd_clients(layout: Layout) -> str:
+    return f"http://127.0.0.1:{layout.addresses.etcd}"
+
+
 def etcd(layout: Layout) -> list[str]:
     """Without fsync: the data does not outlive the cluster."""
+    clients, peers = _etcd_clients(layout), f"http://127.0.0.1:{layout.addresses.etcd_peers}"
     return [
         *_flags(data_dir=layout.state / "etcd", log_level="warn"),
-        *_flags(listen_client_urls=_ETCD_CLIENTS, advertise_client_urls=_ETCD_CLIENTS),
-        *_flags(listen_peer_urls=_ETCD_PEERS, initial_advertise_peer_urls=_ETCD_PEERS),
-        f"--initial-cluster=default={_ETCD_PEERS}",
+        *_flags(listen_client_urls=clients, advertise_client_urls=clients),
+        *_flags(listen_peer_urls=peers, initial_advertise_peer_urls=peers),
+        f"--initial-cluster=default={peers}",
         "--unsafe-no-fsync",
     ]
 
 
 def apiserver(layout: Layout) -> list[str]:
-    keys = layout.certificates
+    keys, at = layout.certificates, layout.addresses
     return [
-        *_flags(etcd_servers=_ETCD_CLIENTS),
-        *_flags(bind_address=NODE_ADDRESS, advertise_address=NODE_ADDRESS, secure_port=API_PORT),
+        *_flags(etcd_servers=_etcd_clients(layout)),
+        # Pods know no other address of it.
+        *_flags(bind_address=at.host, secure_port=at.port, advertise_address=NODE_ADDRESS),
         *_flags(tls_cert_file=keys / "apiserver.crt", tls_private_key_file=keys / "apiserver.key"),
         *_flags(client_ca_file=keys / "ca.crt"),
         *_flags(authorization_mode="Node,RBAC", enable_admission_plugins="NodeRestriction"),

@@ -50,9 +50,11 @@ def _program(layout: Layout, name: str) -> Path:
     return programs.executable(layout, programs.KUBERNETES, name)
 
 
-def _start_control_plane(layout: Layout, running: Processes) -> Api:
+def start_api(layout: Layout, *flags: str) -> Api:
+    """etcd and an API server with further flags, which answers. Certificates and programs are there."""
+    running = layout.running
     running.start("etcd", [_program(layout, "etcd"), *commands.etcd(layout)])
-    running.start("kube-apiserver", [_program(layout, "kube-apiserver"), *commands.apiserver(layout)])
+    running.start("kube-apiserver", [_program(layout, "kube-apiserver"), *commands.apiserver(layout), *flags])
     api, deadline = Api(layout.kubeconfig), time.monotonic() + _READY_SECONDS
     while not api.answers():
         for name in ("etcd", "kube-apiserver"):
@@ -60,6 +62,11 @@ def _start_control_plane(layout: Layout, running: Processes) -> Api:
         if time.monotonic() > deadline:
             raise BenchError(f"the API server is not ready; see {running.log('kube-apiserver')}")
         time.sleep(0.05)
+    return api
+
+
+def _start_control_plane(layout: Layout, running: Processes) -> Api:
+    api = start_api(layout)
     controllers = _program(layout, "kube-controller-manager")
     running.start("kube-controller-manager", [controllers, *commands.controllers(layout)])
     running.start("kube-scheduler", [_program(layout, "kube-scheduler"), *commands.scheduler(layout)])

@@ -12,7 +12,6 @@ NODE = "bench-node"
 # Outside of the ranges that Docker takes for its networks.
 LINK = "kube-bench"
 NODE_ADDRESS = "10.245.0.1"
-API_PORT = 6443
 POD_RANGE = "10.244.0.0/16"
 NODE_POD_RANGE = "10.244.0.0/24"
 SERVICE_RANGE = "10.96.0.0/16"
@@ -21,18 +20,37 @@ DNS_SERVICE_ADDRESS = "10.96.0.10"
 CLUSTER_DOMAIN = "cluster.local"
 # Where Kubernetes' runtime keeps its containers and images.
 RUNTIME_NAMESPACE = "k8s.io"
-SERVER = f"https://{NODE_ADDRESS}:{API_PORT}"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the API server listens, and the ports of etcd on loopback."""
+
+    host: str = NODE_ADDRESS
+    port: int = 6443
+    # Not etcd's own ports: the machine may run one.
+    etcd: int = 12379
+    etcd_peers: int = 12380
+
+    @property
+    def server(self) -> str:
+        return f"https://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`state` lives as long as the cluster; `runtime`, where images are, stays after `down`."""
+    """`state` lives as long as the cluster; `runtime`, where images are, stays after `down`.
+
+    One of another name and with other addresses is beside the bench's.
+    """
 
     paths: Paths
+    name: str = "cluster"
+    addresses: Addresses = Addresses()
 
     @property
     def root(self) -> Path:
-        return self.paths.bench / "cluster"
+        return self.paths.bench / self.name
 
     @property
     def tools(self) -> Path:

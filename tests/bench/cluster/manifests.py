@@ -90,13 +90,13 @@ def ensure(layout: Layout, source: Source, times: dict[str, float]) -> list[Obje
     kept = layout.tools / f"{source.key}.json"
     if not kept.exists():
         with step(f"read {source.name} {source.version} from its module", times, f"{source.name} manifests"):
+            layout.tools.mkdir(parents=True, exist_ok=True)
             words = ["go", "mod", "download", "-json", f"{source.module}@{source.version}"]
-            answer = json.loads(run(words, cwd=layout.root, env={**os.environ, "GOFLAGS": "-mod=mod"}))
+            answer = json.loads(run(words, cwd=layout.tools, env={**os.environ, "GOFLAGS": "-mod=mod"}))
             found = read(Path(answer["Dir"]), source.places)
             if not found:
                 raise BenchError(f"{source.module} {source.version} has no objects in {', '.join(source.places)}")
             partial = kept.with_name(f"partial-{kept.name}")
-            partial.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(found))
             partial.replace(kept)
     objects: list[Object] = json.loads(kept.read_text())

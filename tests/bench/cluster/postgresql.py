@@ -9,6 +9,7 @@ from tests.bench.cluster.layout import Layout
 from tests.bench.shell import step
 
 _DEPLOYMENT = "/apis/apps/v1/namespaces/cnpg-system/deployments/cnpg-controller-manager"
+_WEBHOOKS = "/api/v1/namespaces/cnpg-system/services/cnpg-webhook-service"
 _READY_SECONDS = 90
 INSTANCES = "cnpg_postgresql"
 
@@ -38,3 +39,4 @@ def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
         ]
         manifests.apply(api, wanted)
         api.wait(_DEPLOYMENT, is_available, "operator of CloudNativePG", _READY_SECONDS)
+        api.wait_connected(_WEBHOOKS, 443)

@@ -81,6 +81,12 @@ def executable(layout: Layout, program: Program, name: str = "") -> Path:
     return folder(layout, program) / (name or program.name)
 
 
+def kubectl(layout: Layout) -> list[str]:
+    """Its first words. What it remembers of a server goes with the cluster, because the next one has the same address."""
+    program = executable(layout, KUBERNETES, "kubectl")
+    return [str(program), f"--kubeconfig={layout.kubeconfig}", f"--cache-dir={layout.state / 'kubectl'}"]
+
+
 def link_flags(program: Program) -> str:
     return " ".join(["-s", "-w", *(f"-X={name}={value}" for name, value in program.variables.items())])
 

@@ -70,7 +70,8 @@ def place(running: Running) -> Iterator[Place]:
     yield Place(running, Owner("lf", name))
     running.api.delete(f"/api/v1/namespaces/{name}")
     for kind in ("clusterrolebindings", "clusterroles"):
-        running.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{name}-langfuse-deployer")
+        for instance in ("langfuse", "lf"):
+            running.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{name}-{instance}-deployer")
     (LAYOUT.state / f"{name}.kubeconfig").unlink(missing_ok=True)
 
 

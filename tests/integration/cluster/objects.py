@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
-CANARY = "Canary-of-the-salt"
+CANARY = "Warbler-of-the-salt"
 SERVE = "from http.server import *; ThreadingHTTPServer(('', 8080), SimpleHTTPRequestHandler).serve_forever()"
 Document = dict[str, Any]
 

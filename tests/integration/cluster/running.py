@@ -30,8 +30,7 @@ class Running:
     before: Traces | None
 
     def kubectl(self, *words: str, timeout: float = 60, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        program = programs.executable(LAYOUT, programs.KUBERNETES, "kubectl")
-        command = [str(program), f"--kubeconfig={LAYOUT.kubeconfig}", *words]
+        command = [*programs.kubectl(LAYOUT), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
 
     @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.bench.cluster.layout import SERVER
-from tests.integration.cluster.objects import settings
+from tests.bench.cluster import gateway, manifests, volumes
+from tests.bench.cluster.api import Api, Object
+from tests.bench.cluster.layout import Layout
+from tests.integration.cluster.objects import autoscaler, namespace, settings
+from tests.integration.cluster.own_server import api_server, served_only_as
 from tests.integration.cluster.place import Place, Site
 from tests.integration.cluster.running import LAYOUT
 
@@ -99,6 +102,75 @@ def roles_in(output: str) -> list[dict[str, Any]]:
     return found
 
 
+_OLD_GATEWAY = "gateway.networking.k8s.io/v1beta1"
+
+
+@pytest.fixture(scope="module")
+def old() -> Iterator[tuple[Layout, Api]]:
+    """An API server with kinds as they were years ago: autoscalers and routes of an older version, and no disruption budgets."""
+    with api_server("--runtime-config=autoscaling/v2=false,policy/v1=false") as (layout, api):
+        routes = manifests.ensure(LAYOUT, manifests.GATEWAY_API, {})
+        known = [
+            *(served_only_as(one, "v1beta1") for one in _definitions(routes, "Gateway", "HTTPRoute")),
+            *_definitions(routes, "ReferenceGrant"),
+            *_definitions(manifests.ensure(LAYOUT, manifests.CNPG, {}), "Cluster", "Database"),
+        ]
+        manifests.apply(api, [*known, volumes.storage_class()])
+        yield layout, api
+
+
+def _definitions(found: list[Object], *kinds: str) -> list[Object]:
+    named = [one for one in found if one["kind"] == "CustomResourceDefinition"]
+    return [one for one in named if one["spec"]["names"]["kind"] in kinds]
+
+
+def test_a_cluster_that_serves_only_older_versions(old: tuple[Layout, Api], site: Site) -> None:
+    layout, api = old
+    place = site.place.owner.namespace
+    listener = {"name": "https", "port": 443, "protocol": "HTTP"}
+    spec = {"gatewayClassName": "old", "listeners": [listener]}
+    metadata = {"name": gateway.NAME, "namespace": gateway.NAMESPACE}
+    api.apply(
+        [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway.NAMESPACE}},
+            {"apiVersion": _OLD_GATEWAY, "kind": "Gateway", "metadata": metadata, "spec": spec},
+        ]
+    )
+    run = site.play(
+        "site",
+        fails=True,
+        langfuse_kubernetes_kubeconfig=str(layout.kubeconfig),
+        langfuse_autoscaling="hpa",
+        langfuse_web_replicas=2,
+        langfuse_expose="httproute",
+        langfuse_gateway_name=gateway.NAME,
+        langfuse_gateway_namespace=gateway.NAMESPACE,
+        langfuse_public_url=f"https://langfuse.{gateway.DOMAIN}",
+    )
+    run.mentions(
+        f"The cluster serves HorizontalPodAutoscaler as autoscaling/v1, and HorizontalPodAutoscaler langfuse-web in {place} "
+        "is autoscaling/v2. Upgrade Kubernetes; without it change langfuse_autoscaling.",
+        f"The cluster serves HTTPRoute as {_OLD_GATEWAY}, and HTTPRoute langfuse in {gateway.NAMESPACE} "
+        "is gateway.networking.k8s.io/v1. Upgrade the Gateway API; without it change langfuse_expose.",
+        "The cluster does not know PodDisruptionBudget (policy), so PodDisruptionBudget langfuse-web",
+        "cannot be made. Upgrade Kubernetes.",
+    )
+    assert "no Gateway" not in run.output, "it is there, in the older version"
+    assert api.find(f"/api/v1/namespaces/{place}") is None and not site.secrets_file.exists()
+    assert api.get(f"/apis/{_OLD_GATEWAY}/httproutes")["items"] == []
+
+
+def test_nothing_is_applied_where_one_kind_is_too_old(old: tuple[Layout, Api], place: Place) -> None:
+    layout, api = old
+    documents = [namespace(place.owner), settings(place.owner), autoscaler(place.owner, 1)]
+    for check in (True, False):
+        result = place.apply(*documents, check=check, kubeconfig=str(layout.kubeconfig))
+        assert result["failed"] and result["code"] == "missing_kind", result
+        assert "does not know HorizontalPodAutoscaler (autoscaling)" in result["msg"]
+        assert "Upgrade Kubernetes" in result["cure"]
+    assert api.find(f"/api/v1/namespaces/{place.owner.namespace}") is None
+
+
 def cluster_is(**changes: Any) -> Change:
     return lambda content: content["clusters"][0]["cluster"].update(changes)
 
@@ -131,7 +203,7 @@ def expired(content: dict[str, Any]) -> None:
     user_is(**{name: base64.b64encode(value).decode() for name, value in pair.items()})(content)
 
 
-NOT_A_CERTIFICATE = base64.b64encode(b"Canary").decode()
+NOT_A_CERTIFICATE = base64.b64encode(b"Warbler").decode()
 
 
 @pytest.mark.parametrize(
@@ -139,11 +211,11 @@ NOT_A_CERTIFICATE = base64.b64encode(b"Canary").decode()
     [
         (lambda content: content["clusters"][0]["cluster"].pop("certificate-authority-data"), "untrusted", "is not signed"),
         (cluster_is(**{"certificate-authority-data": NOT_A_CERTIFICATE}), "kubeconfig", "cannot be read"),
-        (user_is(token="Canary"), "unauthorized", "does not know who is asking"),
+        (user_is(token="Warbler"), "unauthorized", "does not know who is asking"),
         (user_is(), "unauthorized", "does not know who is asking"),
         (expired, "unauthorized", "does not know who is asking"),
         (cluster_is(server="https://127.0.0.1:9"), "unreachable", "refused"),
-        (cluster_is(server=SERVER.replace("https", "http")), "unreachable", "not as a Kubernetes API server"),
+        (cluster_is(server=LAYOUT.addresses.server.replace("https", "http")), "unreachable", "not as a Kubernetes API server"),
         (lambda content: content.update({"current-context": "another"}), "kubeconfig", "it has no context another"),
         (lambda content: content["contexts"][0]["context"].update(user="gone"), "unauthorized", "does not know who is asking"),
         (lambda content: content.update(contexts=7), "kubeconfig", "it is not a kubeconfig"),
@@ -154,7 +226,7 @@ def test_a_kubeconfig_that_leads_nowhere(place: Place, change: Change, code: str
     for module in ("kubernetes_preflight", "kubernetes_apply"):
         result = place.call(module, settings(place.owner), kubeconfig=path)
         assert result["failed"] and result["code"] == code and said in result["msg"], result
-        assert "langfuse_kubernetes_kubeconfig" in result["msg"] and "Canary" not in result["msg"]
+        assert "langfuse_kubernetes_kubeconfig" in result["msg"] and "Warbler" not in result["msg"]
 
 
 def test_a_kubeconfig_that_is_not_there(site: Site) -> None:

@@ -6,6 +6,7 @@ import base64
 import ssl
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,9 +39,10 @@ def test_a_service_is_reached_by_address_and_by_name(namespace: Namespace) -> No
     namespace.web("web", replicas=2)
     namespace.client("client")
     service = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/services/web")
-    assert _status(f"http://{service['spec']['clusterIP']}/") == 200
+    # Pods that are ready, and rules and names that lead to them, are two things.
+    until(lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200, "its address leads to a pod")
     for name in ("web", f"web.{namespace.name}", f"web.{namespace.name}.svc.cluster.local"):
-        assert namespace.reaches("client", name), name
+        until(partial(namespace.reaches, "client", name), f"{name} leads to a pod")
     assert namespace.run("client", "getent", "hosts", "nothing.invalid").returncode != 0
 
 
@@ -114,7 +116,7 @@ def test_policies_are_enforced_in_both_directions(namespace: Namespace) -> None:
     namespace.web("other")
     for name in ("good", "bad"):
         namespace.client(name)
-        assert namespace.reaches(name, "web"), "before any policy all is open"
+        until(partial(namespace.reaches, name, "web"), "before any policy all is open")
     service = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/services/web")
     dns = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     namespace.apply(

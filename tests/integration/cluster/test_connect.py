@@ -12,7 +12,7 @@ from tests.integration.cluster.running import LAYOUT, Namespace
 from tests.integration.modules.conftest import call
 
 pytestmark = [pytest.mark.engine]
-CANARY = "sk-lf-Canary-of-a-sender"
+CANARY = "sk-lf-Warbler-of-a-sender"
 KEYS = {"LANGFUSE_PUBLIC_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL", "LANGFUSE_SECRET_KEY"}
 URL = "http://langfuse-web.ai-system.svc.cluster.local:3000"
 

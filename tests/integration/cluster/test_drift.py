@@ -16,7 +16,7 @@ from tests.integration.cluster.running import Running
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
 pytestmark = [pytest.mark.engine]
-SECRET = "Canary-of-drift"
+SECRET = "Warbler-of-drift"
 # Kind → where a hand changes it, as a JSON pointer, and to what.
 DRIFT: dict[str, tuple[str, Any]] = {
     "Namespace": ("/metadata/labels/pod-security.kubernetes.io~1enforce", "privileged"),

@@ -233,6 +233,8 @@ def test_an_ingress_takes_the_place_of_the_route(outside: Outside, tmp_path: Pat
     bucket = ingress.derived().plan["buckets"]["media"]
     assert _status(f"{url}/{bucket}/nothing", authority=tmp_path / "ca.crt") == 403, "the object store answers"
     assert _status(f"https://{_OTHER}/") == 404
+    ingress.with_(langfuse_ingress_class="of-another-controller").applied()
+    _becomes(404, f"{url}/")
 
 
 def test_a_port_of_the_node(outside: Outside) -> None:

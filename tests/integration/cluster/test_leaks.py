@@ -20,17 +20,17 @@ from tests.molecule.playbook import LOUD
 pytestmark = [pytest.mark.engine]
 PLAYBOOK = Path(__file__).parent / "playbooks" / "apply.yml"
 
-GIVEN: dict[str, Any] = {**canary.VALUES, **canary.COMPANIONS}
+GIVEN: dict[str, Any] = {**canary.CLUSTERS.values, **canary.COMPANIONS}
 
 
 def shown(text: str) -> list[str]:
     """Lines with a canary, also one in Base64, wherever in it."""
-    found = canary.found_in(text)
+    found = canary.CLUSTERS.found_in(text)
     for token in set(re.findall(r"[A-Za-z0-9+/]{12,}={0,2}", text)):
         for start in range(4):
             part = token[start:]
             decoded = base64.b64decode(part[: len(part) // 4 * 4]).decode(errors="replace")
-            found += [f"Base64 {token[:40]}" for word in canary.WORDS if word in decoded]
+            found += [f"Base64 {token[:40]}" for word in canary.CLUSTERS.words if word in decoded]
     return found
 
 
@@ -51,13 +51,13 @@ def test_a_run_that_fails_on_the_way_shows_nothing(site: Site) -> None:
     metadata = {"name": "small", "namespace": place.owner.namespace}
     rules = {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": [limit]}}
     place.running.api.apply([rules])
-    with canary.watched_processes() as processes:
+    with canary.CLUSTERS.watched_processes() as processes:
         run = site.play("site", *LOUD, fails=True, **GIVEN)
     run.mentions("do not fit a LimitRange", "langfuse_kubernetes_resources")
     assert not shown(run.output) and not processes
     assert not shown(left_in(place))
     words = "{{range .items}}{{range .data}}{{base64decode .}}{{end}}{{end}}"
-    assert canary.found_in(place.kubectl("get", "secrets", f"--output=go-template={words}"))
+    assert canary.CLUSTERS.found_in(place.kubectl("get", "secrets", f"--output=go-template={words}"))
 
 
 def test_a_secret_that_the_server_does_not_take_is_told_by_its_name(site: Site) -> None:
@@ -72,14 +72,14 @@ def test_a_secret_that_the_server_does_not_take_is_told_by_its_name(site: Site) 
     "broken",
     [
         {"metadata": None},
-        {"metadata": {"name": "a", "namespace": ["Canary"]}},
-        {"kind": ["Canary"]},
-        {"kind": "Deployment", "apiVersion": "apps/v1", "spec": "Canary"},
+        {"metadata": {"name": "a", "namespace": ["Warbler"]}},
+        {"kind": ["Warbler"]},
+        {"kind": "Deployment", "apiVersion": "apps/v1", "spec": "Warbler"},
     ],
 )
 def test_modules_that_break_say_nothing(place: Place, tmp_path: Path, broken: dict[str, Any]) -> None:
     metadata = {"name": "a", "namespace": place.owner.namespace, "labels": place.owner.labels}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Canary"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Warbler"}}
     variables = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,

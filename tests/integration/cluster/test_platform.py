@@ -72,9 +72,10 @@ class Platform:
         return {f"{one['kind']}/{one['metadata']['name']}": one for one in found}
 
     def pods(self) -> dict[str, dict[str, Any]]:
-        """Component → one of its pods."""
+        """Component → one of its pods that are not about to go."""
         name = "app.kubernetes.io/component"
-        found = [(one["metadata"]["labels"], one) for one in self.objects("pods").values()]
+        alive = [one for one in self.objects("pods").values() if "deletionTimestamp" not in one["metadata"]]
+        found = [(one["metadata"]["labels"], one) for one in alive]
         return {labels[name]: one for labels, one in found if name in labels}
 
     def inside(self, component: str, *words: str) -> str:
@@ -231,3 +232,21 @@ def test_patches_are_part_of_the_objects_and_a_second_run_moves_nothing(lf: Plat
         != before[name]["metadata"]["generation" if "generation" in one["metadata"] else "resourceVersion"]
     }
     assert moved == set()
+
+
+def test_a_secret_that_somebody_else_changed_rolls_exactly_its_readers(lf: Platform) -> None:
+    before = {name: pod["metadata"]["uid"] for name, pod in lf.pods().items()}
+    new = platform.secret("theirs", NEXTAUTH_SECRET=f"canary-{secrets.token_hex(32)}")
+    value = base64.b64decode(new["data"]["NEXTAUTH_SECRET"]).decode()
+    lf.kubectl("patch", "secret", "theirs", "--type=merge", f"--patch={json.dumps({'data': new['data']})}")
+
+    predicted = lf.site("--check", "--diff", "--skip-tags", "verify")
+    assert "changed=1" in predicted and "Deployment lf-web in" in predicted and "checksum-of-others" in predicted
+    assert {name: pod["metadata"]["uid"] for name, pod in lf.pods().items()} == before
+
+    told = lf.site()
+    assert value not in predicted + told
+    assert lf.inside("web", "sh", "-c", 'echo "$NEXTAUTH_SECRET"').strip() == value
+    after = {name: pod["metadata"]["uid"] for name, pod in lf.pods().items()}
+    assert {name for name in before if after[name] != before[name]} == {"web"}
+    assert "changed=0" in lf.site("--check", "--skip-tags", "verify")

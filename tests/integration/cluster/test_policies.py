@@ -26,7 +26,7 @@ API_SERVER, API_PORT, KUBELET_PORT = "10.96.0.1", 443, 10250
 _SSO = {
     "keycloak_enabled": True,
     "langfuse_sso_enabled": True,
-    "langfuse_keycloak_client_secret": "Canary-of-the-client",
+    "langfuse_keycloak_client_secret": "Warbler-of-the-client",
 }
 # Stores and more of the platform: the namespaces and names of the guide.
 PLATFORM: dict[str, Any] = {
@@ -52,7 +52,7 @@ OWN: dict[str, Any] = {
     "langfuse_ingestion_replicas": 1,
     "langfuse_postgres_pooler_instances": 1,
     "langfuse_autoscaling": "keda",
-    "langfuse_smtp_url": "smtps://u:Canary-of-mail@mail.example.com",
+    "langfuse_smtp_url": "smtps://u:Warbler-of-mail@mail.example.com",
     "langfuse_email_from": "l@example.com",
     "langfuse_network_policy_to": [f"models.example.com:{MODELS_PORT}"],
 }

@@ -25,6 +25,7 @@ from tests.molecule.playbook import Run
 
 pytestmark = [pytest.mark.engine]
 BUCKETS = ["langfuse-events", "langfuse-media", "langfuse-exports"]
+BACKUPS = "langfuse-backups-of-a-test"
 SECRETS = (
     *(shared_services.POSTGRES_PASSWORD, shared_services.CLICKHOUSE_PASSWORD, shared_services.REDIS_PASSWORD),
     *(shared_services.SECRET_KEY, keycloak.ADMIN_PASSWORD, "canary-dragonfly-user", "canary-client-secret"),
@@ -112,12 +113,12 @@ class Platform:
         host, _colon, port = address(self.running.api, one).rpartition(":")
         return keycloak.Server(f"http://{one.host}:{port}", resolve=[f"{one.host}:{port}:{host}"])
 
-    def buckets(self, *, check: bool = True) -> dict[str, Any]:
-        """Of the instance: what the module would change on them."""
+    def buckets(self, *names: str) -> dict[str, Any]:
+        """What the module would change on them; without names, on those of the instance."""
         one = self.servers["s3"]
         endpoint = f"http://{address(self.running.api, one)}"
         keys = {"access_key": "platform", "secret_key": shared_services.SECRET_KEY}
-        result = call("s3_bucket", check=check, endpoint_url=endpoint, buckets=BUCKETS, **keys)
+        result = call("s3_bucket", check=True, endpoint_url=endpoint, buckets=list(names) or BUCKETS, **keys)
         return {row["name"]: row["changes"] for row in result["buckets"]}
 
     def nothing_is_made(self) -> bool:
@@ -147,9 +148,9 @@ def test_a_check_tells_what_would_be_made_and_makes_nothing(platform: Platform) 
 
 def test_all_that_is_wrong_with_cluster_and_stores_is_one_message(platform: Platform) -> None:
     wrong = {
-        "langfuse_postgres_admin_password": "Canary-wrong-1",
-        "langfuse_redis_admin_password": "Canary-wrong-2",
-        "langfuse_keycloak_admin_password": "Canary-wrong-3",
+        "langfuse_postgres_admin_password": "Warbler-wrong-1",
+        "langfuse_redis_admin_password": "Warbler-wrong-2",
+        "langfuse_keycloak_admin_password": "Warbler-wrong-3",
         "langfuse_expose": "httproute",
         "langfuse_public_url": "https://langfuse.example.com",
         "langfuse_gateway_name": "nowhere",
@@ -163,7 +164,7 @@ def test_all_that_is_wrong_with_cluster_and_stores_is_one_message(platform: Plat
         "The password is langfuse_redis_admin_password.",
         "langfuse_keycloak_admin_password",
     )
-    assert "Canary-wrong" not in done.output
+    assert "Warbler-wrong" not in done.output
     assert platform.nothing_is_made()
     assert not platform.secrets_file.exists()
     assert platform.running.api.find(f"/api/v1/namespaces/{HOME}") is None
@@ -185,6 +186,54 @@ def test_a_trace_goes_through_all_of_them(platform: Platform) -> None:
     done.mentions("trace")
     assert done.changed_tasks == ["Apply the objects, wave by wave"]
     assert platform.play("site", "--check").changed == 0
+
+
+def test_a_store_that_is_elsewhere_now(platform: Platform) -> None:
+    """Data does not move by itself, whether the instance runs or what it keeps alone is there."""
+    place = f"/api/v1/namespaces/{HOME}/configmaps/langfuse-store-places"
+    before = platform.running.api.get(place)
+    postgres = platform.servers["postgres"].host
+    other = {"langfuse_postgres_database": "other"}
+
+    def is_refused() -> None:
+        platform.play("site", fails=True, **other).mentions(
+            "Nothing was changed. Please mend:",
+            f"The data of postgres is at {postgres}:5432/langfuse, and langfuse_postgres_source and its variables say "
+            f"{postgres}:5432/other",
+            "langfuse_moved_stores: [postgres]",
+        )
+
+    is_refused()
+    assert platform.play("teardown").changed
+    is_refused()
+    assert platform.running.api.get(place) == before and "other" not in platform.databases()
+    platform.play("preflight", **other, langfuse_moved_stores=["postgres"])
+    platform.play("preflight")
+
+
+def test_the_bucket_of_backups_is_made_where_they_go(platform: Platform, definitions: Running) -> None:
+    """CloudNativePG's plugin archives to the store of the application's buckets."""
+    ours = {
+        **dict.fromkeys(("langfuse_postgres_host", "langfuse_postgres_admin_user", "langfuse_postgres_admin_password")),
+        "langfuse_postgres_source": "cnpg",
+        "cnpg_enabled": True,
+        "cnpg_barman_plugin_enabled": True,
+        "langfuse_backup_enabled": True,
+        "langfuse_s3_backups_bucket": BACKUPS,
+        "langfuse_moved_stores": ["postgres"],
+    }
+    assert platform.buckets(BACKUPS) == {BACKUPS: ["create"]}
+    assert platform.play("provision", "--check", **ours).changed_tasks == [
+        "Check, and prepare, the stores that are there already"
+    ]
+    assert platform.buckets(BACKUPS) == {BACKUPS: ["create"]}
+    assert platform.play("provision", **ours).changed
+    assert platform.buckets(BACKUPS) == {BACKUPS: []}
+    assert platform.play("provision", **ours).changed == 0
+    keys = {"langfuse_backup_access_key": "nobody", "langfuse_backup_secret_key": "canary-of-backups"}
+    done = platform.play("preflight", fails=True, **ours, **keys)
+    done.mentions("Nothing was changed. Please mend:", "With langfuse_backup_access_key: ")
+    assert "canary-of-backups" not in done.output
 
 
 def test_a_password_that_somebody_else_keeps(platform: Platform) -> None:

@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse") / "senders"
 OLDEST_NODE = 20
+LITELLM = HERE / "requirements" / "litellm.txt"
+# Without these LiteLLM asks the internet for prices and reports its use.
+LITELLM_QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DISABLE_ADMIN_UI": "True"}
 
 
 def python(requirements: Path) -> Path:

@@ -12,7 +12,8 @@ import yaml
 
 from tests.integration.modules.stack import free_port
 from tests.integration.senders import environments, guide
-from tests.integration.senders.conftest import Langfuse, send
+from tests.integration.senders.conftest import send
+from tests.integration.senders.langfuse import Langfuse
 from tests.integration.senders.processes import serving
 
 pytestmark = pytest.mark.engine

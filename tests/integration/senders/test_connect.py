@@ -14,7 +14,8 @@ import yaml
 from tests.bench.catalogue import base_reference
 from tests.integration.modules.stack import docker
 from tests.integration.senders import environments, guide
-from tests.integration.senders.conftest import PREFIX, Langfuse
+from tests.integration.senders.conftest import PREFIX
+from tests.integration.senders.langfuse import Langfuse
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 URL = "http://langfuse-web:3000"

@@ -14,8 +14,9 @@ import yaml
 from tests.bench.catalogue import base_reference
 from tests.integration.modules.stack import docker
 from tests.integration.senders import environments, guide
-from tests.integration.senders.conftest import PREFIX, Langfuse
-from tests.integration.senders.test_litellm import MASTER_KEY, PROOF, QUIET, REQUIREMENTS
+from tests.integration.senders.conftest import PREFIX
+from tests.integration.senders.langfuse import Langfuse
+from tests.integration.senders.test_litellm import MASTER_KEY, PROOF
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 URL = "http://langfuse-web:3000"
@@ -31,12 +32,17 @@ class Proxy:
         values = {**langfuse.environment, "LANGFUSE_BASE_URL": URL, "LANGFUSE_HOST": URL}
         self.env = directory / "gateway.env"
         self.env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-        place = environments.python(REQUIREMENTS).parent.parent
+        place = environments.python(environments.LITELLM).parent.parent
         service = {
             "image": base_reference(),
             "command": [str(place / "bin" / "litellm"), "--config", "/srv/gateway.yaml", "--port", "4000"],
             "env_file": ["gateway.env"],
-            "environment": {**QUIET, "LITELLM_MASTER_KEY": MASTER_KEY, "HOME": "/tmp", "PYTHONPATH": "/srv/packages"},
+            "environment": {
+                **environments.LITELLM_QUIET,
+                "LITELLM_MASTER_KEY": MASTER_KEY,
+                "HOME": "/tmp",
+                "PYTHONPATH": "/srv/packages",
+            },
             "healthcheck": {"test": ["CMD-SHELL", HEALTHY], "interval": "1s", "timeout": "5s", "retries": 280},
             "volumes": [f"{one}:{one}:ro" for one in ("/usr", sys.base_prefix, place)] + [f"{directory}:/srv:ro"],
             "stop_grace_period": "1s",

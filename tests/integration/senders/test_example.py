@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.modules.stack import free_port
 from tests.integration.senders import environments, guide
-from tests.integration.senders.conftest import Langfuse
+from tests.integration.senders.langfuse import Langfuse
 from tests.integration.senders.processes import serving
 
 pytestmark = pytest.mark.engine

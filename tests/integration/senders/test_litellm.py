@@ -15,13 +15,11 @@ import yaml
 
 from tests.integration.modules.stack import free_port
 from tests.integration.senders import environments, guide
-from tests.integration.senders.conftest import Langfuse, send
+from tests.integration.senders.conftest import send
+from tests.integration.senders.langfuse import Langfuse
 from tests.integration.senders.processes import serving
 
 pytestmark = pytest.mark.engine
-REQUIREMENTS = environments.HERE / "requirements" / "litellm.txt"
-# Without these LiteLLM asks the internet for prices and reports its use.
-QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DISABLE_ADMIN_UI": "True"}
 # Callback -> name of the generation, observations of a call, model as it is named.
 CALLS = {
     "langfuse": ("litellm-acompletion", 1, "openai/gpt-4o-mini"),
@@ -51,8 +49,11 @@ def success(row: dict[str, Any], tag: str, model: str = "gpt-4o-mini") -> None:
 def library(langfuse: Langfuse) -> str:
     """Both callbacks in one process: LiteLLM takes seconds to import."""
     tag = f"library-{uuid.uuid4().hex[:8]}"
-    command = [str(environments.python(REQUIREMENTS)), str(environments.HERE / "clients" / "litellm_library.py")]
-    send(*command, TAG=tag, **QUIET, **langfuse.environment)
+    command = [
+        str(environments.python(environments.LITELLM)),
+        str(environments.HERE / "clients" / "litellm_library.py"),
+    ]
+    send(*command, TAG=tag, CALLBACKS=" ".join(CALLS), **environments.LITELLM_QUIET, **langfuse.environment)
     return tag
 
 
@@ -106,11 +107,19 @@ def start_gateway(run: Callable[..., Any], langfuse: Langfuse, folder: Path, cal
     path.write_text(yaml.safe_dump(document))
     run("sender_config", path=str(path), kind="litellm", callback=callback)
     assert (yaml.safe_load(path.read_text())["litellm_settings"] == callbacks) == (callback == "langfuse")
-    program = str(environments.python(REQUIREMENTS).parent / "litellm")
+    program = str(environments.python(environments.LITELLM).parent / "litellm")
     command = [program, "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     url = f"http://127.0.0.1:{port}"
     keys = {"LITELLM_MASTER_KEY": MASTER_KEY}
-    with serving(command, folder / "log", f"{url}/health/liveliness", 120, **keys, **QUIET, **langfuse.environment):
+    with serving(
+        command,
+        folder / "log",
+        f"{url}/health/liveliness",
+        120,
+        **keys,
+        **environments.LITELLM_QUIET,
+        **langfuse.environment,
+    ):
         yield Gateway(url, callback, path)
 
 

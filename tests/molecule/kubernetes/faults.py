@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.cluster.api import Object
@@ -36,6 +36,21 @@ def end(cluster: ClusterInstance, pod: Object) -> float:
     # Nothing of it runs, so that nobody else has its volume.
     api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
     return at
+
+
+@contextlib.contextmanager
+def paused(cluster: ClusterInstance, component: str) -> Iterator[None]:
+    """Within it the pod's processes stand still, shorter than what `langfuse_stuck_seconds` takes for the end of them."""
+    pids = processes_of(containers_of(cluster.pod(component)))
+    assert pids, f"no process of {component} is on this machine"
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def processes_of(containers: Sequence[str]) -> list[int]:

@@ -10,18 +10,18 @@ from tests.molecule import canary
 from tests.molecule.kubernetes.instance import ClusterInstance, everything, kubectl, title
 
 # As Secrets have them; what is around a copy does not matter.
-ENCODED = [base64.b64encode(value.encode()).decode().rstrip("=")[:-1] for value in canary.VALUES.values()]
+ENCODED = [base64.b64encode(value.encode()).decode().rstrip("=")[:-1] for value in canary.CLUSTERS.values.values()]
 
 
 # SeaweedFS tells the name of its user when it starts, not what that one proves it with.
-USER = f"accessKey={canary.VALUES['langfuse_s3_access_key']}"
+USER = f"accessKey={canary.CLUSTERS.values['langfuse_s3_access_key']}"
 
 
 def assert_hidden(cluster: ClusterInstance, output: str, processes: set[str]) -> None:
     """No secret in what a playbook said, in command lines seen on the node, in objects, events or logs of pods."""
     canary.assert_empty(
         {
-            "output": canary.found_in(output),
+            "output": canary.CLUSTERS.found_in(output),
             "process list": sorted(processes),
             "objects": in_objects(cluster),
             "logs": in_logs(cluster),
@@ -38,7 +38,9 @@ def in_objects(cluster: ClusterInstance) -> list[str]:
             name: value for name, value in each.items() if name != "data" or each["kind"] != "Secret"
         }
         text = json.dumps(shown, indent=0)
-        lines = canary.found_in(text) + [line for line in text.splitlines() if any(word in line for word in ENCODED)]
+        lines = canary.CLUSTERS.found_in(text) + [
+            line for line in text.splitlines() if any(word in line for word in ENCODED)
+        ]
         found += [f"{title(each)}: {line}" for line in lines]
     return found
 
@@ -54,5 +56,5 @@ def in_logs(cluster: ClusterInstance) -> list[str]:
             runs += ["--previous=true"] if each["restartCount"] else []
             for run in runs:
                 text = kubectl("logs", f"--namespace={cluster.namespace}", name, f"--container={each['name']}", run)
-                found += [f"{name}: {line}" for line in canary.found_in(text) if USER not in line]
+                found += [f"{name}: {line}" for line in canary.CLUSTERS.found_in(text) if USER not in line]
     return found

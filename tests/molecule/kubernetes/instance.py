@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import requests
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Owner
 
 from tests.bench.cluster import programs
@@ -34,11 +35,10 @@ def api() -> Api:
     return Api(LAYOUT.kubeconfig)
 
 
-def kubectl(*words: str, timeout: float = 60) -> str:
+def kubectl(*words: str, stdin: str = "", timeout: float = 60) -> str:
     """Standard output of a command that the API alone does not have, like `exec`."""
-    program = programs.executable(LAYOUT, programs.KUBERNETES, "kubectl")
-    command = [str(program), f"--kubeconfig={LAYOUT.kubeconfig}", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    command = [*programs.kubectl(LAYOUT), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
     if done.returncode:
         raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
@@ -125,6 +125,18 @@ class ClusterInstance(Deployed):
         """Name → uid of the volumes' claims."""
         found = api().get(self.path("persistentvolumeclaims"))["items"]
         return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
+
+    def kept(self) -> dict[str, str]:
+        """The same, and `Secret name` → uid of the Secrets."""
+        found = api().get(self.path("secrets"))["items"]
+        return {**self.claims(), **{f"Secret {one['metadata']['name']}": one["metadata"]["uid"] for one in found}}
+
+    def works(self) -> bool:
+        """Whether the worker says that PostgreSQL and Valkey answer it: traces alone need no PostgreSQL, as keys are remembered."""
+        try:
+            return requests.get(f"{self._address('worker', 3030)}/api/health", timeout=15).status_code == 200
+        except requests.RequestException:
+            return False
 
     def wait_ready(
         self, components: Iterable[str] = COMPONENTS, seconds: float = 120, not_uids: Iterable[str] = ()

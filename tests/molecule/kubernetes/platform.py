@@ -31,7 +31,7 @@ def up() -> None:
             whole.ADDITIONS[name](LAYOUT, client, {})
         for reference in _images():
             runtime.add_from_docker(LAYOUT, reference, {})
-    canary.plant(CLUSTER)
+    canary.CLUSTERS.plant(CLUSTER)
 
 
 def _images() -> list[str]:

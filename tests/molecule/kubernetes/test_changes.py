@@ -6,7 +6,7 @@ import pytest
 
 from tests.molecule import playbook
 from tests.molecule.kubernetes import platform
-from tests.molecule.kubernetes.instance import ClusterInstance, api
+from tests.molecule.kubernetes.instance import ClusterInstance
 from tests.molecule.load import Load
 from tests.molecule.traces import Bucket, Traces, replay
 
@@ -40,15 +40,9 @@ def test_changed_secret_rolls_its_readers(cluster: ClusterInstance, name: str, r
     assert old in traces.readable(f"before-{name}")
 
 
-def _kept(cluster: ClusterInstance) -> dict[str, str]:
-    """Claims and Secrets with their uids."""
-    secrets = api().get(cluster.path("secrets"))["items"]
-    return {**cluster.claims(), **{f"Secret {one['metadata']['name']}": one["metadata"]["uid"] for one in secrets}}
-
-
 def test_what_is_switched_off_goes_and_nothing_else(cluster: ClusterInstance) -> None:
     name, home = cluster.name, cluster.namespace
-    before, kept = set(cluster.versions()), _kept(cluster)
+    before, kept = set(cluster.versions()), cluster.kept()
     policies = {each for each in before if each.startswith("NetworkPolicy ")}
     assert policies
     other = {
@@ -69,7 +63,7 @@ def test_what_is_switched_off_goes_and_nothing_else(cluster: ClusterInstance) ->
     }
     assert set(cluster.versions()) == before - policies | more
     switched.mentions(*(f"{_said(each)} +++ after: (removed)" for each in policies))
-    assert _kept(cluster) == kept
+    assert cluster.kept() == kept
     Traces(cluster).arrives("switched")
 
     playbook.check(cluster).mentions(*(f"{_said(each)} +++ after: (removed)" for each in more))
@@ -78,7 +72,7 @@ def test_what_is_switched_off_goes_and_nothing_else(cluster: ClusterInstance) ->
     playbook.site(cluster)
 
     assert set(cluster.versions()) == before
-    assert _kept(cluster) == kept
+    assert cluster.kept() == kept
     assert cluster.deployment("web")["spec"]["replicas"] == 1
     assert playbook.check(cluster).changed == 0
 
@@ -93,16 +87,16 @@ def _said(title: str) -> str:
 def test_disabled_keeps_the_data(cluster: ClusterInstance) -> None:
     traces = Traces(cluster)
     old = traces.arrives("before-disabled")
-    kept, off = _kept(cluster), {"langfuse_enabled": False}
+    kept, off = cluster.kept(), {"langfuse_enabled": False}
     pods = cluster.uids()
 
     assert playbook.check(cluster, off).changed == 1
     assert cluster.uids() == pods, "the check took pods away"
     playbook.site(cluster, variables=off)
     assert cluster.pods() == []
-    assert _kept(cluster) == kept
+    assert cluster.kept() == kept
     assert playbook.site(cluster, variables=off).changed == 0
 
     playbook.site(cluster)
     assert old in traces.readable("before-disabled")
-    assert _kept(cluster) == kept
+    assert cluster.kept() == kept

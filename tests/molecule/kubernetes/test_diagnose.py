@@ -11,7 +11,7 @@ from tests.molecule import playbook
 from tests.molecule.kubernetes.instance import ClusterInstance, kubectl
 
 DIAGNOSE, STATUS = "llmops.langfuse.diagnose", "llmops.langfuse.status"
-_CANARY = "Canary-of-a-hand"
+_CANARY = "Warbler-of-a-hand"
 
 
 @pytest.fixture

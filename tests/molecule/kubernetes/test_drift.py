@@ -31,7 +31,7 @@ def _drift(cluster: ClusterInstance) -> None:
     kubectl("patch", place, "networkpolicy", f"{name}-valkey", "--type=merge", f"--patch={json.dumps(everybody)}")
     port = [{"op": "replace", "path": "/spec/ports/0/port", "value": 3001}]
     kubectl("patch", place, "service", f"{name}-web", "--type=json", f"--patch={json.dumps(port)}")
-    other = {"stringData": {"LANGFUSE_INIT_USER_PASSWORD": "Canary99by-hand"}}
+    other = {"stringData": {"LANGFUSE_INIT_USER_PASSWORD": "Warbler99by-hand"}}
     kubectl("patch", place, "secret", f"{name}-init-credentials", "--type=merge", f"--patch={json.dumps(other)}")
 
 
@@ -59,7 +59,7 @@ def test_drift_is_named_and_repaired(cluster: ClusterInstance) -> None:
         f"Secret {cluster.name}-init-credentials in {cluster.namespace}",
         "data.LANGFUSE_INIT_USER_PASSWORD: (hidden, changed)",
     )
-    assert "Canary99" not in checked.output
+    assert "Warbler99" not in checked.output
 
     repaired = playbook.site(cluster)
 

@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes import faults
 from tests.molecule.kubernetes.instance import ClusterInstance
 from tests.molecule.load import Load
 from tests.molecule.test_kills import UNFLUSHED
-from tests.molecule.traces import Bucket, replay
+from tests.molecule.traces import Bucket, Traces, replay
 
 
 @pytest.mark.parametrize("component", ["valkey", "clickhouse", "database", "seaweedfs", "web"])
@@ -24,11 +25,25 @@ def test_killed_pod_loses_nothing(cluster: ClusterInstance, component: str) -> N
     print(f"{component}: ready after {took:.1f} s, {load.summary()}")
     assert len(load.accepted) >= 10, load.summary()
     assert load.lost() == set()
+    Traces(cluster).arrives(f"after-{component}")
+    wait_until("the worker reaches its stores again", cluster.works, 30)
+
+
+def test_what_waits_in_a_killed_valkey_is_not_lost(cluster: ClusterInstance) -> None:
+    traces = Traces(cluster)
+    with faults.paused(cluster, "worker"):
+        sent = [traces.send("waiting") for _number in range(20)]
+        began = time.monotonic()
+        faults.kill(cluster, "valkey")
+        print(f"valkey: ready after {time.monotonic() - began:.1f} s")
+    assert {status for _trace, status in sent} == {200}
+    assert traces.missing("waiting", [trace for trace, _status in sent], 60) == set()
 
 
 def test_killed_worker_loses_at_most_what_it_had_not_flushed(cluster: ClusterInstance) -> None:
     with Load(cluster) as load:
-        time.sleep(2)
+        # Longer than what is excused, or the loss of all of it would be.
+        time.sleep(UNFLUSHED + 3)
         at = faults.kill(cluster, "worker")
         time.sleep(2)
     lost = load.lost(10)

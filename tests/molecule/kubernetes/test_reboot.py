@@ -32,5 +32,6 @@ def test_the_instance_comes_back_after_a_reboot(cluster: ClusterInstance) -> Non
     cluster.wait_ready(seconds=180)
     wait_until("the Services lead to them", lambda: traces.send("after-reboot")[1] == 200, 60)
     traces.arrives("after-reboot")
+    wait_until("the worker reaches its stores again", cluster.works, 30)
     assert old in traces.readable("before-reboot")
     assert playbook.check(cluster).changed == 0

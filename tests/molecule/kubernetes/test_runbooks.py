@@ -83,8 +83,7 @@ def test_every_section_that_has_a_symptom_ends_in_a_command() -> None:
 def test_the_port_forward_of_the_guide(cluster: ClusterInstance) -> None:
     (words,) = [words for words in runbook.lines(GUIDE, SERVICES) if "port-forward" in words]
     command = [*words_for(cluster, words)[1:-1], "13000:3000"]
-    program = programs.executable(LAYOUT, programs.KUBERNETES, "kubectl")
-    with subprocess.Popen([str(program), f"--kubeconfig={LAYOUT.kubeconfig}", *command]) as process:
+    with subprocess.Popen([*programs.kubectl(LAYOUT), *command]) as process:
         try:
             for path in ("health", "ready"):
                 address = f"http://localhost:13000/api/public/{path}"

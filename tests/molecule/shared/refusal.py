@@ -34,4 +34,4 @@ def refused(
     assert not instance.containers() and not instance.volumes()
     assert not (instance.directory / "compose.yaml").exists()
     assert instance.secrets() == {}, "secrets were kept for an instance that is not there"
-    assert not canary.found_in(run.output)
+    assert not canary.HOSTS.found_in(run.output)

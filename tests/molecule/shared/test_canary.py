@@ -63,7 +63,7 @@ def test_a_check_and_a_run_show_none(shared: Instance) -> None:
     assert canary.OF_THE_STACK["langfuse_litellm_key"] == yaml.safe_load(GROUP.read_text())["langfuse_litellm_key"]
     shop.sql("ALTER ROLE langfuse PASSWORD 'somethingElse1'")
     shop.redis("acl", "setuser", shared.name, "+flushall")
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         predicted = playbook.site(shared, "--check", *playbook.LOUD)
         done = playbook.run(shared, "llmops.langfuse.site", *playbook.LOUD)
     assert (predicted.changed, done.changed) == (1, 1), "nothing of the stores was written, so nothing could show"
@@ -72,7 +72,7 @@ def test_a_check_and_a_run_show_none(shared: Instance) -> None:
 
 @pytest.mark.parametrize(("variables", "said"), REFUSED.values(), ids=REFUSED)
 def test_a_refusal_shows_none(shared: Instance, variables: dict[str, Any], said: str) -> None:
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         done = playbook.site(shared, *playbook.LOUD, variables=variables, fails=True)
     done.mentions(said)
     canary.assert_hidden(shared, done.output, processes)
@@ -87,7 +87,7 @@ def test_connecting_a_service_shows_none(shared: Instance) -> None:
     path = shop.HOME / "ai-service" / "canary.env"
     consumers = [{"kind": "env", "path": str(path)}]
     variables = {"langfuse_consumers": consumers, "langfuse_litellm_key": "sk-Canary28litellm"}
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         done = playbook.run(shared, "llmops.langfuse.connect", *playbook.LOUD, variables=variables)
     assert done.changed, "no connection was written, so nothing could show"
     canary.assert_hidden(shared, done.output, processes)
@@ -105,7 +105,7 @@ def test_asking_a_gateway_shows_none(shared: Instance) -> None:
     proof = {"proof_url": "http://nobody.invalid:4000", "proof_model": "proof", "proof_key": "sk-Canary30gateway"}
     entry = {"kind": "litellm", "path": str(config), "env_path": str(env), **proof}
     variables = {"langfuse_consumers": [entry]}
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         failed = playbook.run(shared, "llmops.langfuse.connect", *playbook.LOUD, variables=variables, fails=True)
         looked = playbook.run(shared, "llmops.langfuse.diagnose", *playbook.LOUD, variables=variables, fails=True)
     for done in (failed, looked):

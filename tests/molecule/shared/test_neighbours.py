@@ -111,7 +111,7 @@ def test_a_full_disk_while_provisioning(shared: Instance) -> None:
         run.mentions("smallpgsql", "No space left on device", "Free space on its disk and run again")
         assert untouched() == before, "another store was changed"
         assert not shared.containers() and not (shared.directory / "compose.yaml").exists()
-        assert not canary.found_in(run.output)
+        assert not canary.HOSTS.found_in(run.output)
         kept = shared.secrets()
         docker("exec", name, "rm", filler)
         repaired = playbook.run(shared, "llmops.langfuse.provision", variables=variables)
@@ -136,7 +136,7 @@ def test_an_instance_that_brings_no_store(shared: Instance, buckets: s3.Store) -
     for container in shared.containers():
         has = "\n".join(container.details["Config"]["Env"])
         assert not [text for text in (neighbours.BOSS_PASSWORD, *S3_ADMIN.values()) if text in has]
-    assert not canary.found_in(done.output)
+    assert not canary.HOSTS.found_in(done.output)
     assert playbook.site(shared, variables=variables).changed == 0
     Traces(shared).arrives("on-stores-of-others")
     playbook.run(

@@ -51,7 +51,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_a_changed_secret_shows_nowhere(sso: Instance, variables: dict[str, Any], name: str, value: str) -> None:
     given = yaml.safe_load(GROUP.read_text())["langfuse_keycloak_admin_password"]
     assert given == SECRETS["langfuse_keycloak_admin_password"]
-    with canary.watched_processes() as processes:
+    with canary.HOSTS.watched_processes() as processes:
         predicted = playbook.site(sso, "--check", *playbook.LOUD, variables=variables)
         done = playbook.site(sso, *playbook.LOUD, variables=variables)
     assert predicted.changed and done.changed

@@ -16,7 +16,7 @@ def follow(instance: Instance, page: str, heading: str, fails: bool = False) -> 
     """Run all commands below a heading; the last one's run."""
     done = [playbook.run(instance, *words[3:], fails=fails) for words in runbook.commands(page, heading)]
     for run in done:
-        assert not canary.found_in(run.output)
+        assert not canary.HOSTS.found_in(run.output)
         assert instance.secrets()["langfuse_keycloak_client_secret"] not in run.output
     return done[-1]
 

@@ -49,7 +49,7 @@ def test_a_certificate_names_its_user_groups_and_hosts() -> None:
 
 def test_a_kubeconfig_needs_no_other_file() -> None:
     authority = Authority("bench")
-    content = kubeconfig(authority.pair.certificate, authority.issue("me"))
+    content = kubeconfig(authority.pair.certificate, authority.issue("me"), LAYOUT.addresses.server)
     assert set(content["users"][0]["user"]) == {"client-certificate-data", "client-key-data"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ RESOURCES = {
         {"name": "namespaces", "kind": "Namespace", "namespaced": False},
     ]
 }
+SERVICE = "/api/v1/namespaces/app/services/one"
 
 
 class Server(BaseHTTPRequestHandler):
@@ -38,7 +40,11 @@ class Server(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else None
         Server.seen.append((self.command, self.path, body))
         path = self.path.partition("?")[0]
-        answers: dict[str, object] = {"/api/v1": RESOURCES, "/api/v1/namespaces/app/pods/one": {"kind": "Pod"}}
+        answers: dict[str, object] = {
+            "/api/v1": RESOURCES,
+            "/api/v1/namespaces/app/pods/one": {"kind": "Pod"},
+            SERVICE: {"spec": {"clusterIP": "127.0.0.1"}},
+        }
         if "watch=1" in self.path:
             text = '{"type": "ADDED", "object": {"n": 1}}\n{"type": "DELETED", "object": {"n": 1}}\n'
         elif path == "/readyz":
@@ -90,6 +96,14 @@ def test_what_is_not_there(api: Api) -> None:
     assert caught.value.code == 404
     with pytest.raises(BenchError, match="no pod that runs within"):
         api.wait("/api/v1/nothing", bool, "pod that runs", 0)
+
+
+def test_a_service_is_waited_for_until_somebody_answers_behind_it(api: Api) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as late:
+        port = late.getsockname()[1]
+        api.wait_connected(SERVICE, port, 0)
+    with pytest.raises(BenchError, match=f"{SERVICE} leads to nobody"):
+        api.wait_connected(SERVICE, port, 0)
 
 
 def test_events_come_one_by_one(api: Api) -> None:

@@ -75,6 +75,7 @@ def test_every_text_is_filled_and_ends() -> None:
     for name, evidence, failed, _ in CASES:
         for cause in causes.diagnose(hops(*failed), evidence):
             assert "{" not in cause["cause"] + cause["cure"], name
+            assert cause["cause"].strip(".") and cause["cure"].strip("."), name
             assert cause["cause"].endswith("."), name
             assert cause["cure"].endswith("."), name
 
@@ -105,6 +106,16 @@ def test_the_variable_is_named() -> None:
     assert web["cure"].startswith("Take SALT out of langfuse_extra_env")
     evidence = {"worker": {"kind": "refused"}, "containers": [container("worker", *ZOD, state="exited", exit_code=1)]}
     assert "REDIS_TLS_ENABLED" in causes.diagnose(hops("worker"), evidence)[0]["cause"]
+
+
+def test_policies_of_others_are_named() -> None:
+    ours, theirs = {"name": "langfuse-web", "whose": ""}, {"name": "deny", "whose": "kubectl-create"}
+    waits = {"containers": [container("web", "connect ETIMEDOUT 10.96.0.7:8123")]}
+    (alone,), (beside,) = (
+        causes.diagnose(hops("trace"), {**waits, "policies": one}) for one in ([ours], [ours, theirs])
+    )
+    assert alone["cause"].endswith("network policies are in force.")
+    assert beside["cause"].endswith("in force; others have deny (kubectl-create) for its pods.")
 
 
 def test_a_hop_gets_its_own_cause_or_the_first_error() -> None:

@@ -18,6 +18,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
     redis_client,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure, joined
+from ansible_collections.llmops.langfuse.plugins.module_utils.s3 import buckets as s3_buckets
 from ansible_collections.llmops.langfuse.plugins.modules import existing_stores as module
 
 STORES: dict[str, dict[str, Any]] = {
@@ -29,12 +30,12 @@ STORES: dict[str, dict[str, Any]] = {
 }
 
 
-def built(store: str, **more: Any) -> existing_stores.Store:
+def built(store: str, secrets: dict[str, str] | None = None, **more: Any) -> existing_stores.Store:
     spec = module.argument_spec()
     group = {name: option.get("default") for name, option in (spec[store].get("options") or {}).items()}
     params: dict[str, Any] = {name: option.get("default") for name, option in spec.items()}
     params[store] = {**group, **STORES[store], **more}
-    return existing_stores._BUILDERS[store](params, None, False)
+    return existing_stores._BUILDERS[store]({**params, **(secrets or {})}, None, False)
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -173,3 +174,107 @@ def test_stores_whose_secret_cannot_be_read_are_left_out_and_told(monkeypatch: p
     assert sorted(asked) == ["clickhouse", "postgres"]
     assert [notice.split(":")[0] for notice in result["notices"]] == ["redis", "s3", "keycloak"]
     assert all(why in notice for notice in result["notices"])
+
+
+BACKUPS = {"bucket": "kept", "folder": "langfuse-postgresql"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "made", "key"),
+    [
+        ({}, ["events", "kept"], ("own", "own-secret")),
+        (
+            {"s3_backup_access_key": "apart", "s3_backup_secret_key": "apart-secret"},
+            ["events"],
+            ("apart", "apart-secret"),
+        ),
+        (
+            {
+                "s3_backup_access_key": "apart",
+                "s3_backup_secret_key": "apart-secret",
+                "s3_admin_access_key": "boss",
+                "s3_admin_secret_key": "boss-secret",
+            },
+            ["events", "kept"],
+            ("apart", "apart-secret"),
+        ),
+        ({"s3_admin_access_key": "boss", "s3_admin_secret_key": "x"}, ["events", "kept"], ("own", "own-secret")),
+    ],
+)
+def test_who_makes_the_bucket_of_backups_and_whose_key_is_tried(
+    monkeypatch: pytest.MonkeyPatch, keys: dict[str, str], made: list[str], key: tuple[str, str]
+) -> None:
+    tried: list[tuple[str, str, bool]] = []
+    asked: list[list[str]] = []
+
+    def ensure(options: Any, check_mode: bool) -> dict[str, Any]:
+        asked.append(options["buckets"])
+        return {"changed": False, "buckets": [{"name": name, "changes": []} for name in options["buckets"]]}
+
+    def one(options: Any, buckets: list[str], writes: bool) -> None:
+        tried.extend((bucket, options["access_key"], writes) for bucket in buckets)
+
+    monkeypatch.setattr(s3_buckets, "ensure", ensure)
+    monkeypatch.setattr(s3_buckets, "accept", lambda options, buckets: one(options, buckets, False))
+    monkeypatch.setattr(s3_buckets, "prove", lambda options, buckets: one(options, buckets, True))
+    store = built("s3", {"s3_access_key": "own", "s3_secret_key": "own-secret", **keys}, backups=BACKUPS)
+    store.ensure(store.options, True)
+    assert asked[0] == made
+    assert asked[1:] == ([] if "kept" in made else [["kept"]])
+    assert tried == [("events", "own", False), ("kept", key[0], False)]
+    tried.clear()
+    store.ensure(store.options, False)
+    assert tried == [("events", "own", True), ("kept", key[0], True)]
+
+
+def test_what_both_keys_may_not_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_options: Any, buckets: list[str]) -> None:
+        raise Failure("s3_denied", f"No right in {buckets[0]}.", "Give it.")
+
+    row = {"changed": False, "buckets": [{"name": "events", "changes": []}]}
+    monkeypatch.setattr(s3_buckets, "ensure", lambda _options, _check: row)
+    monkeypatch.setattr(s3_buckets, "accept", lambda _options, _buckets: None)
+    monkeypatch.setattr(s3_buckets, "prove", refuse)
+    store = built("s3", {"s3_access_key": "own", "s3_backup_access_key": "apart"}, backups=BACKUPS)
+    with pytest.raises(Failure) as raised:
+        store.ensure(store.options, False)
+    assert "With langfuse_s3_access_key: No right in events." in raised.value.message
+    assert "With langfuse_backup_access_key: No right in kept." in raised.value.message
+
+
+def test_a_bucket_of_backups_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused with keys of its own and nobody who could make it; else made, and tried then."""
+
+    def ensure(options: Any, check_mode: bool) -> dict[str, Any]:
+        rows = [{"name": name, "changes": ["create"]} for name in options["buckets"]]
+        return {"changed": True, "buckets": rows}
+
+    monkeypatch.setattr(s3_buckets, "ensure", ensure)
+    accepted: list[str] = []
+    monkeypatch.setattr(s3_buckets, "accept", lambda _options, buckets: accepted.extend(buckets))
+    # Some stores would make the bucket by that.
+    monkeypatch.setattr(s3_buckets, "prove", lambda _options, buckets: buckets and pytest.fail(str(buckets)))
+    store = built("s3", {"s3_access_key": "own"}, backups=BACKUPS)
+    assert store.ensure(store.options, True)["changed"] and accepted == ["events", "kept"]
+    store = built("s3", {"s3_access_key": "own", "s3_backup_access_key": "apart"}, backups=BACKUPS)
+    with pytest.raises(Failure, match="has no bucket kept") as raised:
+        store.ensure(store.options, True)
+    assert "langfuse_s3_admin_access_key" in raised.value.cure
+
+
+def test_keys_of_backups_that_cannot_be_read_leave_out_backups_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STORES, "s3", {**STORES["s3"], "backups": BACKUPS})
+    asked: dict[str, Any] = {}
+
+    def look(store: existing_stores.Store, _check: bool) -> dict[str, Any]:
+        asked[store.name] = store.options
+        return {"changed": False}
+
+    monkeypatch.setattr(existing_stores, "_told", look)
+    spec = module.argument_spec()
+    params = {name: option.get("default") for name, option in spec.items()}
+    group = {name: option.get("default") for name, option in spec["s3"]["options"].items()}
+    params["s3"] = {**group, **STORES["s3"]}
+    result = existing_stores.prepare(params, None, True, {"s3_backup_access_key": "there is no Secret theirs in ai"})
+    assert asked["s3"]["buckets"] == ["events"]
+    assert [notice.split(":")[0] for notice in result["notices"]] == ["backups"]

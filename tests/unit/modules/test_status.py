@@ -20,6 +20,7 @@ def test_each_service_has_a_line() -> None:
         _one("worker", health="unhealthy", restarts=2),
         _one("worker"),
         _one("migrate", oneoff=True),
+        _one("worker", oneoff=True),
     ]
     found = status.services(records, {})
     assert [(one["service"], one["ready"], one["wanted"], one["state"]) for one in found] == [
@@ -36,6 +37,8 @@ def test_what_is_wanted_and_is_not_there_is_told() -> None:
     assert status.lines([found], [], []) == ["web  0/2  nothing runs"]
     (stopped,) = status.services([_one("worker", state="exited", health="unhealthy")], {})
     assert stopped["state"] == "exited"
+    (stopped,) = status.services([_one("worker", state="exited")], {})
+    assert (stopped["ready"], stopped["state"]) == (0, "exited")
     assert status.lines([], [], []) == ["nothing of it runs here"]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .cluster_cases import CLUSTER, SHARED
+import pytest
+
+from .cluster_cases import BACKUP, CLUSTER, KEYS, SHARED
 from .sign_in_cases import ADMINISTERED
-from .source_cases import CLICKHOUSE, POSTGRES
+from .source_cases import CLICKHOUSE, POSTGRES, S3
 from .support import CANDIDATES, run
 
 FIRST = {"langfuse_init_user_email": "first@example.com"}
@@ -65,6 +67,35 @@ def test_secrets_that_somebody_else_keeps_are_read_there() -> None:
     assert "langfuse_clickhouse_password_made" not in run(given).generated
 
 
+def test_the_bucket_of_backups_is_made_beside_the_others() -> None:
+    """In a cluster, while backups are on; and nothing is set on it."""
+
+    def s3(given: dict[str, Any]) -> dict[str, Any]:
+        result = run({**FIRST, **given})
+        assert not result.problems, result.problems
+        found: dict[str, Any] = result.plan["provision"]["s3"]
+        return found
+
+    wanted = {"bucket": "langfuse-postgres-backups", "folder": "langfuse-postgresql"}
+    found = s3(BACKUP)
+    assert (found["backups"], found["settings"]) == (wanted, [])
+    assert wanted["bucket"] not in found["buckets"]
+    given = {**BACKUP, **KEYS, "langfuse_s3_backups_bucket": "ours", "langfuse_instance": "team-a"}
+    assert s3(given)["backups"] == {"bucket": "ours", "folder": "team-a-postgresql"}
+    assert "backups" not in s3(SHARED)
+    assert "backups" not in s3({**S3, "langfuse_backup_enabled": True})
+
+
+def test_keys_of_backups_that_somebody_else_keeps() -> None:
+    theirs = {"langfuse_kubernetes_existing_secrets": {"backup-credentials": "theirs"}}
+    assert _kubernetes({**BACKUP, **theirs})["from_secrets"]["provision"] == {
+        "s3_backup_access_key": {"name": "theirs", "key": "ACCESS_KEY_ID"},
+        "s3_backup_secret_key": {"name": "theirs", "key": "SECRET_ACCESS_KEY"},
+    }
+    assert _kubernetes({**SHARED, **theirs})["from_secrets"]["provision"] == {}
+    assert _kubernetes({**BACKUP, **KEYS})["from_secrets"]["provision"] == {}
+
+
 def test_namespaces_of_others_that_are_reached() -> None:
     issuer = {"langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform"}
     assert _kubernetes({**SHARED, **ADMINISTERED, **issuer})["reaches"] == ["cache", "identity", "storage"]
@@ -75,6 +106,39 @@ def test_namespaces_of_others_that_are_reached() -> None:
 def test_data_that_is_there_before_a_new_instance_is_somebody_elses() -> None:
     assert _kubernetes(SHARED)["unclaimed"] == ["redis", "s3"]
     assert _kubernetes({**SHARED, "langfuse_moved_stores": ["s3"]})["unclaimed"] == ["redis"]
+
+
+@pytest.mark.parametrize(
+    ("given", "record"),
+    [
+        (
+            CLUSTER,
+            {
+                "postgres": "cnpg/langfuse",
+                "clickhouse": "bundled/langfuse",
+                "redis": "bundled",
+                "s3": "s3 bundled langfuse-events,langfuse-media",
+            },
+        ),
+        (
+            {**SHARED, "clickhouse_operator_enabled": True},
+            {
+                "postgres": "cnpg/langfuse",
+                "clickhouse": "operator/default",
+                "redis": "dragonfly.cache.svc.cluster.local:6379 langfuse:",
+                "s3": "s3 http://rustfs-svc.storage.svc.cluster.local:9000 langfuse-events,langfuse-media",
+            },
+        ),
+        ({**CLUSTER, "langfuse_postgres_database": "other"}, {"postgres": "cnpg/other"}),
+        # A pooler in front has no data.
+        ({**CLUSTER, "langfuse_postgres_pooler_instances": 2}, {"postgres": "cnpg/langfuse"}),
+        ({**CLUSTER, **POSTGRES}, {"postgres": "db.example.com:5432/langfuse"}),
+    ],
+)
+def test_where_the_data_is(given: dict[str, Any], record: dict[str, str]) -> None:
+    """What a store of its own is tells whether another one has taken its place."""
+    found = _kubernetes(given)["record"]
+    assert {store: found[store] for store in record} == record
 
 
 def test_the_password_of_a_user_that_is_made_is_drawn() -> None:

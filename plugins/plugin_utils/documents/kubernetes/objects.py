@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ....module_utils.kubernetes.objects import RECORD
 from ..document import merge_patch
 from . import clickhouse_operator, monitoring, outside, policies, postgresql, scaling, stores, workload
 from . import secrets as kept
-from .manifest import Manifest, Plan, Wave
+from .manifest import APPLICATION, Manifest, Plan, Wave, config_map, name_of
 
 _ENFORCED = "pod-security.kubernetes.io"
 
@@ -43,6 +45,7 @@ def _built(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
         *scaling.manifests(plan),
         *outside.manifests(plan),
         *monitoring.manifests(plan),
+        _record(plan),
     ]
     return sorted(found, key=lambda one: one.wave)
 
@@ -55,6 +58,12 @@ def _namespace(plan: Plan) -> list[Manifest]:
     labels = {f"{_ENFORCED}/enforce": "baseline", f"{_ENFORCED}/audit": "restricted", f"{_ENFORCED}/warn": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     return [Manifest(Wave.NAMESPACE, namespace, keep=True)]
+
+
+def _record(plan: Plan) -> Manifest:
+    """Where the data is, behind the migration, without which there is none. It outlives the pods as the data does."""
+    name = name_of(plan, RECORD)
+    return replace(config_map(plan, name, RECORD, APPLICATION, plan["kubernetes"]["record"]), wave=Wave.WEB, keep=True)
 
 
 def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:

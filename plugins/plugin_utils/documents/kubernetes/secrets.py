@@ -49,7 +49,7 @@ def literal(text: str) -> str:
 def checksum(plan: Plan, secrets: Mapping[str, str], read: Iterable[str], *content: Any) -> str:
     """Keyed fingerprint of the secrets that a pod reads and of further content: a change rolls the pod.
 
-    What somebody else keeps is not known here; the name of its Secret stands in the pod itself.
+    What somebody else keeps is not known here; who applies the pod reads it, and marks the pod with it.
     """
     known = {name: secrets[name] for name in sorted(read) if name in secrets}
     return fingerprint(fingerprint_key(_unguessable(secrets)), json.dumps([known, *content], sort_keys=True).encode())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ..cluster import OF_OPERATOR, SHARED, in_cluster
-from ..cluster_secrets import BACKUP, HOMES, kept_elsewhere
+from ..cluster_secrets import BACKUP, HOMES, is_there, kept_elsewhere
 from ..endpoints import is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
@@ -284,8 +284,7 @@ def backup(settings: Settings) -> Iterator[Problem]:
             "is on with a bundled object store, which would be lost with the database",
             "Use an object store of its own (langfuse_s3_source: existing), or switch it off",
         )
-    own_keys = settings["langfuse_backup_access_key"] or BACKUP in settings["langfuse_kubernetes_existing_secrets"]
-    if kept_elsewhere(settings, "langfuse_s3_access_key") and not own_keys:
+    if kept_elsewhere(settings, "langfuse_s3_access_key") and not is_there(settings, "langfuse_backup_access_key"):
         yield Problem(
             "langfuse_backup_access_key",
             "is missing, and the keys of the application are kept by somebody else",

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import existing_objects, existing_stores
 
 from tests.integration.modules import azure
 
@@ -91,7 +91,7 @@ def test_a_check_reads_a_run_writes_and_the_next_one_does_not(
 def test_what_is_wrong_is_said_with_its_variable(
     run: Any, given: Result, monkeypatch: pytest.MonkeyPatch, wrong: Result, code: str, said: str
 ) -> None:
-    monkeypatch.setattr(existing_stores, "_WAIT", 0)
+    monkeypatch.setattr(existing_objects, "WAIT", 0)
     store = {name: value for name, value in wrong.items() if not name.startswith("s3_")}
     asked = {**given, **{name: wrong[name] for name in wrong if name not in store}, "s3": {**given["s3"], **store}}
     for check in (True, False):
@@ -129,7 +129,8 @@ def test_data_of_another_instance_is_seen(run: Any, given: Result, account: azur
 def test_it_is_told_together_with_the_other_stores(
     run: Any, given: Result, closed_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(existing_stores, "_WAIT", 0)
+    for module in (existing_objects, existing_stores):
+        monkeypatch.setattr(module, "WAIT", 0)
     host, port = closed_port.split(":")
     closed = {"host": host, "port": int(port), "prefix": "langfuse:"}
     given["s3"]["buckets"] = ["none"]

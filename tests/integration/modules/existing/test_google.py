@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils import existing_stores
+from ansible_collections.llmops.langfuse.plugins.module_utils import existing_objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.blobs import google as blobs
 
 from tests.integration import certificates
@@ -121,7 +121,7 @@ def without(given: Result, **changes: Any) -> str:
 def test_what_is_wrong_is_said_with_its_variable(
     run: Any, given: Result, monkeypatch: pytest.MonkeyPatch, wrong: Any, code: str, said: str
 ) -> None:
-    monkeypatch.setattr(existing_stores, "_WAIT", 0)
+    monkeypatch.setattr(existing_objects, "WAIT", 0)
     asked = {**given, **wrong(given)}
     for check in (True, False):
         refused = run("existing_stores", check=check, **asked)

@@ -1,4 +1,4 @@
-"""LiteLLM as a library, once with each of its callbacks, and a call that fails. `TAG` begins the tags."""
+"""LiteLLM as a library, once with each of the `CALLBACKS`, and a call that fails. `TAG` begins the tags."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def call(tag: str, **options: str) -> None:
     litellm.completion(model="openai/gpt-4o-mini", api_key="none", messages=messages, metadata=metadata, **options)
 
 
-for callback in ("langfuse", "langfuse_otel"):
+for callback in os.environ["CALLBACKS"].split():
     litellm.success_callback, litellm.failure_callback = [callback], [callback]
     call(f"{os.environ['TAG']}-{callback}", mock_response="hello")
     with contextlib.suppress(litellm.RateLimitError):

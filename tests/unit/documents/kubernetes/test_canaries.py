@@ -65,7 +65,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _canaries(data: Any) -> list[str]:
-    return [found for reading in _readings(json.dumps(data)) for found in canary.found_in(reading)]
+    return [found for reading in _readings(json.dumps(data)) for found in canary.HOSTS.found_in(reading)]
 
 
 def test_each_secret_of_the_contract_is_planted() -> None:

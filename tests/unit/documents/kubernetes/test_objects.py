@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.llmops.langfuse.plugins.filter.kubernetes_objects import kubernetes_objects
-from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.manifest import Manifest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.manifest import Manifest, Wave
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, SHARED
 from ...settings.support import CANDIDATES
@@ -150,8 +151,21 @@ def test_waves_are_in_order(given: dict[str, Any]) -> None:
 
 def test_what_holds_data_or_keys_is_kept() -> None:
     for manifest in manifests({**CLUSTER, "langfuse_backup_enabled": False}):
-        keeps = manifest.identity[0] in ("Namespace", "Secret", "StatefulSet", "Cluster", "Database")
+        kind, name = manifest.identity
+        keeps = kind in ("Namespace", "Secret", "StatefulSet", "Cluster", "Database") or name == "langfuse-store-places"
         assert manifest.keep is keeps, manifest.identity
+
+
+@EACH
+def test_where_the_data_is_stands_in_the_cluster_once_there_is_some(given: dict[str, Any]) -> None:
+    """Also while the instance is off, and nothing of it is secret."""
+    for more in ({}, {"langfuse_enabled": False}):
+        plan = derived({**given, **more})
+        (found,) = [one for one in objects(plan.plan, plan.secrets) if one.identity[1].endswith("-store-places")]
+        assert found.wave > Wave.MIGRATION
+        assert found.object["data"] == plan.plan["kubernetes"]["record"]
+        assert set(found.object["data"]) == {"postgres", "clickhouse", "redis", "s3"}
+        assert not [one for one in plan.secrets.values() if len(one) > 8 and one in str(found.object)]
 
 
 def test_an_instance_that_is_off_keeps_its_data() -> None:

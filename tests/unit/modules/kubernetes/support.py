@@ -30,6 +30,13 @@ def made(kind: str, name: str, namespace: str = "ai-system", **content: Any) -> 
     return {"apiVersion": API.get(kind, "v1"), "kind": kind, "metadata": metadata, **content}
 
 
+def recorded(**places: str) -> dict[str, Any]:
+    """Where the instance has its data, store → place."""
+    found = made("ConfigMap", "langfuse-store-places", data=places)
+    found["metadata"]["labels"]["app.kubernetes.io/component"] = "store-places"
+    return found
+
+
 def entry(manager: str = FIELD_MANAGER, operation: str = "Apply", time: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
     """An entry of `managedFields`."""
     return {"manager": manager, "operation": operation, "time": time, "fieldsV1": {}}

@@ -136,6 +136,12 @@ def test_what_others_keep_is_theirs(live: dict[str, Any]) -> None:
     assert additions(live) == []
 
 
+def test_to_what_was_never_applied_nothing_is_added() -> None:
+    live = _live({"f:spec": {"f:paused": {}}})
+    del live["metadata"]["managedFields"][0]
+    assert additions(live) == []
+
+
 def test_a_value_of_a_set_and_a_key_with_a_slash() -> None:
     live = made("ConfigMap", "x", data={"a/b~c": "1"}, list=["p", "q"])
     ours = {

@@ -163,6 +163,8 @@ def test_no_value_of_a_secret_is_repeated(code: int) -> None:
             "langfuse_expose",
         ),
         (Identity("example.com", "Thing", "a", "x"), "Thing (example.com)", "Install example.com, or upgrade it."),
+        (Identity("policy", "PodDisruptionBudget", "a", "x"), "PodDisruptionBudget (policy)", "Upgrade Kubernetes."),
+        (Identity("", "Thing", "a", "x"), "Thing (v1)", "Upgrade Kubernetes."),
     ],
 )
 def test_a_kind_that_nobody_serves_names_who_would(identity: Identity, message: str, cure: str) -> None:

@@ -87,7 +87,12 @@ def test_a_secret_that_changed_after_the_start(when: str, field: str, old: bool)
     entry = {"manager": "x", "time": when, "fieldsV1": {field: {}}}
     secret = made("Secret", "langfuse-credentials", metadata={"managedFields": [entry]})
     expected = [{"secret": "langfuse-credentials", "pod": "langfuse-web-1"}] if old else []
-    assert unrolled([_pod()], [secret, made("Secret", "other", metadata={"managedFields": [entry]})]) == expected
+    later = {"manager": "x", "time": "2026-01-01T11:00:00Z", "fieldsV1": {"f:data": {}}}
+    not_read = made("Secret", "other", metadata={"managedFields": [later]})
+    assert unrolled([_pod()], [secret, not_read]) == expected
+    whole = _pod()
+    whole["spec"]["containers"][0].update(env=[], envFrom=[{"secretRef": {"name": "langfuse-credentials"}}])
+    assert unrolled([whole], [secret, not_read]) == expected
 
 
 def test_policies_that_act_on_the_pods() -> None:
@@ -98,16 +103,22 @@ def test_policies_that_act_on_the_pods() -> None:
     apart = made(
         "NetworkPolicy", "shop", metadata={"labels": {}}, spec={"podSelector": {"matchLabels": {"app": "shop"}}}
     )
-    found = acting([everybody, ours, apart], [_pod()], OWNER)
+    # Whom it is for is not read there.
+    some = made(
+        "NetworkPolicy", "some", spec={"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+    )
+    found = acting([everybody, ours, apart, some], [_pod()], OWNER)
     assert [(one["name"], bool(one["whose"])) for one in found] == [("deny", True), ("langfuse-web", False)]
 
 
 _URL = "http://langfuse-web.ai-system.svc.cluster.local:3000"
 
 
-def _policy(*peers: dict[str, Any]) -> list[dict[str, Any]]:
-    selector = {"matchLabels": {"app.kubernetes.io/component": "web"}}
-    return [made("NetworkPolicy", "langfuse-web", spec={"podSelector": selector, "ingress": [{"from": list(peers)}]})]
+def _policy(*peers: dict[str, Any], component: str = "web") -> list[dict[str, Any]]:
+    """Without peers it is open to everybody."""
+    selector = {"matchLabels": {"app.kubernetes.io/component": component}}
+    rule = {"from": list(peers)} if peers else {}
+    return [made("NetworkPolicy", f"langfuse-{component}", spec={"podSelector": selector, "ingress": [rule]})]
 
 
 def _from(namespace: str) -> dict[str, Any]:
@@ -124,6 +135,8 @@ def _from(namespace: str) -> dict[str, Any]:
         (_policy({"podSelector": {}}), _URL, "team-a", False),
         (_policy({"podSelector": {}}), _URL, "ai-system", True),
         (_policy({"namespaceSelector": {}}), _URL, "team-a", True),
+        (_policy(), _URL, "team-a", True),
+        (_policy(_from("team-b"), component="worker"), _URL, "team-a", True),
     ],
 )
 def test_whether_policies_let_a_sender_in(

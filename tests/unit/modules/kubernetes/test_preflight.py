@@ -75,7 +75,7 @@ DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
             {"served": _served(HTTPRoute="gateway.networking.k8s.io/v1alpha2")},
             "old_kind",
             "serves HTTPRoute as gateway.networking.k8s.io/v1alpha2, and HTTPRoute langfuse in network is gateway.networking.k8s.io/v1",
-            "upgrade",
+            "Upgrade the Gateway API; without it change langfuse_expose",
         ),
         # A kind of that name in another API is another kind.
         (
@@ -178,7 +178,7 @@ def test_everything_is_told_at_once() -> None:
     bad = Facts("v1.20.0", frozenset(), foreign={WEB: "x"}, missing=DENIED, quotas=[QUOTA])
     codes = [one["code"] for one in findings(SHARED, OWNER, bad)]
     assert list(dict.fromkeys(codes)) == [
-        *("old_cluster", "forbidden", "missing_kind", "foreign_object", "no_storage_class", "no_gateway", "quota"),
+        *("old_cluster", "forbidden", "missing_kind", "foreign_object", "no_storage_class", "quota"),
     ]
     kinds = [one["what"].split(" ")[5] for one in findings(SHARED, OWNER, bad) if one["code"] == "missing_kind"]
     assert len(kinds) == len(set(kinds)) > 5
@@ -237,6 +237,13 @@ THEIRS = [
 def test_a_secret_of_somebody_else_has_what_pods_read(keys: frozenset[str] | None, what: str) -> None:
     found = [one["what"] for one in findings(THEIRS, OWNER, GOOD._replace(theirs={("llm", "theirs"): keys}))]
     assert [one[: len(what)] for one in found] == ([what] if what else [])
+
+
+def test_who_should_have_made_it_says_why() -> None:
+    place = ("llm", "theirs")
+    facts = GOOD._replace(theirs={place: None}, reasons={place: "ExternalSecret a says: no"})
+    (found,) = findings(THEIRS, OWNER, facts)
+    assert found["what"].endswith("reads it; ExternalSecret a says: no")
 
 
 def test_a_secret_of_somebody_else_that_may_not_be_read_is_not_judged() -> None:

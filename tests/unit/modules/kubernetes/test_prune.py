@@ -18,7 +18,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_s
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.secrets import GENERATED
 
 from ...documents.kubernetes.support import CONFIGURATIONS, manifests
-from .support import OWNER, condition, made
+from .support import OWNER, condition, made, recorded
 
 RUNNING = made("Job", "langfuse-migrate-1", status={"active": 1, "ready": 1})
 ENDED = made("Job", "langfuse-migrate-1", status={"conditions": [condition("Complete")]})
@@ -29,6 +29,8 @@ ENDED = made("Job", "langfuse-migrate-1", status={"conditions": [condition("Comp
     [
         (made("Deployment", "langfuse-ingestion"), (), REMOVE),
         (made("ConfigMap", "langfuse-authorities"), (), REMOVE),
+        (recorded(postgres="cnpg/langfuse"), (), KEEP),
+        (recorded(postgres="cnpg/langfuse"), ("ConfigMap/langfuse-store-places",), REMOVE),
         (made("HTTPRoute", "langfuse", "network"), (), REMOVE),
         (made("NetworkPolicy", "langfuse"), (), REMOVE),
         (made("ServiceMonitor", "langfuse-clickhouse"), (), REMOVE),

@@ -77,10 +77,34 @@ def test_how_long_a_pod_may_take(pod: dict[str, Any], seconds: int) -> None:
     assert grace(pod) == seconds
 
 
-def test_a_pod_that_stays_is_told_with_its_node() -> None:
-    pod = made("Pod", "langfuse-web-1", spec={"nodeName": "node-7"})
-    failure = not_ended(pod, 300)
-    assert (
-        failure.message
-        == "Pod langfuse-web-1 in ai-system on the node node-7 is still there 300 s after it was to end."
-    )
+def _state(kind: str) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "web", "state": {kind: {}}}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "warned", "why"),
+    [
+        ({}, "", ""),
+        (_state("running"), "", ": web still runs"),
+        (_state("terminated"), "", ": its containers have ended"),
+        (_state("running"), "langfuse-web-1", ": web still runs; FailedKillPod: error killing pod"),
+        (_state("running"), "langfuse-web-2", ": web still runs"),
+    ],
+)
+def test_a_pod_that_stays_is_told_with_its_node(status: dict[str, Any], warned: str, why: str) -> None:
+    pod = made("Pod", "langfuse-web-1", spec={"nodeName": "node-7"}, status=status)
+    times = {"2026-01-01T00:00:02Z": "error killing pod", "2026-01-01T00:00:01Z": "an older one"}
+    events = [
+        {
+            "metadata": {"name": f"{warned}.{said}"},
+            "type": "Warning",
+            "reason": "FailedKillPod",
+            "message": said,
+            "involvedObject": {"name": warned},
+            "lastTimestamp": time,
+        }
+        for time, said in times.items()
+    ]
+    failure = not_ended(pod, 300, events)
+    seen = "Pod langfuse-web-1 in ai-system on the node node-7 is still there 300 s after it was to end"
+    assert failure.message == f"{seen}{why}."

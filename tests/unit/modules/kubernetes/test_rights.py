@@ -60,6 +60,13 @@ def test_services_of_others_are_reached_with_little() -> None:
     }
 
 
+def test_secrets_of_others_are_read() -> None:
+    """Also where the instance makes none of its own."""
+    volume = {"name": "a", "secret": {"secretName": "theirs"}}
+    reader = Wanted(made("Deployment", "web", spec={"template": {"spec": {"volumes": [volume]}}}), 5)
+    assert _verbs(needed([reader], OWNER), "secrets") == ("get",)
+
+
 @pytest.mark.parametrize("given", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_every_object_of_the_filter_may_be_applied_and_nothing_is_a_wildcard(given: dict[str, Any]) -> None:
     wanted = [Wanted(one.object, int(one.wave)) for one in manifests(given)]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Wanted, identity_of
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import findings
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.stored import stored
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.stored import moved, stored
 
-from .support import OWNER, made
+from .support import OWNER, made, recorded
 from .test_preflight import GOOD, SHARED
 
 DEFAULT = {"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}
@@ -76,6 +76,56 @@ def test_versions(live: dict[str, Any], image: str, words: tuple[str, ...] | Non
     told = _told(live, _cluster("1Gi", image), [DEFAULT])
     assert len(told) == (1 if words else 0), told
     assert all(word in told[0] for word in words or ())
+
+
+HERE = {
+    "postgres": "cnpg/langfuse",
+    "clickhouse": "bundled/langfuse",
+    "redis": "a:6379,b:6379 langfuse:",
+    "s3": "s3 http://one events,media",
+}
+
+
+@pytest.mark.parametrize(
+    ("after", "said", "told"),
+    [
+        ({}, (), []),
+        ({"postgres": "db:5432/langfuse"}, (), ["postgres is at cnpg/langfuse, and langfuse_postgres_source"]),
+        ({"postgres": "db:5432/langfuse"}, ("postgres",), []),
+        ({"postgres": "db:5432/langfuse"}, ("clickhouse",), ["postgres"]),
+        ({"clickhouse": "operator/default"}, (), ["clickhouse is at bundled/langfuse"]),
+        # Other nodes of the same cluster.
+        ({"redis": "c:6379,b:6379 langfuse:"}, (), []),
+        (
+            {"redis": "b:6379 other:", "s3": "s3 http://one events,files"},
+            (),
+            ["redis is at a:6379", "s3 is at s3 http://one"],
+        ),
+    ],
+)
+def test_data_that_is_elsewhere(after: dict[str, str], said: tuple[str, ...], told: list[str]) -> None:
+    live = recorded(**HERE)
+    found = list(moved([Wanted(recorded(**{**HERE, **after}), 5)], {identity_of(live): live}, said))
+    assert [one["code"] for one in found] == ["store_moved"] * len(told)
+    assert all(words in one["what"] for words, one in zip(told, found, strict=True))
+    assert all("langfuse_moved_stores: [" in one["cure"] for one in found)
+
+
+def test_an_instance_without_data_may_go_anywhere() -> None:
+    after = recorded(**{**HERE, "postgres": "db:5432/langfuse"})
+    assert not list(moved([Wanted(after, 5)], {}, ()))
+    other = {**after, "metadata": {**after["metadata"], "labels": {}}}
+    assert not list(moved([Wanted(other, 5)], {identity_of(other): recorded(**HERE)}, ()))
+
+
+def test_preflight_tells_of_data_that_is_elsewhere() -> None:
+    identity = next(one.identity for one in SHARED if one.identity.name == "langfuse-store-places")
+    facts = GOOD._replace(live={identity: recorded(**{**HERE, "s3": "s3 http://one events,media"})})
+    codes = [one["code"] for one in findings(SHARED, OWNER, facts)]
+    assert codes and set(codes) == {"store_moved"}
+    assert findings(SHARED, OWNER, facts._replace(moved=["postgres", "clickhouse", "redis", "s3"])) == []
+    foreign = findings(SHARED, OWNER, facts._replace(foreign={identity: "somebody"}))
+    assert [one["code"] for one in foreign] == ["foreign_object"]
 
 
 def test_preflight_tells_both_of_what_is_there() -> None:
