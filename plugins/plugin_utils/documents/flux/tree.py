@@ -16,8 +16,10 @@ from ..document import Document
 from ..kubernetes.manifest import Manifest, Plan
 from ..kubernetes.objects import objects
 from .files import Place, Step, in_files
+from .fragments import fragments
 from .kustomizations import kustomizations
 from .marks import marked
+from .readme import readme
 
 _KUSTOMIZE = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 _ENCRYPTED = ".sops.yaml"
@@ -32,6 +34,8 @@ def tree(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
     files = in_files(marked(plan, one) for one in manifests(plan, secrets))
     documents = [_file(place, found) for place, found in files.items()]
     documents += _order(plan, files) if plan["gitops"]["flavour"] == FLUX else [_everything(files)]
+    found = fragments(plan, secrets)
+    documents += [*(one.document for one in found), readme(plan, found)]
     root = plan["gitops"]["path"]
     return [
         Document(f"{root}/{one.path}", one.form, one.object, one.mode, one.sensitive)
@@ -52,6 +56,8 @@ def _file(place: Place, found: Sequence[Manifest]) -> Document:
 def _order(plan: Plan, files: Files) -> Iterator[Document]:
     """`ks.yaml`, and for each step the directory that its Kustomization names."""
     yield Document("ks.yaml", "yaml_all", kustomizations(plan, files))
+    # Whoever takes the directory as a whole gets the Kustomizations, not all that is below.
+    yield Document("kustomization.yaml", "yaml", {**_KUSTOMIZE, "resources": ["./ks.yaml"]})
     for step in Step:
         paths = [place.path for place in files if place.step is step]
         if paths:
