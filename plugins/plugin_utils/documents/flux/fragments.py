@@ -168,7 +168,7 @@ def _keycloak(wanted: Mapping[str, Any]) -> Fragment:
         "The client for the realm's configuration (keycloak-config-cli). LANGFUSE_CLIENT_SECRET is langfuse_keycloak_client_secret, "
         "in the environment of what imports it. The playbook `provision` makes the client too, where it is given an administrator."
     )
-    return Fragment(Document(f"{FOLDER}/keycloak-client.yaml", "yaml", content), use)
+    return Fragment(Document(f"{FOLDER}/keycloak-client.yaml", "yaml_all", [content]), use)
 
 
 def _litellm(plan: Plan, secrets: Secrets, wanted: Mapping[str, Any]) -> Iterator[Fragment]:
@@ -188,4 +188,4 @@ def _litellm(plan: Plan, secrets: Secrets, wanted: Mapping[str, Any]) -> Iterato
     litellm(configuration, {"state": "present", "callback": "langfuse_otel", "log_messages": None, "tags": []})
     values = {"environmentSecrets": [name], "proxy_config": configuration}
     use = f"Values of LiteLLM's chart: the callback, and its environment from the Secret {name}."
-    yield Fragment(Document(f"{FOLDER}/litellm-values.yaml", "yaml", values), use)
+    yield Fragment(Document(f"{FOLDER}/litellm-values.yaml", "yaml_all", [values]), use)
