@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import sanity as ansible_sanity
@@ -38,6 +38,9 @@ CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 # Which lane a thread runs, as it stands before each line.
 _lane = threading.local()
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+# What a runner within says of what failed: pytest's summary, and Ansible's own word for a task.
+_FAILURE = re.compile(r"^[\s\"'-]*(?:FAILED |ERROR (?=tests/)|\[ERROR\]: |fatal: ).*", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -47,11 +50,14 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    # A line for each failure, told again at the very end: the output above is long.
+    failures: list[str] = field(default_factory=list)
 
     def add(self, other: Count) -> None:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += other.failures
 
 
 def tell(text: str) -> None:
@@ -78,13 +84,22 @@ def call(*command: str, environment: dict[str, str] | None = None, folder: Path 
     return process.wait(), "".join(lines)
 
 
+def failures(command: Sequence[str], output: str) -> list[str]:
+    """What a command that failed says of it: its own summary, or its last lines."""
+    text = _COLOUR.sub("", output)
+    said = [line.strip() for line in _FAILURE.findall(text)] or text.strip().splitlines()[-3:]
+    return [f"{Path(command[0]).name} {' '.join(command[1:4])}: {line[:300]}" for line in said]
+
+
 def each(*commands: Sequence[str]) -> Count:
     """Each command is a test that passes with status 0."""
     count = Count()
     for command in commands:
-        status, _output = call(*command)
+        status, output = call(*command)
         count.passed += status == 0
         count.failed += status != 0
+        if status:
+            count.failures += failures(command, output)
     return count
 
 
@@ -98,6 +113,8 @@ def pytest(*arguments: str) -> Count:
     )
     if status and not count.failed:
         count.failed = 1
+    if status:
+        count.failures = failures(["pytest", *arguments], output)
     return count
 
 
@@ -120,8 +137,8 @@ def docs() -> Count:
 
 def sanity() -> Count:
     command, folder, environment = ansible_sanity.main(CACHE)
-    status, _output = call(*command, environment=environment, folder=folder)
-    return Count(passed=int(status == 0), failed=int(status != 0))
+    status, output = call(*command, environment=environment, folder=folder)
+    return Count(int(status == 0), int(status != 0), failures=failures(command, output) if status else [])
 
 
 def bench() -> Count:
@@ -252,6 +269,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>9.1f}")
     if "bench" in names:
         print(f"Langfuse itself: {application()}")
+    if total.failures:
+        print("Failed:", *total.failures, sep="\n  ")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 
