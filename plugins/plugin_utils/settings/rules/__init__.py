@@ -17,6 +17,7 @@ from . import (
     addresses,
     age,
     buckets,
+    chart,
     cluster,
     cluster_objects,
     consumers,
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *consumers.RULES,
     *cluster.RULES,
     *cluster_objects.RULES,
+    *chart.RULES,
 )
 
 
