@@ -94,7 +94,9 @@ def _main(component: str, pod: Mapping[str, Any]) -> Object:
         if container["name"] == component:
             container["name"] = f"langfuse-{component}"
             return cast("Object", container)
-    raise NoSuchObject(f"langfuse_kubernetes_patches: leaves the pods of {component} without their container {component}")
+    raise NoSuchObject(
+        f"langfuse_kubernetes_patches: leaves the pods of {component} without their container {component}"
+    )
 
 
 def _common(paths: Mapping[str, str], parts: Sequence[Object]) -> Values:

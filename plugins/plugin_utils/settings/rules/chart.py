@@ -52,7 +52,9 @@ def chart_repository(settings: Settings) -> Iterator[Problem]:
     url = split(settings[name])
     if url.scheme not in ("http", "https", OCI.partition(":")[0]) or not url.hostname or url.query or url.fragment:
         yield Problem(
-            name, "is no address of a chart", "Write it like https://charts.example.com or oci://mirror.example.com/langfuse"
+            name,
+            "is no address of a chart",
+            "Write it like https://charts.example.com or oci://mirror.example.com/langfuse",
         )
     elif url.username or url.password:
         yield Problem(
