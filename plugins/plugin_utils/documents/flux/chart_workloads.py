@@ -104,7 +104,9 @@ def _common(paths: Mapping[str, str], parts: Sequence[Object]) -> Values:
     found = {}
     for key, path in paths.items():
         if key in parts[0] and all(part.get(key) == parts[0][key] for part in parts):
-            found[path] = [part.pop(key) for part in parts][0]
+            found[path] = parts[0][key]
+            for part in parts:
+                del part[key]
     return found
 
 

@@ -23,6 +23,7 @@ from . import (
     consumers,
     credentials,
     first_start,
+    gitops,
     operation,
     platform,
     sign_in,
@@ -46,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     *consumers.RULES,
     *cluster.RULES,
     *cluster_objects.RULES,
+    *gitops.RULES,
     *chart.RULES,
 )
 
