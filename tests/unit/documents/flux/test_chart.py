@@ -18,7 +18,7 @@ NAMES = tuple(BY_CHART)
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
-def _comparable(deployment: dict[str, Any], component: str, container: str) -> dict[str, Any]:
+def comparable(deployment: dict[str, Any], component: str, container: str) -> dict[str, Any]:
     """A Deployment without what the chart decides: labels of its own, the selector, the container's name, the order of variables."""
     found = copy.deepcopy(deployment)
     del found["spec"]["selector"], found["metadata"]
@@ -36,7 +36,7 @@ def _comparable(deployment: dict[str, Any], component: str, container: str) -> d
 def test_the_pods_are_those_of_our_own_deployments(name: str, component: str) -> None:
     release = Release(BY_CHART[name])
     identity = "Deployment", f"{release.name}-{component}"
-    assert _comparable(release.rendered()[identity], component, f"langfuse-{component}") == _comparable(
+    assert comparable(release.rendered()[identity], component, f"langfuse-{component}") == comparable(
         release.wanted()[identity], component, component
     )
 
@@ -107,7 +107,7 @@ def test_selectors_of_the_instance_find_the_charts_pods(name: str) -> None:
     )
 
 
-def test_what_the_chart_cannot_say_is_patched() -> None:
+def test_what_the_chart_cannot_say_ispatched() -> None:
     web, worker, _service = Release(BY_CHART["shared"]).patches()
     for patch, seconds in ((web, 125), (worker, 30)):
         template = patch["spec"]["template"]
@@ -118,7 +118,7 @@ def test_what_the_chart_cannot_say_is_patched() -> None:
     assert worker["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/api/ready"
 
 
-def _patched(component: str, patch: dict[str, Any]) -> dict[str, Any]:
+def patched(component: str, patch: dict[str, Any]) -> dict[str, Any]:
     one = {"kind": "Deployment", "name": f"langfuse-{component}", "patch": patch}
     return {**BY_CHART["shared"], "langfuse_kubernetes_patches": [one]}
 
@@ -139,9 +139,9 @@ _SIDECAR = {"name": "tail", "image": "example.com/tail:1"}
     ],
 )
 def test_a_patch_of_a_deployment_arrives(patch: dict[str, Any]) -> None:
-    release = Release(_patched("web", patch))
+    release = Release(patched("web", patch))
     identity = "Deployment", "langfuse-web"
-    assert _comparable(release.rendered()[identity], "web", "langfuse-web") == _comparable(
+    assert comparable(release.rendered()[identity], "web", "langfuse-web") == comparable(
         release.wanted()[identity], "web", "web"
     )
 
@@ -151,16 +151,14 @@ def test_a_container_beside_the_application_arrives() -> None:
     (own,) = Release(given).wanted()["Deployment", "langfuse-worker"]["spec"]["template"]["spec"]["containers"]
     own["image"] = "mirror.example.com:5000/langfuse-worker@sha256:" + "0" * 64
     del own["livenessProbe"]
-    release = Release(_patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
+    release = Release(patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
     identity = "Deployment", "langfuse-worker"
     found = release.rendered()[identity]
-    assert _comparable(found, "worker", "langfuse-worker") == _comparable(
-        release.wanted()[identity], "worker", "worker"
-    )
+    assert comparable(found, "worker", "langfuse-worker") == comparable(release.wanted()[identity], "worker", "worker")
     assert _SIDECAR in found["spec"]["template"]["spec"]["containers"]
 
 
-def test_the_release_and_its_source_can_be_patched() -> None:
+def test_the_release_and_its_source_can_bepatched() -> None:
     patches = [
         {
             "kind": "HelmRelease",
@@ -175,7 +173,7 @@ def test_the_release_and_its_source_can_be_patched() -> None:
     assert release.found["HelmRepository", "langfuse"]["spec"]["secretRef"] == {"name": "mirror"}
 
 
-def test_the_service_of_web_can_be_patched() -> None:
+def test_the_service_of_web_can_bepatched() -> None:
     patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"type": "LoadBalancer", "loadBalancerClass": "x"}}
     given = {"langfuse_kubernetes_patches": [{"kind": "Service", "name": "langfuse-web", "patch": patch}]}
     service = Release({**BY_CHART["shared"], **given}).rendered()["Service", "langfuse-web"]
@@ -265,7 +263,7 @@ def test_without_the_word_nothing_changes() -> None:
 
 
 def test_pods_without_the_application_are_refused() -> None:
-    given = _patched("web", {"spec": {"template": {"spec": {"containers": [_SIDECAR]}}}})
+    given = patched("web", {"spec": {"template": {"spec": {"containers": [_SIDECAR]}}}})
     with pytest.raises(NoSuchObject, match="without their container web"):
         Release(given)
 

@@ -59,19 +59,29 @@
 {{- end }}
 {{- end }}
 
+{{/* Beside DATABASE_URL the official chart leaves out the parts of an address, also where that is a reference. */}}
 {{- define "stand-in.postgres" -}}
 {{- $store := .Values.postgresql }}
-{{- $secret := required "postgresql.auth.existingSecret is required" $store.auth.existingSecret }}
+{{- $whole := false }}
+{{- range .Values.langfuse.additionalEnv }}
+{{- if eq .name "DATABASE_URL" }}
+{{- $whole = true }}
+{{- end }}
+{{- end }}
+{{- if not $whole }}
 {{- include "stand-in.literals" (dict
   "DATABASE_HOST" (required "postgresql.host is required" $store.host)
   "DATABASE_USERNAME" $store.auth.username
+) }}
+- name: DATABASE_PASSWORD
+  valueFrom:
+    secretKeyRef: {{ dict "name" (required "postgresql.auth.existingSecret is required" $store.auth.existingSecret) "key" $store.auth.secretKeys.userPasswordKey | toJson }}
+{{- end }}
+{{- include "stand-in.literals" (dict
   "DATABASE_NAME" $store.auth.database
   "LANGFUSE_AUTO_POSTGRES_MIGRATION_DISABLED" (not $store.migration.autoMigrate)
 ) }}
 {{- include "stand-in.optional" (dict "DATABASE_PORT" $store.port "DATABASE_ARGS" $store.args "DIRECT_URL" $store.directUrl) }}
-- name: DATABASE_PASSWORD
-  valueFrom:
-    secretKeyRef: {{ dict "name" $secret "key" $store.auth.secretKeys.userPasswordKey | toJson }}
 {{- end }}
 
 {{- define "stand-in.redis" -}}
