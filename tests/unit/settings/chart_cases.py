@@ -6,14 +6,9 @@ from typing import Any
 
 from .cases import Bad
 from .cluster_cases import CLUSTER
+from .gitops_cases import GITOPS
 
-CHART: dict[str, Any] = {
-    **CLUSTER,
-    "langfuse_target": "gitops",
-    "langfuse_gitops_directory": "/srv/platform",
-    "langfuse_age_recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
-    "langfuse_kubernetes_workload": "chart",
-}
+CHART: dict[str, Any] = {**GITOPS, "langfuse_kubernetes_workload": "chart"}
 
 
 def bad(rule: str, variable: str, given: dict[str, Any]) -> Bad:

@@ -10,16 +10,13 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.flux imp
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
 from ...settings.cluster_cases import CLUSTER
+from ...settings.gitops_cases import REPOSITORY
 from ...settings.source_cases import AZURE, CLICKHOUSE, GCS, REDIS, SENTINEL
 from ..kubernetes.support import CONFIGURATIONS, derived
 from .chart_model import Chart, strategic
+from .support import CHART
 
-GITOPS: dict[str, Any] = {
-    "langfuse_target": "gitops",
-    "langfuse_gitops_directory": "/srv/platform",
-    "langfuse_age_recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
-    "langfuse_kubernetes_workload": "chart",
-}
+GITOPS: dict[str, Any] = {**REPOSITORY, **CHART}
 # Words that the chart has for the environment and that the five configurations do not need.
 _MORE: dict[str, dict[str, Any]] = {
     "azure": {**CLUSTER, **AZURE},
