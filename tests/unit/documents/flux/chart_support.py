@@ -35,11 +35,7 @@ _MORE: dict[str, dict[str, Any]] = {
         "langfuse_s3_media_prefix": "media/",
     },
 }
-# The chart has one sort of workers.
-BY_CHART: dict[str, dict[str, Any]] = {
-    name: {**{key: value for key, value in given.items() if key != "langfuse_ingestion_replicas"}, **GITOPS}
-    for name, given in (CONFIGURATIONS | _MORE).items()
-}
+BY_CHART: dict[str, dict[str, Any]] = {name: {**given, **GITOPS} for name, given in (CONFIGURATIONS | _MORE).items()}
 
 
 class Release:
