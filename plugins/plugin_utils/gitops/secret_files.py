@@ -18,6 +18,8 @@ ENCRYPTED = ".sops.yaml"
 FIELDS = ("data", "stringData")
 REGEX = f"^({'|'.join(FIELDS)})$"
 _HIDDEN = "(hidden)"
+# Without the old ones stored data cannot be read.
+_FROZEN = ("SALT", "ENCRYPTION_KEY")
 Objects = list[dict[str, Any]]
 
 
@@ -51,6 +53,21 @@ def redacted(before: bytes | None, after: Document | None, cipher: Cipher) -> tu
         _told(keys_of(before) if before is not None else None, [_hide(one, one, True) for one in old]),
         _told(cipher.recipients if after else None, [_hide(one, known.get(_identity(one)), opened) for one in new]),
     )
+
+
+def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str]:
+    """Keys that would be replaced although data needs them. Without an identity none is seen."""
+    old, opened = _objects(before, cipher)
+    if not opened:
+        return []
+    new = {_identity(one): one.get("data") or {} for one in _loaded(after.content())}
+    found = [
+        key
+        for one in old
+        for key, value in (one.get("data") or {}).items()
+        if key in _FROZEN and new.get(_identity(one), {}).get(key, value) != value
+    ]
+    return sorted(set(found))
 
 
 def _objects(data: bytes | None, cipher: Cipher) -> tuple[Objects, bool]:
