@@ -61,7 +61,9 @@ CNPG = Program("cnpg", package="github.com/cloudnative-pg/cloudnative-pg/cmd/man
 METRICS = Program("metrics-server", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
 KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
 KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER)
+KUSTOMIZE_CONTROLLER = Program("kustomize-controller", package="github.com/fluxcd/kustomize-controller")
+HELM_CONTROLLER = Program("helm-controller", package="github.com/fluxcd/helm-controller")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, KUSTOMIZE_CONTROLLER, HELM_CONTROLLER)
 
 
 def hash_sources(program: Program) -> str:
