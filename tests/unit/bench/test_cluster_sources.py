@@ -161,6 +161,7 @@ def test_a_chart_is_packed_from_a_folder_of_a_repository(tmp_path: Path, address
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.add(chart, "charts/mine")
+        archive.add(chart / "Chart.yaml", "charts/mine-too/Chart.yaml")
     wanted = source("HelmChart", chart="./charts/mine", sourceRef={"kind": "GitRepository", "name": "it"})
     found = fetch.helm_chart(wanted, lambda *_names: packed.getvalue(), "")
     assert found.revision == "1.2.3"
