@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -19,8 +19,8 @@ HEADER = "Written by llmops.langfuse. Changes here are lost: change the inventor
 class Document:
     """One file of a target.
 
-    path: relative to the project directory. form: yaml, env, xml, conf or pem. object: its content as
-    data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
+    path: relative to the directory of the target. form: yaml, yaml_all (several objects in one file), env, xml,
+    conf, pem or text. object: its content as data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
     """
 
     path: str
@@ -57,9 +57,18 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def to_yaml(content: Any) -> str:
+def _dump(content: Any) -> str:
     dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10000)
-    return f"# {HEADER}\n---\n{dumped}"
+    return f"---\n{dumped}"
+
+
+def to_yaml(content: Any) -> str:
+    return f"# {HEADER}\n{_dump(content)}"
+
+
+def to_yaml_all(content: Sequence[Any]) -> str:
+    """Several objects in one file, one behind the other."""
+    return f"# {HEADER}\n" + "".join(map(_dump, content))
 
 
 # Seen to round-trip for every value through Compose; single quotes and bare values break some.
@@ -104,7 +113,20 @@ def to_pem(content: str) -> str:
     return f"# {HEADER}\n{content.strip()}\n"
 
 
-_WRITERS = {"yaml": to_yaml, "env": to_env, "xml": to_xml, "conf": to_conf, "pem": to_pem}
+def to_text(content: str) -> str:
+    """Text for people, such as a page in Markdown: a comment of its own, in the form that does not show."""
+    return f"<!-- {HEADER} -->\n{content}"
+
+
+_WRITERS = {
+    "yaml": to_yaml,
+    "yaml_all": to_yaml_all,
+    "env": to_env,
+    "xml": to_xml,
+    "conf": to_conf,
+    "pem": to_pem,
+    "text": to_text,
+}
 
 
 def from_data(data: Mapping[str, Any]) -> Document:

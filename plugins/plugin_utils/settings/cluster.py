@@ -11,7 +11,7 @@ from typing import Any
 
 from .plan import Settings
 
-KUBERNETES = "kubernetes"
+KUBERNETES, GITOPS = "kubernetes", "gitops"
 Values = Mapping[str, Any]
 
 # What the instance runs → how its Service is called after the instance's name.
@@ -49,7 +49,13 @@ class Service:
 
 
 def in_cluster(values: Values | Settings) -> bool:
-    return bool(values["langfuse_target"] == KUBERNETES)
+    """Whether the instance runs in a cluster, whoever applies its objects."""
+    return values["langfuse_target"] in (KUBERNETES, GITOPS)
+
+
+def by_git(values: Values | Settings) -> bool:
+    """Whether the objects are written into a Git repository, from which others apply them."""
+    return bool(values["langfuse_target"] == GITOPS)
 
 
 def dns_name(values: Values | Settings, name: str, namespace: str | None = None) -> str:

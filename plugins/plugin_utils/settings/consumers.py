@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from .cluster import KUBERNETES, dns_name, in_cluster
+from .cluster import dns_name, in_cluster
 from .endpoints import WEB, WEB_PORT, own_host, public_url
 from .hosts import split
 from .plan import Settings
@@ -34,9 +34,9 @@ _BESIDE_FILE: Mapping[str, Mapping[str, type]] = {
 }
 
 
-def keys(target: str) -> Mapping[str, Mapping[str, type | tuple[type, ...]]]:
-    """Kind → the keys that its entries have on this target, and their types: files of a host, or objects of a cluster."""
-    if target == KUBERNETES:
+def keys(cluster: bool) -> Mapping[str, Mapping[str, type | tuple[type, ...]]]:
+    """Kind → the keys that its entries have, and their types: objects of a cluster, or files of a host."""
+    if cluster:
         config_map = {ENV: {}, LITELLM: {"config_map": str}, COLLECTOR: {"config_map": str}}
         return {kind: {**_COMMON, **_OBJECTS, **config_map[kind], **_SENDS[kind]} for kind in KINDS}
     return {kind: {**_COMMON, **_FILES, **_BESIDE_FILE[kind], **_SENDS[kind]} for kind in KINDS}

@@ -24,7 +24,10 @@ CONTRACT_FILE = Path(__file__).resolve().parents[3] / "roles" / "langfuse" / "me
 
 # Entry points of the contract that have an effect on each target.
 ACTS_ON: Mapping[str, frozenset[str]] = {
-    target: frozenset({"settings", target}) for target in ("compose", "kubernetes")
+    "compose": frozenset({"settings", "compose"}),
+    "kubernetes": frozenset({"settings", "kubernetes"}),
+    # Its objects are those of a cluster, and what looks at them afterwards reaches it.
+    "gitops": frozenset({"settings", "kubernetes", "gitops"}),
 }
 
 # Names of the contract that do not carry the collection's own prefix.

@@ -12,13 +12,14 @@ from typing import Any
 
 from . import secrets as kept
 from . import sso
-from .cluster import KUBERNETES, in_cluster, on_platform
+from .cluster import GITOPS, KUBERNETES, by_git, in_cluster, on_platform
 from .compose import compose
 from .consumers import connection, consumers, proof_keys
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .endpoints import endpoints, public_url
 from .env import Endpoints, derived_secrets, environments
 from .features import features
+from .gitops import gitops
 from .hosts import split
 from .images import images
 from .kubernetes import kubernetes
@@ -60,7 +61,7 @@ def derive(
     candidates: a fresh value for each secret that is neither given nor stored.
     """
     names = list(names)
-    if given.get("langfuse_target") == KUBERNETES:
+    if given.get("langfuse_target") in (KUBERNETES, GITOPS):
         # Projects of Compose and their files are no part of a cluster.
         placement = Placement(placement.hosts)
     given = {name: value for name, value in given.items() if value is not None}
@@ -216,9 +217,10 @@ def _of_target(
     buckets: Mapping[str, str],
     used: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The part of the Plan that only one target has, under the target's name."""
+    """The parts of the Plan that not every target has, each under the name of the target that reads it."""
     if in_cluster(settings):
-        return {"kubernetes": kubernetes(settings, on, where, buckets)}
+        of_cluster = {"kubernetes": kubernetes(settings, on, where, buckets)}
+        return {**of_cluster, "gitops": gitops(settings)} if by_git(settings) else of_cluster
     return {"compose": compose(settings, where, buckets, used)}
 
 

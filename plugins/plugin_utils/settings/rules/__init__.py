@@ -15,6 +15,7 @@ from ..plan import Settings
 from ..problems import Problem
 from . import (
     addresses,
+    age,
     buckets,
     cluster,
     cluster_objects,
@@ -33,6 +34,7 @@ Rule = Callable[[Settings], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     *addresses.RULES,
     *credentials.RULES,
+    *age.RULES,
     *first_start.RULES,
     *stores.RULES,
     *buckets.RULES,

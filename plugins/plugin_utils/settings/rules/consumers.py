@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..cluster import KUBERNETES, in_cluster
+from ..cluster import in_cluster
 from ..cluster_secrets import HOMES
 from ..consumers import CALLBACKS, ENV, KINDS, LITELLM, STATES, env_path, keys, url_of
 from ..plan import Settings
@@ -22,17 +22,17 @@ _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 def consumer_entries(settings: Settings) -> Iterator[Problem]:
     for number, one in enumerate(settings[NAME], 1):
-        for wrong, cure in _entry(one, settings["langfuse_target"]):
+        for wrong, cure in _entry(one, settings):
             yield Problem(NAME, f"entry {number} {wrong}", cure)
 
 
-def _entry(one: Mapping[str, Any], target: str) -> Iterator[tuple[str, str]]:
+def _entry(one: Mapping[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
     kind = one.get("kind")
     if kind not in KINDS:
         yield f"has {'no kind' if kind is None else 'a kind that is not known'}", f"Write one of: {', '.join(KINDS)}"
         return
-    known = keys(target)[kind]
-    elsewhere = keys("compose" if target == KUBERNETES else KUBERNETES)[kind]
+    cluster, target = in_cluster(settings), settings["langfuse_target"]
+    known, elsewhere = keys(cluster)[kind], keys(not cluster)[kind]
     for key, value in one.items():
         if key not in known and key in elsewhere:
             yield f"has {key}, which langfuse_target={target} does not have", f"There it takes {', '.join(known)}"
@@ -40,7 +40,7 @@ def _entry(one: Mapping[str, Any], target: str) -> Iterator[tuple[str, str]]:
             yield f"has {key}, which {kind} does not take", f"It takes {', '.join(known)}"
         elif not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
             yield f"has a {key} of another type than due", "Write text in quotes, a list, a number or true"
-    yield from _objects(one) if target == KUBERNETES else _files(one)
+    yield from _objects(one) if cluster else _files(one)
     for key, choices in (("state", STATES), ("callback", CALLBACKS)):
         if isinstance(value := one.get(key), str) and value not in choices:
             yield f"has a {key} that is not known", f"Write one of: {', '.join(choices)}"
@@ -101,7 +101,7 @@ def consumer_files(settings: Settings) -> Iterator[Problem]:
     said: dict[str, tuple[Any, ...]] = {}
     configs: set[str] = set()
     for one in settings[NAME]:
-        if list(_entry(one, settings["langfuse_target"])):
+        if list(_entry(one, settings)):
             continue
         path = env_path(one)
         says = (
@@ -124,7 +124,7 @@ def consumer_objects(settings: Settings) -> Iterator[Problem]:
     seen: set[tuple[str, str, str]] = set()
     own = {settings.instance, *(f"{settings.instance}-{group}" for group, _key in HOMES.values())}
     for one in settings[NAME] if in_cluster(settings) else ():
-        if list(_entry(one, KUBERNETES)):
+        if list(_entry(one, settings)):
             continue
         for key in ("secret", "config_map"):
             name = (key, one["namespace"], one.get(key) or "")

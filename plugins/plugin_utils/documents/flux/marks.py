@@ -1,0 +1,71 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Annotations by which objects of the tree tell Flux or Argo CD what it must not do with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...settings.gitops import FLUX
+from ..document import merge_patch
+from ..kubernetes.manifest import Manifest, Plan
+
+_FLUX, _ARGO = "kustomize.toolkit.fluxcd.io", "argocd.argoproj.io"
+# A failed migration has nobody here who makes its Job anew, and one that found a store not ready yet may go on. Both of the
+# application's migration tools refuse a schema that a migration before has left half-way, so nothing is tried on top of that.
+_RETRIES = 4
+_NAMED = re.compile(r"\$\{\w+\}")
+
+
+def marked(plan: Plan, manifest: Manifest) -> Manifest:
+    """The object as the tree has it."""
+    if manifest.identity[0] == "Job":
+        manifest = _job(plan, manifest)
+    marks = _for_flux(plan, manifest) if plan["gitops"]["flavour"] == FLUX else _for_argo(manifest)
+    if not marks:
+        return manifest
+    return replace(manifest, object=merge_patch(manifest.object, {"metadata": {"annotations": marks}}))
+
+
+def _job(plan: Plan, manifest: Manifest) -> Manifest:
+    changed: dict[str, Any] = {"spec": {"backoffLimit": _RETRIES}}
+    if plan["gitops"]["flavour"] != FLUX:
+        # A Job cannot change. Flux is told to leave one alone that is there; others apply it again and again, so what is in it
+        # has to be in its name. There is no secret in it.
+        name = manifest.object["metadata"]["name"]
+        digest = hashlib.sha256(json.dumps(manifest.object, sort_keys=True).encode()).hexdigest()
+        changed["metadata"] = {"name": f"{name.rpartition('-')[0]}-{digest[:10]}"}
+    return replace(manifest, object=merge_patch(manifest.object, changed))
+
+
+def _for_flux(plan: Plan, manifest: Manifest) -> Mapping[str, str]:
+    marks = {}
+    if manifest.keep:
+        marks[f"{_FLUX}/prune"] = "disabled"
+    if manifest.identity[0] == "Job":
+        # Otherwise a change of its pod would be refused, and hold everything up.
+        marks[f"{_FLUX}/ssa"] = "IfNotPresent"
+    if not _substituted(plan, manifest):
+        marks[f"{_FLUX}/substitute"] = "disabled"
+    return marks
+
+
+def _substituted(plan: Plan, manifest: Manifest) -> bool:
+    """Whether Flux may replace in it. It takes `$$` for an escape too, which is how a container's environment has a `$`."""
+    text = json.dumps(manifest.object)
+    if "$" not in text:
+        return True
+    return bool(plan["gitops"]["substitute_from"]) and "$$" not in text and bool(_NAMED.search(text))
+
+
+def _for_argo(manifest: Manifest) -> Mapping[str, str]:
+    marks = {f"{_ARGO}/sync-wave": str(int(manifest.wave))}
+    if manifest.keep:
+        marks[f"{_ARGO}/sync-options"] = "Prune=false,Delete=false"
+    return marks

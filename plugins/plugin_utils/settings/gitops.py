@@ -1,0 +1,73 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Plan says of the tree in a Git repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .plan import Settings
+from .sources import source
+
+FLUX, PLAIN = "flux", "plain"
+# What the platform may have → its Kustomization, as the platform of the Kubernetes guide calls it.
+PLATFORM: Mapping[str, str] = {
+    "coredns": "kube-system/coredns",
+    "cnpg": "cnpg-system/cloudnative-pg",
+    "dragonfly": "cache/dragonfly",
+    "rustfs": "storage/rustfs",
+    "keycloak": "identity/keycloak",
+}
+
+
+def gitops(settings: Settings) -> dict[str, Any]:
+    """Where the tree is, for whom its secrets are, and how Flux is told of it. No secrets."""
+    flux_namespace = settings["langfuse_gitops_flux_namespace"]
+    return {
+        "directory": settings["langfuse_gitops_directory"],
+        "path": tree_path(settings),
+        "flavour": settings["langfuse_gitops_flavour"],
+        "recipients": list(dict.fromkeys(settings["langfuse_age_recipients"])),
+        "identity_file": settings["langfuse_age_identity_file"],
+        "namespace": flux_namespace,
+        "source": {
+            "kind": settings["langfuse_gitops_source_kind"],
+            "name": settings["langfuse_gitops_source_name"],
+            "namespace": settings["langfuse_gitops_source_namespace"] or flux_namespace,
+        },
+        "interval": settings["langfuse_gitops_interval"],
+        "retry_interval": settings["langfuse_gitops_retry_interval"],
+        "depends_on": dependencies(settings),
+        "decryption_secret": settings["langfuse_gitops_decryption_secret"],
+        "substitute_from": settings["langfuse_gitops_substitute_from"],
+    }
+
+
+def tree_path(settings: Settings) -> str:
+    """Directory of the instance, relative to the root of the checkout."""
+    default = f"kubernetes/apps/{settings['langfuse_kubernetes_namespace']}/{settings.instance}"
+    return str(settings["langfuse_gitops_path"] or default).rstrip("/")
+
+
+def dependencies(settings: Settings) -> list[dict[str, str]]:
+    """Kustomizations that come before the instance: name and namespace, in the order of `PLATFORM`, then the user's own."""
+    used = {
+        "coredns": True,
+        "cnpg": source(settings, "postgres") == "cnpg",
+        "dragonfly": source(settings, "redis") == "dragonfly",
+        "rustfs": source(settings, "s3") == "rustfs",
+        "keycloak": settings["keycloak_enabled"] and settings["langfuse_sso_enabled"],
+    }
+    places = {key: place for key, place in PLATFORM.items() if used[key]} | settings["langfuse_gitops_dependencies"]
+    found = {}
+    for key, place in places.items():
+        # Another place for what the instance does not use says nothing about it.
+        if place and used.get(key, True):
+            namespace, _slash, name = place.rpartition("/")
+            found[name, namespace] = {
+                "name": name,
+                "namespace": namespace or settings["langfuse_gitops_flux_namespace"],
+            }
+    return list(found.values())

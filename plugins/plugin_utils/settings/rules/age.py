@@ -1,0 +1,31 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SOPS with age: for whom it encrypts, and what opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..age import wrong_recipients
+from ..plan import Settings
+from ..problems import Problem
+
+
+def age_recipients(settings: Settings) -> Iterator[Problem]:
+    reasons = (
+        ("langfuse_secrets_format is sops", settings["langfuse_secrets_format"] == "sops"),
+        ("langfuse_target is gitops, which writes no secret in plain", settings["langfuse_target"] == "gitops"),
+    )
+    yield from wrong_recipients(
+        settings["langfuse_age_recipients"], next((reason for reason, holds in reasons if holds), "")
+    )
+
+
+def age_identity_file(settings: Settings) -> Iterator[Problem]:
+    name = "langfuse_age_identity_file"
+    if settings[name] and not settings[name].startswith("/"):
+        yield Problem(name, "is not an absolute path", "Write it like {{ inventory_dir }}/age.txt or ~/age.txt")
+
+
+RULES = (age_recipients, age_identity_file)
