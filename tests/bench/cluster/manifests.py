@@ -85,7 +85,7 @@ def read(folder: Path, places: Sequence[str]) -> list[Object]:
         path = folder / place
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
             for each in yaml.load_all(file.read_text(), _Loader):
-                if each and not each["apiVersion"].startswith("kustomize."):
+                if each and not each.get("apiVersion", "kustomize.").startswith("kustomize."):
                     found.append(each)
     return found
 

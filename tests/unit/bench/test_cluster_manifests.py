@@ -33,6 +33,7 @@ def test_objects_are_read_from_files_and_folders(tmp_path: Path) -> None:
     (tmp_path / "crds").mkdir()
     (tmp_path / "crds" / "a.yaml").write_text("apiVersion: v1\nkind: A\nwords: [=, '!=']\n---\n")
     (tmp_path / "crds" / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: K\n")
+    (tmp_path / "crds" / "without.yaml").write_text("resources:\n- a.yaml\n")
     (tmp_path / "one.yaml").write_text("apiVersion: v1\nkind: B\n---\napiVersion: v1\nkind: C\n")
     found = read(tmp_path, ["crds", "one.yaml"])
     assert [each["kind"] for each in found] == ["A", "B", "C"]
