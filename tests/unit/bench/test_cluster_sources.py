@@ -77,7 +77,9 @@ def test_a_source_is_looked_at_when_it_is_new_changed_asked_for_or_old() -> None
 
 
 def test_what_the_stand_in_does_not_read_is_refused() -> None:
-    artifacts.refuse_unknown(source(url="http://x", ref={"branch": "main"}))
+    artifacts.refuse_unknown(source(url="http://x", ref={"branch": "main"}, provider="generic"))
+    with pytest.raises(SourceError, match="does not read provider"):
+        artifacts.refuse_unknown(source(url="http://x", provider="github"))
     with pytest.raises(SourceError, match=r"stand-in .* does not read ignore, secretRef"):
         artifacts.refuse_unknown(source(url="http://x", secretRef={"name": "a"}, ignore="b"))
 

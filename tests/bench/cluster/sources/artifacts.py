@@ -19,7 +19,7 @@ KNOWN = {
     "GitRepository": {"url", "interval", "timeout", "ref"},
     "HelmRepository": {"url", "interval", "timeout", "type"},
     "HelmChart": {"chart", "version", "sourceRef", "interval", "reconcileStrategy"},
-    "OCIRepository": {"url", "interval", "timeout", "ref", "layerSelector", "provider", "insecure"},
+    "OCIRepository": {"url", "interval", "timeout", "ref", "layerSelector", "insecure"},
 }
 
 
@@ -65,7 +65,10 @@ def place(source: Object, name: str) -> PurePosixPath:
 
 
 def refuse_unknown(source: Object) -> None:
-    if unknown := sorted(set(source["spec"]) - KNOWN[source["kind"]] - {"suspend"}):
+    spec = source["spec"]
+    # The API's own default.
+    of_none = {"provider"} if spec.get("provider") == "generic" else set()
+    if unknown := sorted(set(spec) - KNOWN[source["kind"]] - {"suspend"} - of_none):
         raise SourceError("Unsupported", f"{NAME} does not read {', '.join(unknown)}")
 
 
