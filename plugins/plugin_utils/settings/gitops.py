@@ -31,6 +31,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "flavour": settings["langfuse_gitops_flavour"],
         "recipients": list(dict.fromkeys(settings["langfuse_age_recipients"])),
         "identity_file": settings["langfuse_age_identity_file"],
+        "overwrite": settings["langfuse_gitops_overwrite"],
         "namespace": flux_namespace,
         "source": {
             "kind": settings["langfuse_gitops_source_kind"],

@@ -63,7 +63,10 @@ KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
 KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
 KUSTOMIZE_CONTROLLER = Program("kustomize-controller", package="github.com/fluxcd/kustomize-controller")
 HELM_CONTROLLER = Program("helm-controller", package="github.com/fluxcd/helm-controller")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, KUSTOMIZE_CONTROLLER, HELM_CONTROLLER)
+_FLUX = (KUSTOMIZE_CONTROLLER, HELM_CONTROLLER)
+SOPS = Program("sops", package="github.com/getsops/sops/v3/cmd/sops")
+AGE = Program("age-keygen", package="filippo.io/age/cmd/age-keygen", folder="age")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, *_FLUX, SOPS, AGE)
 
 
 def hash_sources(program: Program) -> str:
