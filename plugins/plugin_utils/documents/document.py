@@ -63,9 +63,14 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _dump(content: Any) -> str:
+def dump_yaml(content: Any) -> str:
+    """YAML that is a part of something else."""
     dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10000)
-    return f"---\n{dumped}"
+    return dumped
+
+
+def _dump(content: Any) -> str:
+    return f"---\n{dump_yaml(content)}"
 
 
 def to_yaml(content: Any) -> str:

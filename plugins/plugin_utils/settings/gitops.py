@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .chart import chart
 from .plan import Settings
 from .sources import source
 
@@ -43,6 +44,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "depends_on": dependencies(settings),
         "decryption_secret": settings["langfuse_gitops_decryption_secret"],
         "substitute_from": settings["langfuse_gitops_substitute_from"],
+        "chart": chart(settings),
     }
 
 
