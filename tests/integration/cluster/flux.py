@@ -123,6 +123,10 @@ class Flux:
         """`flux reconcile kustomization`, without its wait."""
         self._ask(self.path(KUSTOMIZE, "kustomizations", name))
 
+    def handled(self, name: str) -> str:
+        """The last request of `reconcile` that was answered."""
+        return str(self.kustomization(name).get("status", {}).get("lastHandledReconcileAt", ""))
+
     def wait_applied(self, name: str, revision: str, seconds: float = 120) -> Object:
         """Until the Kustomization is ready at this revision; a failure at it is told with what Flux says."""
         path = self.path(KUSTOMIZE, "kustomizations", name)

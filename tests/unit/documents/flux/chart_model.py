@@ -85,7 +85,10 @@ class Chart:
         if component == "web":
             own.append(("PORT", {"value": _quoted(self._at("langfuse.web.service.port"))}))
             own.append(("HOSTNAME", {"value": "0.0.0.0"}))  # noqa: S104 - a listening address, as the chart has it
-        given = [*(self._at("langfuse.additionalEnv") or []), *(self._at(f"langfuse.{component}.pod.additionalEnv") or [])]
+        given = [
+            *(self._at("langfuse.additionalEnv") or []),
+            *(self._at(f"langfuse.{component}.pod.additionalEnv") or []),
+        ]
         found: dict[str, dict[str, Any]] = {}
         for entry in [*({"name": name, **content} for name, content in own), *given]:
             if entry["name"] in found:

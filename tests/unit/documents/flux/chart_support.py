@@ -31,9 +31,7 @@ class Release:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.result = derived(given)
         self.name = str(self.result.plan["instance"])
-        self.found = {
-            one.identity: one.object for one in chart.manifests(self.result.plan, self.result.secrets)
-        }
+        self.found = {one.identity: one.object for one in chart.manifests(self.result.plan, self.result.secrets)}
         self.spec: dict[str, Any] = self.found["HelmRelease", self.name]["spec"]
         self.values: dict[str, Any] = self.spec["values"]
 

@@ -73,7 +73,10 @@ def test_no_store_and_no_account_is_the_charts(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_else_is_as_without_the_chart(name: str) -> None:
     release = Release(BY_CHART[name])
-    replaced = {*(("Deployment", f"{release.name}-{one}") for one in ("web", "worker")), ("Service", f"{release.name}-web")}
+    replaced = {
+        *(("Deployment", f"{release.name}-{one}") for one in ("web", "worker")),
+        ("Service", f"{release.name}-web"),
+    }
     wanted = release.wanted()
     assert set(wanted) - set(release.found) == replaced
     assert set(release.found) - set(wanted) == {("HelmRelease", release.name), ("HelmRepository", release.name)}
@@ -150,13 +153,19 @@ def test_a_container_beside_the_application_arrives() -> None:
     release = Release(_patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
     identity = "Deployment", "langfuse-worker"
     found = release.rendered()[identity]
-    assert _comparable(found, "worker", "langfuse-worker") == _comparable(release.wanted()[identity], "worker", "worker")
+    assert _comparable(found, "worker", "langfuse-worker") == _comparable(
+        release.wanted()[identity], "worker", "worker"
+    )
     assert _SIDECAR in found["spec"]["template"]["spec"]["containers"]
 
 
 def test_the_release_and_its_source_can_be_patched() -> None:
     patches = [
-        {"kind": "HelmRelease", "name": "langfuse", "patch": {"spec": {"values": {"langfuse": {"affinity": {"a": 1}}}}}},
+        {
+            "kind": "HelmRelease",
+            "name": "langfuse",
+            "patch": {"spec": {"values": {"langfuse": {"affinity": {"a": 1}}}}},
+        },
         {"kind": "HelmRepository", "name": "langfuse", "patch": {"spec": {"secretRef": {"name": "mirror"}}}},
     ]
     release = Release({**BY_CHART["shared"], "langfuse_kubernetes_patches": patches})
