@@ -20,7 +20,7 @@ HEADER = "Written by llmops.langfuse. Changes here are lost: change the inventor
 class Document:
     """One file of a target.
 
-    path: relative to the directory of the target. form: yaml, yaml_all (several objects in one file), env, xml,
+    path: relative to the directory of the target. form: yaml, yaml_all (a list of objects in one file), env, xml,
     conf, pem or text. object: its content as data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
     """
 
@@ -63,14 +63,21 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump_yaml(content: Any) -> str:
+def dump_yaml(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
     """YAML that is a part of something else."""
-    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10000)
+    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
     return dumped
 
 
-def _dump(content: Any) -> str:
-    return f"---\n{dump_yaml(content)}"
+class _Indented(_Dumper):
+    """Lists further in than what they belong to, as the linters of repositories ask for."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
+    return f"---\n{dump_yaml(content, dumper)}"
 
 
 def to_yaml(content: Any) -> str:
@@ -78,8 +85,8 @@ def to_yaml(content: Any) -> str:
 
 
 def to_yaml_all(content: Sequence[Any]) -> str:
-    """Several objects in one file, one behind the other."""
-    return f"# {HEADER}\n" + "".join(map(_dump, content))
+    """Objects in one file, one behind the other."""
+    return f"# {HEADER}\n" + "".join(_dump(one, _Indented) for one in content)
 
 
 # Seen to round-trip for every value through Compose; single quotes and bare values break some.

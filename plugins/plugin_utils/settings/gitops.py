@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .chart import chart
+from .fragments import fragments
 from .plan import Settings
 from .sources import source
 
+Endpoints = Mapping[str, Mapping[str, Any]]
 FLUX, PLAIN = "flux", "plain"
 # What the platform may have → its Kustomization, as the platform of the Kubernetes guide calls it.
 PLATFORM: Mapping[str, str] = {
@@ -23,7 +25,7 @@ PLATFORM: Mapping[str, str] = {
 }
 
 
-def gitops(settings: Settings) -> dict[str, Any]:
+def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str], url: str) -> dict[str, Any]:
     """Where the tree is, for whom its secrets are, and how Flux is told of it. No secrets."""
     flux_namespace = settings["langfuse_gitops_flux_namespace"]
     return {
@@ -45,6 +47,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "decryption_secret": settings["langfuse_gitops_decryption_secret"],
         "substitute_from": settings["langfuse_gitops_substitute_from"],
         "chart": chart(settings),
+        "fragments": fragments(settings, endpoints, buckets, url),
     }
 
 

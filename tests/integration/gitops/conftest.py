@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
 from tests.bench import encryption  # noqa: E402
+from tests.integration.gitops import checkout  # noqa: E402
+from tests.integration.gitops.checkout import Repository  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Pair:
 @pytest.fixture(scope="session", autouse=True)
 def programs(tmp_path_factory: pytest.TempPathFactory) -> None:
     """SOPS and age are there, and nothing of the person who runs the tests opens anything."""
-    folders = encryption.folders()
-    if not folders:
-        pytest.skip("SOPS is not compiled: python -m tests.bench.encryption")
+    if not encryption.folders() and shutil.which("go") is None:
+        pytest.skip("no go on this machine to compile SOPS")
+    folders = encryption.folders() or encryption.ensure()
     os.environ["PATH"] = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     home = tmp_path_factory.mktemp("home")
     os.environ |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
@@ -58,3 +61,13 @@ def mine(pair: Callable[[str], Pair]) -> Pair:
 @pytest.fixture
 def other(pair: Callable[[str], Pair]) -> Pair:
     return pair("other")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return checkout.make(tmp_path / "cluster")
+
+
+@pytest.fixture
+def runs(repository: Repository, mine: Pair) -> checkout.Runs:
+    return checkout.Runs(repository, [mine.recipient], mine.file)
