@@ -20,6 +20,8 @@ CONTROLLERS = (
 _SOURCES = "source-controller"
 # As URLs of its artifacts have it: a name that is not searched for.
 ADDRESS = f"http://{_SOURCES}.{NAMESPACE}.svc.{CLUSTER_DOMAIN}."
+# Otherwise half a minute passes between what is ready and what waits for it.
+_QUICK = ("--requeue-dependency=2s",)
 _READY_SECONDS = 90
 
 
@@ -47,7 +49,9 @@ def complete(wanted: Object, name: str, reference: str) -> Object:
     if kind == "Deployment":
         changed = manifests.with_image(wanted, reference)
         template = changed["spec"]["template"]
-        template = {**template, "spec": {**template["spec"], "serviceAccountName": name}}
+        (container,) = template["spec"]["containers"]
+        container = {**container, "args": [*container["args"], *_QUICK]}
+        template = {**template, "spec": {**template["spec"], "serviceAccountName": name, "containers": [container]}}
         spec = {**changed["spec"], "template": template}
         return {**changed, "metadata": {**metadata, "namespace": NAMESPACE}, "spec": spec}
     prefixed = {**wanted, "metadata": {**metadata, "name": f"{name}-{metadata['name']}"}}

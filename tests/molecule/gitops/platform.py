@@ -61,8 +61,8 @@ def _write_platform(repository: Repository) -> None:
 
 
 def name_instance(*, there: bool) -> None:
-    """Whether the platform's own files name the instance's `ks.yaml`."""
-    named = ["./settings.yaml", *([f"./{TREE.name}/ks.yaml"] if there else [])]
+    """Whether the platform's own files name the instance's directory."""
+    named = ["./settings.yaml", *([f"./{TREE.name}"] if there else [])]
     GITOPS.repository.write(f"{TREE.parent}/kustomization.yaml", {**_KUSTOMIZE, "resources": named})
 
 

@@ -19,6 +19,7 @@ PUBLISHED = {
                 "containers": [
                     {
                         "image": "ghcr.io/x:1",
+                        "args": ["--log-level=info"],
                         "imagePullPolicy": "Always",
                         "env": [{"name": "OPERATOR_IMAGE_NAME", "value": "ghcr.io/x:1"}, {"name": "OTHER", "value": "1"}],
                     }
@@ -98,6 +99,7 @@ def test_controllers_of_flux_have_names_and_accounts_of_their_own() -> None:
     assert bound["subjects"] == [{"kind": "ServiceAccount", "name": "helm-controller", "namespace": "flux-system"}]
     spec = deployment["spec"]["template"]["spec"]
     assert (spec["serviceAccountName"], spec["containers"][0]["image"]) == ("helm-controller", "bench.localhost/y:1")
+    assert spec["containers"][0]["args"] == ["--log-level=info", "--requeue-dependency=2s"]
     assert deployment["metadata"]["namespace"] == "flux-system"
     administrator = {**binding, "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"}}
     assert flux.complete(administrator, "helm-controller", "y")["roleRef"]["name"] == "cluster-admin"

@@ -28,7 +28,16 @@ CASES = (
     *(
         bad("path_in_checkout", {"langfuse_gitops_path": path})
         for path in (
-            *("", "/", ".", "/apps/langfuse", "apps/../../langfuse", "../langfuse", "apps//langfuse", "apps/./langfuse"),
+            *(
+                "",
+                "/",
+                ".",
+                "/apps/langfuse",
+                "apps/../../langfuse",
+                "../langfuse",
+                "apps//langfuse",
+                "apps/./langfuse",
+            ),
             *(".git/hooks", "apps/.hidden", "apps/lang fuse", "apps/langfuse\n", "${HOME}"),
         )
     ),
