@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.bench import encryption
 from tests.bench.cluster import flux as bench
+from tests.bench.cluster import programs
 from tests.bench.cluster.api import Api, Object, has_condition
 from tests.bench.cluster.layout import Layout
 from tests.bench.cluster.sources import shelf
@@ -84,13 +86,17 @@ def age_secret(identity: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"age.agekey": identity}}
 
 
-def encrypt(sops: Path, recipient: str, path: Path) -> None:
+def new_identity(layout: Layout) -> tuple[str, str]:
+    """What age-keygen prints, and its public key."""
+    encryption.ensure()
+    made = run([programs.executable(layout, programs.AGE)])
+    return made, next(line.split()[-1] for line in made.splitlines() if "public key" in line)
+
+
+def encrypt(layout: Layout, recipient: str, path: Path) -> None:
     """In place, as the guide's rule has it."""
-    subprocess.run(
-        [sops, "encrypt", "--in-place", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", path],
-        check=True,
-        capture_output=True,
-    )
+    sops = programs.executable(layout, programs.SOPS)
+    run([sops, "encrypt", "--in-place", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", path])
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,17 @@ class Flux:
 
     def path(self, version: str, resource: str, name: str, namespace: str = bench.NAMESPACE) -> str:
         return f"/apis/{version}/namespaces/{namespace}/{resource}/{name}"
+
+    def kustomizations(self, namespace: str = bench.NAMESPACE) -> list[str]:
+        found = self.api.get(f"/apis/{KUSTOMIZE}/namespaces/{namespace}/kustomizations")["items"]
+        return [one["metadata"]["name"] for one in found]
+
+    def remove(self, names: Iterable[str], namespace: str = bench.NAMESPACE) -> None:
+        """Kustomizations, and by them what they have applied."""
+        gone = set(names)
+        for name in gone:
+            self.api.delete(self.path(KUSTOMIZE, "kustomizations", name, namespace))
+        wait_until(f"no Kustomization {gone}", lambda: not gone & set(self.kustomizations(namespace)), 120)
 
     def kustomization(self, name: str) -> Object:
         found: Object = self.api.get(self.path(KUSTOMIZE, "kustomizations", name))

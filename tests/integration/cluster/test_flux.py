@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.bench import encryption
 from tests.bench.cluster import flux as bench
-from tests.bench.cluster import programs
 from tests.bench.cluster.api import Object
 from tests.bench.cluster.sources import shelf
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux, Repository
-from tests.integration.cluster.running import LAYOUT, Namespace, Running, until
+from tests.integration.cluster.running import LAYOUT, Namespace, Running
 
 pytestmark = pytest.mark.long
 CANARY = "Warbler-in-the-tree"
@@ -28,18 +25,11 @@ CANARY = "Warbler-in-the-tree"
 class Keys:
     identity: str
     recipient: str
-    sops: Path
-
-    def encrypt(self, path: Path) -> None:
-        flux.encrypt(self.sops, self.recipient, path)
 
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
-    encryption.ensure()
-    identity = subprocess.run([programs.executable(LAYOUT, programs.AGE)], check=True, capture_output=True, text=True)
-    recipient = next(line.split()[-1] for line in identity.stdout.splitlines() if "public key" in line)
-    return Keys(identity.stdout, recipient, programs.executable(LAYOUT, programs.SOPS))
+    return Keys(*flux.new_identity(LAYOUT))
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +45,7 @@ def repository(controllers: Flux, namespace: Namespace, tmp_path: Path) -> Itera
     controllers.api.apply([flux.source(made.name, made.url)])
     yield made
     # Before the namespace: what they made goes with them.
-    for found in controllers.api.get(f"/apis/{flux.KUSTOMIZE}/namespaces/{bench.NAMESPACE}/kustomizations")["items"]:
-        name = found["metadata"]["name"]
-        if name.startswith(namespace.name):
-            path = controllers.path(flux.KUSTOMIZE, "kustomizations", name)
-            controllers.api.delete(path)
-            until(lambda path=path: controllers.api.find(path) is None, f"{name} is gone", 60)  # type: ignore[misc]
+    controllers.remove(name for name in controllers.kustomizations() if name.startswith(namespace.name))
     controllers.api.delete(controllers.path(flux.SOURCE, "gitrepositories", made.name))
 
 
@@ -71,8 +56,12 @@ def settings(namespace: str, name: str, **annotations: str) -> Object:
 
 def web(namespace: Namespace, image: str, command: str) -> Object:
     labels = {"app": "web"}
-    container = {"name": "web", "image": image, "command": ["sh", "-c", command]}
-    container["readinessProbe"] = {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1}  # type: ignore[assignment]
+    container = {
+        "name": "web",
+        "image": image,
+        "command": ["sh", "-c", command],
+        "readinessProbe": {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1},
+    }
     pod = {"containers": [container], "terminationGracePeriodSeconds": 0}
     return {
         "apiVersion": "apps/v1",
@@ -89,7 +78,7 @@ def test_secrets_are_decrypted_and_others_wait_until_the_first_are_ready(
     metadata = {"name": "keys", "namespace": name}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"SALT": CANARY}}
     repository.write("first/secret.sops.yaml", secret)
-    keys.encrypt(repository.checkout / "first/secret.sops.yaml")
+    flux.encrypt(LAYOUT, keys.recipient, repository.checkout / "first/secret.sops.yaml")
     assert CANARY not in (repository.checkout / "first/secret.sops.yaml").read_text()
     repository.write("first/web.yaml", web(namespace, namespace.running.image, "sleep 3; touch /tmp/ready; sleep 1000"))
     repository.write("second/settings.yaml", settings(name, "settings"))

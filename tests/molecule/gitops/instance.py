@@ -61,10 +61,11 @@ class GitopsInstance(ClusterInstance):
     def reconcile(self) -> None:
         """Have Flux look at everything once more, and wait until it has."""
         found = Flux(api())
-        for name in self.steps():
-            before = found.handled(name)
+        before = {name: found.handled(name) for name in self.steps()}
+        for name in before:
             found.reconcile(name)
-            wait_until(f"{name} is reconciled", lambda name=name, before=before: found.handled(name) != before, 60)  # type: ignore[misc]
+        wait_until("all are reconciled", lambda: all(found.handled(name) != at for name, at in before.items()), 120)
+        for name in before:
             found.wait_applied(name, self.repository.push())
 
 

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
-from tests.bench import encryption
-from tests.bench.cluster import control_plane, programs
+from tests.bench.cluster import control_plane
 from tests.bench.cluster import flux as bench
 from tests.bench.cluster.api import Object
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Repository
-from tests.molecule.gitops.instance import CHECKOUT, GITOPS, IDENTITY, RECIPIENT, SOURCE, TREE
-from tests.molecule.instance import EPHEMERAL, wait_until
+from tests.molecule.gitops.instance import CHECKOUT, GITOPS, IDENTITY, RECIPIENT, SOURCE, STEPS, TREE
+from tests.molecule.instance import EPHEMERAL
 from tests.molecule.kubernetes import platform
 from tests.molecule.kubernetes.instance import LAYOUT, api
 
@@ -42,11 +40,10 @@ def up() -> None:
 
 
 def _make_key() -> None:
-    encryption.ensure()
-    made = subprocess.run([programs.executable(LAYOUT, programs.AGE)], check=True, capture_output=True, text=True)
+    identity, recipient = flux.new_identity(LAYOUT)
     IDENTITY.touch(mode=0o600)
-    IDENTITY.write_text(made.stdout)
-    RECIPIENT.write_text(next(line.split()[-1] for line in made.stdout.splitlines() if "public key" in line))
+    IDENTITY.write_text(identity)
+    RECIPIENT.write_text(recipient)
 
 
 def _settings(name: str, namespace: str) -> Object:
@@ -78,14 +75,12 @@ def _kustomizations() -> list[Object]:
 
 def down() -> None:
     """What Flux has applied goes by Flux; then the rest, and the cluster, if `up` has started it."""
-    if control_plane.is_up(LAYOUT) and not platform.STARTED.exists():
-        places = [(ALL, bench.NAMESPACE), *_BEFORE.items()]
-        root = f"/apis/{flux.KUSTOMIZE}"
-        for name, namespace in places:
-            path = f"{root}/namespaces/{namespace}/kustomizations/{name}"
-            if api().find(f"{root}/kustomizations") and api().find(path):
-                api().delete(path)
-                wait_until(f"{name} is gone", lambda path=path: api().find(path) is None, 120)  # type: ignore[misc]
+    if control_plane.is_up(LAYOUT) and not platform.STARTED.exists() and api().find(f"/apis/{flux.KUSTOMIZE}"):
+        found = flux.Flux(api())
+        for name, namespace in ((ALL, bench.NAMESPACE), *_BEFORE.items()):
+            found.remove({name} & set(found.kustomizations(namespace)), namespace)
+        # Those that the platform's own had made.
+        found.remove(name for name in found.kustomizations() if name in STEPS)
     platform.down(GITOPS)
     shutil.rmtree(CHECKOUT, ignore_errors=True)
     for path in (IDENTITY, RECIPIENT):

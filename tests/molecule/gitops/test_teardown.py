@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.cluster.flux import KUSTOMIZE
+from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops import platform
 from tests.molecule.gitops.instance import STEPS, GitopsInstance, git
@@ -23,9 +23,7 @@ def test_teardown_removes_the_tree_and_flux_what_it_made(cluster: GitopsInstance
     assert cluster.files() == {}
     platform.name_instance(there=False)
     cluster.deliver("Without Langfuse", steps=[platform.ALL])
-    root = f"/apis/{KUSTOMIZE}/namespaces/flux-system/kustomizations"
-    for name in STEPS:
-        wait_until(f"{name} is gone", lambda name=name: api().find(f"{root}/{name}") is None, 120)  # type: ignore[misc]
+    wait_until("no Kustomization is left", lambda: not {*STEPS} & {*Flux(api()).kustomizations()}, 120)
     wait_until("no pod is left", lambda: cluster.all_pods() == [], 120)
     assert cluster.claims() == claims
     assert playbook.run(cluster, TEARDOWN).changed == 0
