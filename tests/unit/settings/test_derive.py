@@ -12,8 +12,8 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan impo
 
 from .cases import GOOD
 from .cluster_cases import CLUSTER, EVERYTHING, SHARED
-from .gitops_cases import GITOPS
 from .consumer_cases import LITELLM
+from .gitops_cases import GITOPS
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run

@@ -67,7 +67,8 @@ def _by_others(plan: Plan, secret: bool) -> list[str]:
         "\n".join(f"    {command}" for command in commands),
         "kubectl waits for nothing: a migration that came before its stores tries again, and web and workers become ready "
         "once it is done.",
-        "Argo CD applies the objects in the order of their sync waves and waits between them.",
+        "Argo CD applies the objects in the order of their sync waves and waits between them. Its Application is called "
+        f"{plan['instance']}, or tracks by annotation: the label app.kubernetes.io/instance is how the objects are found.",
         *(decryption if secret else []),
         "What holds data or keys is never pruned by Argo CD: remove it with `kubectl delete` when it may go.",
     ]
