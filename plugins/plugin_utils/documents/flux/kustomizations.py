@@ -79,14 +79,14 @@ def _waits(plan: Plan, step: Step, manifests: Sequence[Manifest]) -> dict[str, A
     if step is Step.MIGRATION:
         # By name: with `wait` a Job that is there already is passed over, also where it failed.
         return {"wait": False, "healthChecks": [_check(one) for one in manifests]}
-    deployments = [_check(one) for one in manifests if one.identity[0] == "Deployment"]
+    workloads = [_check(one) for one in manifests if one.identity[0] in ("Deployment", "HelmRelease")]
     kinds = {(one.object["apiVersion"], one.identity[0]) for one in manifests}
     expressions = [
         {"apiVersion": api, "kind": kind, **_HEALTH[api, kind]} for api, kind in _HEALTH if (api, kind) in kinds
     ]
     return {
         "wait": True,
-        **({"healthChecks": deployments} if deployments else {}),
+        **({"healthChecks": workloads} if workloads else {}),
         **({"healthCheckExprs": expressions} if expressions else {}),
     }
 
