@@ -11,6 +11,8 @@ from typing import Any
 from .plan import Settings
 from .sources import source
 
+# Step → how its Kustomization is called after the instance's name.
+_STEPS: Mapping[str, str] = {"stores": "stores", "migration": "migrate", "app": ""}
 FLUX, PLAIN = "flux", "plain"
 # What the platform may have → its Kustomization, as the platform of the Kubernetes guide calls it.
 PLATFORM: Mapping[str, str] = {
@@ -32,6 +34,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "recipients": list(dict.fromkeys(settings["langfuse_age_recipients"])),
         "identity_file": settings["langfuse_age_identity_file"],
         "namespace": flux_namespace,
+        "kustomizations": kustomizations(settings),
         "source": {
             "kind": settings["langfuse_gitops_source_kind"],
             "name": settings["langfuse_gitops_source_name"],
@@ -43,6 +46,13 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "decryption_secret": settings["langfuse_gitops_decryption_secret"],
         "substitute_from": settings["langfuse_gitops_substitute_from"],
     }
+
+
+def kustomizations(settings: Settings) -> dict[str, str]:
+    """Step → name of its Kustomization, in the order in which they are applied. Empty where it is not Flux who does."""
+    if settings["langfuse_gitops_flavour"] != FLUX:
+        return {}
+    return {step: f"{settings.instance}-{suffix}" if suffix else settings.instance for step, suffix in _STEPS.items()}
 
 
 def tree_path(settings: Settings) -> str:
