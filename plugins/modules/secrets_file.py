@@ -22,10 +22,20 @@ options:
     type: path
     required: true
   format:
-    description: V(vault) encrypts with the first vault password of the run, V(plain) does not.
+    description:
+      - V(vault) encrypts with the first vault password of the run, V(sops) with SOPS for O(recipients), V(plain) does not.
+      - A file of any form is read. It is brought to this one when secrets are written, also when there are none to add.
     type: str
-    choices: [vault, plain]
+    choices: [vault, sops, plain]
     default: vault
+  recipients:
+    description: Public keys of age that V(sops) encrypts for. When they change, the file is encrypted again.
+    type: list
+    elements: str
+    default: []
+  identity_file:
+    description: File with the age identity that opens what SOPS encrypted. Without it SOPS looks where it always does.
+    type: path
   instance:
     description: Name of the instance.
     type: str
@@ -57,6 +67,14 @@ EXAMPLES = r"""
     instance: langfuse
   register: secrets
   no_log: true
+
+- name: Bring the file to SOPS
+  llmops.langfuse.secrets_file:
+    path: "{{ inventory_dir }}/.secrets/langfuse.yml"
+    format: sops
+    recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    instance: langfuse
+    values: {}
 """
 
 RETURN = r"""

@@ -1,7 +1,7 @@
 # Copyright (c) the llmops.langfuse contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The secrets file: one YAML file per inventory, keyed by instance, in a vault or plain.
+"""The secrets file: one YAML file per inventory, keyed by instance, in a vault, encrypted by SOPS, or plain.
 
 An existing value is never changed: `add` takes only what is missing.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, is_encrypted
 
 from .settings.problems import Problem
+from .sops import Cipher, SopsFailed, keys_of
 
 _HEADER = "# Generated secrets of Langfuse instances, kept by llmops.langfuse. Back this file up: without it the data cannot be read.\n"
 
@@ -32,11 +34,14 @@ class Refused(Exception):
 class SecretsStore:
     """Secrets of the instances of one inventory."""
 
-    def __init__(self, path: str, form: str, vault: VaultLib, passwords: Sequence[Any]) -> None:
+    def __init__(
+        self, path: str, form: str, vault: VaultLib, passwords: Sequence[Any], cipher: Cipher | None = None
+    ) -> None:
         self._path = Path(path)
         self._form = form
         self._vault = vault
         self._passwords = passwords
+        self._cipher = cipher or Cipher(())
 
     def read(self, instance: str) -> dict[str, str]:
         """Stored secrets of the instance, empty when there are none. Raises Refused."""
@@ -54,6 +59,8 @@ class SecretsStore:
                     )
                 )
             ]
+        if self._form == "sops":
+            return list(map(str, self._cipher.probe("langfuse_secrets_format is sops", must_open=True)))
         return []
 
     def add(self, instance: str, values: Mapping[str, str], dry: bool = False) -> bool:
@@ -104,7 +111,13 @@ class SecretsStore:
             os.close(handle)
 
     def _is_in_form(self) -> bool:
-        return not self._path.exists() or is_encrypted(self._path.read_bytes()) == (self._form == "vault")
+        if not self._path.exists():
+            return True
+        data = self._path.read_bytes()
+        if is_encrypted(data):
+            return self._form == "vault"
+        recipients = keys_of(data)
+        return recipients == (self._cipher.recipients if self._form == "sops" else None) and self._form != "vault"
 
     def _load(self) -> dict[str, dict[str, str]]:
         try:
@@ -115,6 +128,7 @@ class SecretsStore:
             raise Refused(
                 f"langfuse_secrets_file: {self._path} cannot be read: {error.strerror}. Mend its rights"
             ) from None
+        opened = None
         if is_encrypted(data):
             if not self._passwords:
                 raise Refused(
@@ -126,9 +140,11 @@ class SecretsStore:
                 raise Refused(
                     f"langfuse_secrets_file: none of the vault passwords opens {self._path}. Give the right one"
                 ) from None
+        elif keys_of(data) is not None:
+            opened = self._opened(data)
         try:
-            content = yaml.safe_load(data)
-        except yaml.YAMLError:
+            content = yaml.safe_load(data) if opened is None else json.loads(opened)
+        except (yaml.YAMLError, ValueError):
             content = "broken"
         if content is None:
             return {}
@@ -143,6 +159,8 @@ class SecretsStore:
                 raise Refused(problems[0])
             label, password = self._passwords[0]
             data = self._vault.encrypt(data, secret=password, vault_id=label)
+        elif self._form == "sops":
+            data = self._encrypted(content)
         try:
             handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".new-")
             try:
@@ -158,3 +176,29 @@ class SecretsStore:
             raise Refused(
                 f"langfuse_secrets_file: {self._path} cannot be written: {error.strerror}. Choose another place"
             ) from None
+
+    def _opened(self, data: bytes) -> str:
+        """What SOPS encrypted, as JSON: there text stays text, whatever it looks like."""
+        if problems := self._cipher.unfit():
+            raise Refused(str(problems[0]))
+        try:
+            return self._cipher.decrypt(data, "json")
+        except SopsFailed as failed:
+            if failed.closed:
+                raise Refused(str(self._cipher.closed(f"langfuse_secrets_file, {self._path},"))) from None
+            raise Refused(
+                f"langfuse_secrets_file: SOPS does not take {self._path}, which was changed after it was encrypted. "
+                "Restore it from its backup"
+            ) from None
+
+    def _encrypted(self, content: Mapping[str, Mapping[str, str]]) -> bytes:
+        if problems := self.unwritable():
+            raise Refused(problems[0])
+        # Behind the comment, which SOPS would encrypt too. JSON, because two readers of YAML take some text for different numbers.
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+        data = _HEADER.encode() + self._cipher.encrypt(text)
+        if json.loads(self._opened(data)) != content:
+            raise Refused(
+                f"langfuse_secrets_file: SOPS gave back other secrets than it got, so {self._path} was left alone"
+            )
+        return data

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,7 @@ HEADER = "Written by llmops.langfuse. Changes here are lost: change the inventor
 class Document:
     """One file of a target.
 
-    path: relative to the directory of the target. form: yaml, yaml_all (several objects in one file), env, xml,
+    path: relative to the directory of the target. form: yaml, yaml_all (a list of objects in one file), env, xml,
     conf, pem or text. object: its content as data. mode: file mode. sensitive: holds secrets, so its content never shows in a diff or a log.
     """
 
@@ -50,15 +51,27 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+# Text that other readers of YAML (1.2: Go's, which Kubernetes and SOPS have) take for a number, and this writer does not quote.
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+|[-+]?0o[0-7_]+")
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else "'" if _NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
 
 
-def _dump(content: Any) -> str:
-    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10000)
+class _Indented(_Dumper):
+    """Lists further in than what they belong to, as the linters of repositories ask for."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
+    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
     return f"---\n{dumped}"
 
 
@@ -67,8 +80,8 @@ def to_yaml(content: Any) -> str:
 
 
 def to_yaml_all(content: Sequence[Any]) -> str:
-    """Several objects in one file, one behind the other."""
-    return f"# {HEADER}\n" + "".join(map(_dump, content))
+    """Objects in one file, one behind the other."""
+    return f"# {HEADER}\n" + "".join(_dump(one, _Indented) for one in content)
 
 
 # Seen to round-trip for every value through Compose; single quotes and bare values break some.

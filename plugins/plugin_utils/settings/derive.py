@@ -200,7 +200,7 @@ def _plan(
                 for store in ("clickhouse", "postgres")
             },
         },
-        **_of_target(settings, on, where, buckets, used),
+        **_of_target(settings, on, where, buckets, used, url),
         "consumers": consumers(settings),
         "llm_connection": connection(settings),
         "health_report": settings["langfuse_health_report"],
@@ -216,11 +216,12 @@ def _of_target(
     where: Endpoints,
     buckets: Mapping[str, str],
     used: Mapping[str, Any],
+    url: str,
 ) -> dict[str, Any]:
     """The parts of the Plan that not every target has, each under the name of the target that reads it."""
     if in_cluster(settings):
         of_cluster = {"kubernetes": kubernetes(settings, on, where, buckets)}
-        return {**of_cluster, "gitops": gitops(settings)} if by_git(settings) else of_cluster
+        return {**of_cluster, "gitops": gitops(settings, where, buckets, url)} if by_git(settings) else of_cluster
     return {"compose": compose(settings, where, buckets, used)}
 
 

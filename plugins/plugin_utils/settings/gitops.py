@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .fragments import fragments
 from .plan import Settings
 from .sources import source
 
+Endpoints = Mapping[str, Mapping[str, Any]]
 # Step → how its Kustomization is called after the instance's name.
 _STEPS: Mapping[str, str] = {"stores": "stores", "migration": "migrate", "app": ""}
 FLUX, PLAIN = "flux", "plain"
@@ -24,7 +26,7 @@ PLATFORM: Mapping[str, str] = {
 }
 
 
-def gitops(settings: Settings) -> dict[str, Any]:
+def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str], url: str) -> dict[str, Any]:
     """Where the tree is, for whom its secrets are, and how Flux is told of it. No secrets."""
     flux_namespace = settings["langfuse_gitops_flux_namespace"]
     return {
@@ -33,6 +35,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "flavour": settings["langfuse_gitops_flavour"],
         "recipients": list(dict.fromkeys(settings["langfuse_age_recipients"])),
         "identity_file": settings["langfuse_age_identity_file"],
+        "overwrite": settings["langfuse_gitops_overwrite"],
         "namespace": flux_namespace,
         "kustomizations": kustomizations(settings),
         "source": {
@@ -45,6 +48,7 @@ def gitops(settings: Settings) -> dict[str, Any]:
         "depends_on": dependencies(settings),
         "decryption_secret": settings["langfuse_gitops_decryption_secret"],
         "substitute_from": settings["langfuse_gitops_substitute_from"],
+        "fragments": fragments(settings, endpoints, buckets, url),
     }
 
 

@@ -139,16 +139,27 @@ def makes_client(values: Mapping[str, Any] | Settings) -> bool:
 
 def client(settings: Settings, url: str) -> dict[str, Any]:
     """What is made at Keycloak: `keycloak` and options of `keycloak_client` without secrets. Empty where nothing is."""
-    if not makes_client(settings):
+    options = client_options(settings, url)
+    if options is None or not makes_client(settings):
         return {}
     issuer = split(settings["langfuse_sso_issuer"].rstrip("/"))
-    base, _realms, realm = issuer.path.rpartition("/realms/")
-    scopes = (settings["langfuse_sso_scope"] or DEFAULT_SCOPE).split()
-    options = {
+    base = issuer.path.rpartition("/realms/")[0]
+    administrator = {
         "url": (settings["langfuse_keycloak_admin_url"] or f"{issuer.scheme}://{issuer.netloc}{base}").rstrip("/"),
         "auth_realm": settings["langfuse_keycloak_admin_realm"],
         "auth_client_id": settings["langfuse_keycloak_admin_client_id"] or "admin-cli",
         "auth_username": settings["langfuse_keycloak_admin_user"] or None,
+    }
+    return {KEYCLOAK: {**administrator, **options}}
+
+
+def client_options(settings: Settings, url: str) -> dict[str, Any] | None:
+    """The client that the instance signs in with, whoever makes it; None without Keycloak."""
+    if not settings["langfuse_sso_enabled"] or settings["langfuse_sso_provider"] != KEYCLOAK:
+        return None
+    scopes = (settings["langfuse_sso_scope"] or DEFAULT_SCOPE).split()
+    realm = split(settings["langfuse_sso_issuer"].rstrip("/")).path.rpartition("/realms/")[2]
+    return {
         # As the name of the realm is, not as an address has it.
         "realm": unquote(realm),
         "client_id": settings["langfuse_sso_client_id"],
@@ -162,7 +173,6 @@ def client(settings: Settings, url: str) -> dict[str, Any]:
         "default_scopes": ["basic", *(scope for scope in scopes if scope not in ("basic", "openid"))],
         "requested_scopes": scopes,
     }
-    return {KEYCLOAK: options}
 
 
 def signs_in(settings: Settings) -> bool:

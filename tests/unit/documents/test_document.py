@@ -40,6 +40,13 @@ def test_yaml_and_xml_read_back(value: str) -> None:
     assert (ElementTree.fromstring(document.to_xml({"r": {"e": value}})).find("e").text or "") == value  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("text", ["1e5", "12E+7", "1.5e3", ".5e1", "1_0e2", "0o17"])
+def test_what_another_reader_of_yaml_takes_for_a_number_stays_text(text: str) -> None:
+    """Go's, by YAML 1.2: in a label or an environment the API server would refuse the number."""
+    assert f"- '{text}'\n" in document.to_yaml([text])
+    assert yaml.safe_load(document.to_yaml([text])) == [text]
+
+
 def test_env_names_are_sorted() -> None:
     assert [line.split("=")[0] for line in document.to_env({"B": "1", "A": "2"}).splitlines()[1:]] == ["A", "B"]
 

@@ -41,6 +41,15 @@ CASES = (
     Bad("age_recipients", {"langfuse_age_recipients": ["AGE-SECRET-KEY-1canary-proof"]}, "langfuse_age_recipients"),
     Bad("age_recipients", {"langfuse_age_recipients": [RECIPIENT, "age1short"]}, "langfuse_age_recipients"),
     Bad("age_identity_file", {"langfuse_age_identity_file": "keys/age.txt"}, "langfuse_age_identity_file"),
+    Bad(
+        "instance_beside_sops",
+        {
+            "langfuse_instance": "sops",
+            "langfuse_secrets_format": "sops",
+            "langfuse_age_recipients": [RECIPIENT],
+        },
+        "langfuse_instance",
+    ),
     Bad("instance_name", {"langfuse_instance": "My_Instance"}, "langfuse_instance"),
     Bad("instance_name", {"langfuse_instance": "a" * 41}, "langfuse_instance"),
     Bad("instance_name", {"langfuse_instance": "trailing-"}, "langfuse_instance"),

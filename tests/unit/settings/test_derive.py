@@ -13,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan impo
 from .cases import GOOD
 from .cluster_cases import CLUSTER, EVERYTHING, SHARED
 from .consumer_cases import LITELLM
+from .gitops_cases import GITOPS
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
@@ -143,7 +144,7 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
     bases = (*bases, {**GOOD, **other("azure_ad", tenant_id="x")}, {**GOOD, **other("workos", connection_id="x")})
     bases = (*bases, {**GOOD, **other("google")}, {**GOOD, **other("gitlab")})
     bases = (*bases, {**GOOD, **LITELLM})
-    bases = (*bases, {**GOOD, **CLUSTER}, {**GOOD, **CLUSTER, "langfuse_expose": "ingress"})
+    bases = (*bases, {**GOOD, **CLUSTER}, {**GOOD, **CLUSTER, "langfuse_expose": "ingress"}, {**GOOD, **GITOPS})
     for name, option in contract().items():
         if name in elsewhere:
             continue
@@ -152,8 +153,8 @@ def test_every_variable_of_the_contract_has_an_effect() -> None:
         assert any(_outcome(base) != _outcome({**base, name: _other(name, option)}) for base in (*bases, *off)), name
 
 
-@pytest.mark.parametrize("target", ["compose", "kubernetes"])
-def test_a_variable_of_both_targets_has_an_effect_on_each(target: str) -> None:
+@pytest.mark.parametrize("target", ["compose", "kubernetes", "gitops"])
+def test_a_variable_of_all_targets_has_an_effect_on_each(target: str) -> None:
     """Where it has none it belongs to the other target, which is then told."""
     elsewhere = {"langfuse_target", "langfuse_group", "langfuse_secrets_file", "langfuse_secrets_format"}
     stores = ({}, {**POSTGRES, **CLICKHOUSE, **S3}, {**GCS}, {**REDIS}, {**SENTINEL}, {**ADMINISTERED})
@@ -164,12 +165,12 @@ def test_a_variable_of_both_targets_has_an_effect_on_each(target: str) -> None:
         other("google"),
         other("gitlab"),
     )
-    on = CLUSTER if target == "kubernetes" else {}
+    on = {"compose": {}, "kubernetes": CLUSTER, "gitops": GITOPS}[target]
     bases = [{**GOOD, **on, **one} for one in (*stores, *signs_in, LITELLM)]
     bases += [
         {**GOOD, **on, "langfuse_s3_public_endpoint": "https://s3.example.com", "cloudflare_domain": "example.com"}
     ]
-    bases += [{**GOOD, **EVERYTHING}] if on else []
+    bases += [{**GOOD, **EVERYTHING, **on}] if on else []
     known = [_outcome(base) for base in bases]
     for name, option in contract().items():
         if option["entry_point"] == "settings" and name not in elsewhere:

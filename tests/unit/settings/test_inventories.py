@@ -13,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract 
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import Derived, derive
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
 
+from .cases import RECIPIENT
 from .support import CANDIDATES
 from .test_shared import STACK
 
@@ -22,15 +23,24 @@ SHIPPED: dict[str, tuple[set[str], list[str]]] = {
     "local": ({"postgres", "clickhouse", "valkey", "seaweedfs"}, []),
     "compose-shared": ({"clickhouse", "seaweedfs"}, ["shop_default"]),
     "kubernetes": ({"postgres", "clickhouse"}, []),
+    "gitops": ({"postgres", "clickhouse"}, []),
 }
-_LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '\w+'\) \}\}")
+_LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.env', '(\w+)'\) \}\}")
+# Environment variables that have a form.
+_FORMS = {"LANGFUSE_GITOPS_DIRECTORY": "/srv/fleet", "LANGFUSE_AGE_RECIPIENT": RECIPIENT}
+
+
+def variables(inventory: str, found: str = "canary-of-the-shop") -> dict[str, Any]:
+    """What it says. ``found`` is what each environment variable holds that it reads, unless it has a form; "" for none."""
+    text = (INVENTORIES / inventory / "group_vars" / "langfuse.yml").read_text("utf-8")
+    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub(lambda match: found and _FORMS.get(match[1], found), text))
+    assert "{{" not in str(given), "the inventory has a template that this test does not know"
+    return given
 
 
 def run(inventory: str, found: str = "canary-of-the-shop") -> Derived:
-    """Derive it on a host with the stack of the guide. ``found`` is what each environment variable holds that it reads."""
-    text = (INVENTORIES / inventory / "group_vars" / "langfuse.yml").read_text("utf-8")
-    given: dict[str, Any] = yaml.safe_load(_LOOKUP.sub(found, text))
-    assert "{{" not in str(given), "the inventory has a template that this test does not know"
+    """Derive it on a host with the stack of the guide."""
+    given = variables(inventory, found)
     stack = STACK if given.get("langfuse_shared_project") == STACK["project"] else {}
     return derive(contract(), given, list(given), {}, CANDIDATES, Placement(("localhost",), stack))
 
@@ -44,12 +54,13 @@ def test_it_derives_as_it_is(inventory: str) -> None:
     result = run(inventory)
     assert (result.problems, result.warnings) == ((), ())
     stores, networks = SHIPPED[inventory]
-    of_target = result.plan[result.plan["target"]]
+    of_target = result.plan["compose" if result.plan["target"] == "compose" else "kubernetes"]
     assert (set(of_target["stores"]), of_target.get("networks", [])) == (stores, networks)
 
 
-def test_the_cluster_is_the_one_of_the_guide() -> None:
-    result = run("kubernetes")
+@pytest.mark.parametrize("inventory", ["kubernetes", "gitops"])
+def test_the_cluster_is_the_one_of_the_guide(inventory: str) -> None:
+    result = run(inventory)
     plan = result.plan
     assert (plan["url"], plan["kubernetes"]["namespace"]) == ("https://langfuse.example.com", "ai-system")
     endpoints = plan["endpoints"]
@@ -71,6 +82,14 @@ def test_the_cluster_is_the_one_of_the_guide() -> None:
             {
                 *("dragonfly_langfuse_password", "langfuse_keycloak_client_secret"),
                 *("langfuse_s3_access_key", "langfuse_s3_secret_key"),
+            },
+        ),
+        (
+            "gitops",
+            {
+                *("dragonfly_langfuse_password", "langfuse_keycloak_client_secret"),
+                *("langfuse_s3_access_key", "langfuse_s3_secret_key"),
+                *("langfuse_gitops_directory", "langfuse_age_recipients"),
             },
         ),
     ],

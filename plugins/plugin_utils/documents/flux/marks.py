@@ -59,7 +59,7 @@ def _for_flux(plan: Plan, manifest: Manifest) -> Mapping[str, str]:
 def _substituted(plan: Plan, manifest: Manifest) -> bool:
     """Whether Flux may replace in it. It takes `$$` for an escape too, which is how a container's environment has a `$`."""
     text = json.dumps(manifest.object)
-    if "$" not in text:
+    if "${" not in text and "$$" not in text:
         return True
     return bool(plan["gitops"]["substitute_from"]) and "$$" not in text and bool(_NAMED.search(text))
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ...settings.gitops import FLUX
 from ..document import Document
 from ..kubernetes.manifest import Manifest, Plan
 from ..kubernetes.objects import objects
 from .files import Place, Step, in_files
+from .fragments import fragments
 from .kustomizations import kustomizations
 from .marks import marked
+from .readme import readme
 
-_KUSTOMIZE = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 _ENCRYPTED = ".sops.yaml"
 Files = Mapping[Place, Sequence[Manifest]]
 
@@ -32,6 +34,8 @@ def tree(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
     files = in_files(marked(plan, one) for one in manifests(plan, secrets))
     documents = [_file(place, found) for place, found in files.items()]
     documents += _order(plan, files) if plan["gitops"]["flavour"] == FLUX else [_everything(files)]
+    found = fragments(plan, secrets)
+    documents += [*(one.document for one in found), readme(plan, found, any(one.sensitive for one in documents))]
     root = plan["gitops"]["path"]
     return [
         Document(f"{root}/{one.path}", one.form, one.object, one.mode, one.sensitive)
@@ -52,10 +56,17 @@ def _file(place: Place, found: Sequence[Manifest]) -> Document:
 def _order(plan: Plan, files: Files) -> Iterator[Document]:
     """`ks.yaml`, and for each step the directory that its Kustomization names."""
     yield Document("ks.yaml", "yaml_all", kustomizations(plan, files))
+    # Whoever takes the directory as a whole gets the Kustomizations, not all that is below.
+    yield Document("kustomization.yaml", "yaml_all", [_names(["./ks.yaml"])])
     for step in Step:
         paths = [place.path for place in files if place.step is step]
         if paths:
-            yield Document(f"{step}/kustomization.yaml", "yaml", {**_KUSTOMIZE, "resources": _relative(step, paths)})
+            yield Document(f"{step}/kustomization.yaml", "yaml_all", [_names(_relative(step, paths))])
+
+
+def _names(paths: Sequence[str]) -> dict[str, Any]:
+    """What kustomize reads: the files that belong together."""
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(paths)}
 
 
 def _relative(step: Step, paths: Sequence[str]) -> list[str]:
@@ -66,4 +77,4 @@ def _relative(step: Step, paths: Sequence[str]) -> list[str]:
 def _everything(files: Files) -> Document:
     """All of it at once, without what has to be decrypted first."""
     paths = [f"./{place.path}" for place in files if not place.path.endswith(_ENCRYPTED)]
-    return Document("kustomization.yaml", "yaml", {**_KUSTOMIZE, "resources": paths})
+    return Document("kustomization.yaml", "yaml_all", [_names(paths)])

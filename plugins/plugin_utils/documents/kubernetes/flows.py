@@ -25,7 +25,7 @@ _API_PORTS = (443, 6443)
 class Peer:
     """The other end of a flow: pods by their labels, a whole namespace, an address, a host, or what has no name.
 
-    Pods without a namespace are of the instance's own. `service` is `dns` or `api-server`.
+    Pods without a namespace are of the policy's own. `service` is `dns` or `api-server`.
     """
 
     labels: tuple[tuple[str, str], ...] = ()
@@ -37,12 +37,13 @@ class Peer:
 
 @dataclass
 class Policy:
-    """Everything that pods of one component may do: peer → ports, in and out. What is not here is closed."""
+    """Everything that pods of one component may do: peer → ports, in and out. What is not here is closed, in these `ways`."""
 
     name: str
     labels: Mapping[str, str]
     ingress: dict[Peer, list[int]] = field(default_factory=dict)
     egress: dict[Peer, list[int]] = field(default_factory=dict)
+    ways: tuple[str, ...] = ("ingress", "egress")
 
     def allow(self, way: str, peer: Peer, *ports: int) -> None:
         known: list[int] = getattr(self, way).setdefault(peer, [])
@@ -59,7 +60,7 @@ def _pods(labels: Mapping[str, str]) -> Peer:
 
 def policies(plan: Plan) -> list[Policy]:
     """One for each component that the instance runs."""
-    found = {name: Policy(_policy_name(plan, name), labels) for name, labels in _components(plan).items()}
+    found = {name: Policy(_policy_name(plan, name), labels) for name, labels in components(plan).items()}
     for flow in plan["kubernetes"]["policies"]["flows"]:
         for sender in flow["senders"]:
             _connect(plan, found, sender, flow)
@@ -74,7 +75,7 @@ def _policy_name(plan: Plan, component: str) -> str:
     return name_of(plan, "" if component == "web" else component)
 
 
-def _components(plan: Plan) -> dict[str, Mapping[str, str]]:
+def components(plan: Plan) -> dict[str, Mapping[str, str]]:
     """Component → labels of its pods. Stores are called as in the Plan."""
     found: dict[str, Mapping[str, str]] = {name: selector(plan, APPLICATION, name) for name in plan["env"]}
     for store in plan["kubernetes"]["stores"]:

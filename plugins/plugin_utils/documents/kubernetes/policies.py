@@ -15,6 +15,7 @@ _NAMESPACE = "kubernetes.io/metadata.name"
 _CILIUM_NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 # These policies know no names, so a host elsewhere is every address at its port, but not who tells a node its rights.
 _ELSEWHERE = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::254/128"]}
+_SIDES = {"ingress": "from", "egress": "to"}
 _KINDS = {
     "kubernetes": ("networking.k8s.io/v1", "NetworkPolicy"),
     "cilium": ("cilium.io/v2", "CiliumNetworkPolicy"),
@@ -24,22 +25,25 @@ _KINDS = {
 def manifests(plan: Plan) -> list[Manifest]:
     """Every policy in each form that is wanted. Before the pods that they are for."""
     wanted = plan["kubernetes"]["policies"]
-    return [_manifest(plan, kind, policy) for kind in wanted["kinds"] for policy in policies(plan)]
+    return [in_form(plan, kind, policy) for kind in wanted["kinds"] for policy in policies(plan)]
 
 
-def _manifest(plan: Plan, kind: str, policy: Policy) -> Manifest:
+def in_form(plan: Plan, kind: str, policy: Policy, namespace: str | None = None) -> Manifest:
+    """The policy in one form, in the namespace of the pods that it is for."""
     enforced = plan["kubernetes"]["policies"]["enforced"]
     spec = _kubernetes(policy) if kind == "kubernetes" else _cilium(policy, enforced)
-    found = resource(plan, *_KINDS[kind], policy.name, "network", APPLICATION, spec=spec)
+    found = resource(plan, *_KINDS[kind], policy.name, "network", APPLICATION, namespace=namespace, spec=spec)
     return Manifest(Wave.CONFIGURATION, found)
 
 
 def _kubernetes(policy: Policy) -> dict[str, Any]:
     return {
         "podSelector": {"matchLabels": dict(policy.labels)},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [_rule("from", peer, ports) for peer, ports in policy.ingress.items()],
-        "egress": [_rule("to", peer, ports) for peer, ports in policy.egress.items()],
+        "policyTypes": [way.capitalize() for way in policy.ways],
+        **{
+            way: [_rule(_SIDES[way], peer, ports) for peer, ports in getattr(policy, way).items()]
+            for way in policy.ways
+        },
     }
 
 
@@ -53,10 +57,13 @@ def _rule(side: str, peer: Peer, ports: list[int]) -> dict[str, Any]:
 
 
 def _peers(peer: Peer) -> list[dict[str, Any]]:
-    if peer.labels:
-        return [{"podSelector": {"matchLabels": dict(peer.labels)}}]
-    if peer.namespace:
-        return [{"namespaceSelector": {"matchLabels": {_NAMESPACE: peer.namespace}}}]
+    if peer.labels or peer.namespace:
+        return [
+            {
+                **({"namespaceSelector": {"matchLabels": {_NAMESPACE: peer.namespace}}} if peer.namespace else {}),
+                **({"podSelector": {"matchLabels": dict(peer.labels)}} if peer.labels else {}),
+            }
+        ]
     if peer.address:
         return [{"ipBlock": {"cidr": f"{peer.address}/{128 if ':' in peer.address else 32}"}}]
     return [{"ipBlock": {"cidr": cidr, "except": without}} for cidr, without in _ELSEWHERE.items()]
@@ -66,9 +73,11 @@ def _cilium(policy: Policy, enforced: bool) -> dict[str, Any]:
     return {
         "endpointSelector": {"matchLabels": dict(policy.labels)},
         # Without a default everything else stays open, and the network only reports it.
-        "enableDefaultDeny": {"ingress": enforced, "egress": enforced},
-        "ingress": [_cilium_rule("from", peer, ports) for peer, ports in policy.ingress.items()],
-        "egress": [_cilium_rule("to", peer, ports) for peer, ports in policy.egress.items()],
+        "enableDefaultDeny": dict.fromkeys(policy.ways, enforced),
+        **{
+            way: [_cilium_rule(_SIDES[way], peer, ports) for peer, ports in getattr(policy, way).items()]
+            for way in policy.ways
+        },
     }
 
 
@@ -86,10 +95,9 @@ def _cilium_peer(side: str, peer: Peer) -> dict[str, Any]:
         return _endpoints(side, {_CILIUM_NAMESPACE: "kube-system", "k8s-app": "kube-dns"})
     if peer.service:
         return {f"{side}Entities": ["kube-apiserver"]}
-    if peer.labels:
-        return _endpoints(side, dict(peer.labels))
-    if peer.namespace:
-        return _endpoints(side, {_CILIUM_NAMESPACE: peer.namespace})
+    if peer.labels or peer.namespace:
+        namespace = {_CILIUM_NAMESPACE: peer.namespace} if peer.namespace else {}
+        return _endpoints(side, {**namespace, **dict(peer.labels)})
     if peer.address:
         return {f"{side}CIDR": [f"{peer.address}/{128 if ':' in peer.address else 32}"]}
     host = peer.host or ""

@@ -52,10 +52,10 @@ def checksum(plan: Plan, secrets: Mapping[str, str], read: Iterable[str], *conte
     What somebody else keeps is not known here; who applies the pod reads it, and marks the pod with it.
     """
     known = {name: secrets[name] for name in sorted(read) if name in secrets}
-    return fingerprint(fingerprint_key(_unguessable(secrets)), json.dumps([known, *content], sort_keys=True).encode())
+    return fingerprint(fingerprint_key(unguessable(secrets)), json.dumps([known, *content], sort_keys=True).encode())
 
 
-def _unguessable(secrets: Mapping[str, str]) -> str:
+def unguessable(secrets: Mapping[str, str]) -> str:
     """A secret that never changes, or the next best where somebody else keeps that one."""
     best = ("langfuse_encryption_key", "langfuse_init_project_secret_key", "langfuse_clickhouse_password")
     return next((secrets[name] for name in best if name in secrets), "".join(secrets.values()))

@@ -22,6 +22,7 @@ from . import (
     consumers,
     credentials,
     first_start,
+    gitops,
     operation,
     platform,
     sign_in,
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *consumers.RULES,
     *cluster.RULES,
     *cluster_objects.RULES,
+    *gitops.RULES,
 )
 
 

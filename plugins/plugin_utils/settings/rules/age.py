@@ -28,4 +28,11 @@ def age_identity_file(settings: Settings) -> Iterator[Problem]:
         yield Problem(name, "is not an absolute path", "Write it like {{ inventory_dir }}/age.txt or ~/age.txt")
 
 
-RULES = (age_recipients, age_identity_file)
+def instance_beside_sops(settings: Settings) -> Iterator[Problem]:
+    if settings["langfuse_secrets_format"] == "sops" and settings.instance == "sops":
+        yield Problem(
+            "langfuse_instance", "is sops, a name that SOPS keeps to itself in its files", "Choose another name"
+        )
+
+
+RULES = (age_recipients, age_identity_file, instance_beside_sops)

@@ -64,7 +64,7 @@ def _readings(text: str) -> Iterator[str]:
             yield base64.b64decode(cut[: len(cut) // 4 * 4]).decode(errors="ignore")
 
 
-def _canaries(data: Any) -> list[str]:
+def canaries(data: Any) -> list[str]:
     return [found for reading in _readings(json.dumps(data)) for found in canary.HOSTS.found_in(reading)]
 
 
@@ -81,8 +81,8 @@ def test_none_is_in_an_object_that_is_no_secret(given: dict[str, Any]) -> None:
         assert manifest.sensitive is (manifest.identity[0] == "Secret")
         shown = {**manifest.object}
         if manifest.sensitive:
-            secrets += bool(_canaries(shown.pop("data")))
-        assert not _canaries(shown), manifest.identity
+            secrets += bool(canaries(shown.pop("data")))
+        assert not canaries(shown), manifest.identity
     # The canaries are alive: they are found where they belong.
     assert secrets >= 5
 
@@ -90,12 +90,12 @@ def test_none_is_in_an_object_that_is_no_secret(given: dict[str, Any]) -> None:
 @EACH
 def test_none_is_in_what_is_told(given: dict[str, Any]) -> None:
     result = derived(given)
-    assert not _canaries(result.plan)
-    assert not _canaries(result.warnings)
+    assert not canaries(result.plan)
+    assert not canaries(result.warnings)
     for plan in ({**result.plan, "env": {}}, {**result.plan, "images": {}}, {**result.plan, "endpoints": {}}):
         with pytest.raises(AnsibleFilterError) as error:
             kubernetes_objects(plan, result.secrets)
-        assert not _canaries(str(error.value)) and error.value.__cause__ is None
+        assert not canaries(str(error.value)) and error.value.__cause__ is None
 
 
 @EACH

@@ -1,0 +1,103 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of the tree that SOPS encrypts: whether one still says the same, and what may be told of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ..documents.document import Document, to_yaml_all
+from ..sops import Cipher, SopsFailed, keys_of, metadata
+
+ENCRYPTED = ".sops.yaml"
+# Keys of a Secret whose values are encrypted; everything else Flux has to read before it decrypts.
+FIELDS = ("data", "stringData")
+REGEX = f"^({'|'.join(FIELDS)})$"
+_HIDDEN = "(hidden)"
+Objects = list[dict[str, Any]]
+
+
+def is_same(document: Document, data: bytes, cipher: Cipher, remembered: bool) -> bool:
+    """Whether `data` is the document, encrypted for the right recipients.
+
+    remembered: that the record says so, which counts where no identity is here to look.
+    """
+    found = metadata(data)
+    if found is None or keys_of(data) != cipher.recipients or found.get("encrypted_regex") != REGEX:
+        return False
+    if not cipher.opens:
+        return remembered
+    try:
+        return _loaded(cipher.decrypt(data)) == _loaded(document.content())
+    except SopsFailed:
+        return False
+
+
+def _loaded(text: str | bytes) -> Objects:
+    """Every value as text: writers of YAML differ in what they put into quotes."""
+    return [one for one in yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if one]
+
+
+def redacted(before: bytes | None, after: Document | None, cipher: Cipher) -> tuple[str, str]:
+    """The file before and after, with words in the place of secrets: which keys change, and for whom they are encrypted."""
+    old, opened = _objects(before, cipher)
+    new = _loaded(after.content()) if after else []
+    known = {_identity(one): one for one in old}
+    return (
+        _told(keys_of(before) if before is not None else None, [_hide(one, one, True) for one in old]),
+        _told(cipher.recipients if after else None, [_hide(one, known.get(_identity(one)), opened) for one in new]),
+    )
+
+
+def _objects(data: bytes | None, cipher: Cipher) -> tuple[Objects, bool]:
+    """The objects in a file, and whether their values could be opened."""
+    if data is None:
+        return [], True
+    try:
+        if cipher.opens:
+            return _loaded(cipher.decrypt(data)), True
+    except SopsFailed:
+        pass
+    try:
+        found = _loaded(data)
+    except yaml.YAMLError:
+        return [], False
+    return [
+        {key: value for key, value in one.items() if key != "sops"} for one in found if isinstance(one, dict)
+    ], False
+
+
+def _identity(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    about = one.get("metadata") or {}
+    return (one.get("kind"), about.get("namespace"), about.get("name"))
+
+
+def _hide(one: Mapping[str, Any], before: Mapping[str, Any] | None, opened: bool) -> dict[str, Any]:
+    shown = dict(one)
+    for field in FIELDS:
+        values = one.get(field)
+        if isinstance(values, dict):
+            old = (before or {}).get(field)
+            shown[field] = {
+                key: _word(key, value, old if isinstance(old, dict) else {}, opened) for key, value in values.items()
+            }
+    return shown
+
+
+def _word(key: str, value: Any, old: Mapping[str, Any], opened: bool) -> str:
+    if key not in old:
+        return "(hidden, new)"
+    if not opened:
+        return "(hidden, not compared)"
+    return _HIDDEN if old[key] == value else "(hidden, changed)"
+
+
+def _told(recipients: frozenset[str] | None, shown: Objects) -> str:
+    if not shown:
+        return ""
+    text = to_yaml_all(shown)
+    return text if recipients is None else f"# encrypted for {', '.join(sorted(recipients))}\n{text}"

@@ -1,0 +1,347 @@
+# Copyright (c) the llmops.langfuse contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tree of an instance in a checkout: compare, refuse, write. Secrets are on the disk encrypted only, temporary files too."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..documents.document import HEADER, Document
+from ..settings.problems import Problem
+from ..sops import Cipher
+from . import record as records
+from .git import Checkout
+from .record import Entry, Record
+from .secret_files import ENCRYPTED, FIELDS, REGEX, is_same, redacted
+
+PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
+_TEMPORARY = ".langfuse-new-"
+# The header is the first line; SOPS may put a mark before it.
+_HEAD = 512
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that is new, different or no longer wanted (`after` is None). Paths are relative to the root of the checkout."""
+
+    path: str
+    before: bytes | None
+    after: Document | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a run would do, or why it may not."""
+
+    problems: Sequence[Problem] = ()
+    changes: Sequence[Change] = ()
+    # Wanted files that stay as they are, with their bytes.
+    kept: Sequence[tuple[Document, bytes]] = ()
+    before: Record = field(default_factory=Record)
+    # Whether the tree's own record has to be written although no file changes.
+    forgotten: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes) or self.forgotten
+
+
+class Tree:
+    """The files of `instance` below `path`, in a checkout."""
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        path: str,
+        instance: str,
+        cipher: Cipher,
+        key: bytes,
+        overwrite: Collection[str] = (),
+    ) -> None:
+        self._checkout = checkout
+        self._path = os.path.normpath(path)
+        self._instance = instance
+        self._cipher = cipher
+        self._key = key
+        self._overwrite = frozenset(overwrite)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Meanwhile no other run writes into the checkout."""
+        with contextlib.ExitStack() as stack:
+            # Not every file system knows locks, and what else is wrong is told by who writes.
+            with contextlib.suppress(OSError):
+                handle = os.open(self._checkout.directory, os.O_RDONLY)
+                stack.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def compare(self, documents: Sequence[Document], new_secrets: Sequence[str] = ()) -> Comparison:
+        """What differs from `documents`, all files of the tree; without any, the whole tree goes.
+
+        new_secrets: keys drawn in this run, which the tree's own would be lost to.
+        """
+        for document in documents:
+            if not document.path.startswith(f"{self._path}/") or os.path.normpath(document.path) != document.path:
+                raise ValueError(f"{document.path} is not below {self._path}")
+            if document.sensitive and not all(set(FIELDS) & set(one) for one in document.object):
+                # It would be written in plain.
+                raise ValueError(f"{document.path} has no {' or '.join(FIELDS)} to encrypt")
+        reason = "the tree has secrets" if any(one.sensitive for one in documents) else ""
+        problems = self._checkout.unfit()
+        if documents:
+            problems += self._cipher.probe(reason, must_open=False)
+        if problems or (problems := self._links(documents)):
+            return Comparison(problems)
+        before = self._record()
+        if before.instance not in ("", self._instance):
+            return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
+        compared = self._compared(documents, before)
+        problems += self._lost_keys(before, new_secrets)
+        problems += self._not_ours(compared, before)
+        problems += self._unwritable(compared)
+        if kept_out := self._checkout.ignored(one.path for one in documents):
+            problems.append(
+                Problem(
+                    PATH,
+                    f"has files that the .gitignore of the repository keeps out of every commit: {', '.join(kept_out)}",
+                    "Except them there, or write another path",
+                )
+            )
+        return Comparison(problems) if problems else compared
+
+    def write(self, compared: Comparison) -> None:
+        """Bring the tree to what was compared. Whenever it is cut off, the next run goes on from there."""
+        contents = {change.path: self._content(change.after) for change in compared.changes if change.after}
+        after = self._next_record(compared, contents)
+        ends = not after.files
+        self._remove_leftovers()
+        if compared.changed and not ends:
+            # From here on all files are known as ours, in the state before and in the one to come.
+            self._put(self._record_path, compared.before.while_writing(after).text().encode())
+        for change in compared.changes:
+            if change.after:
+                self._put(change.path, contents[change.path], int(change.after.mode, 8))
+            else:
+                self._take(change.path)
+        if ends:
+            self._take(self._record_path)
+        elif compared.changed:
+            self._put(self._record_path, after.text().encode())
+
+    def diff(self, compared: Comparison) -> list[dict[str, str]]:
+        """What Git would show, with words in the place of secrets."""
+        return [self._difference(change) for change in compared.changes]
+
+    # What there is
+
+    def _record(self) -> Record:
+        data = self._read(self._record_path)
+        return records.read(data.decode("utf-8", "replace")) if data is not None else Record()
+
+    @property
+    def _record_path(self) -> str:
+        return f"{self._path}/{records.NAME}"
+
+    def _absolute(self, path: str) -> Path:
+        return self._checkout.directory / path
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return self._absolute(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _name(self, path: str) -> str:
+        """The path as the record has it."""
+        return path.removeprefix(f"{self._path}/")
+
+    def _mark(self, path: str, data: bytes) -> str:
+        return records.mark(self._key, self._name(path), data)
+
+    def _compared(self, documents: Sequence[Document], before: Record) -> Comparison:
+        changes, kept = list[Change](), list[tuple[Document, bytes]]()
+        for document in documents:
+            data = self._read(document.path)
+            if data is not None and self._is_same(document, data, before):
+                kept.append((document, data))
+            else:
+                changes.append(Change(document.path, data, document))
+        wanted = {document.path for document in documents}
+        for path in sorted(f"{self._path}/{name}" for name in before.files):
+            if path not in wanted and (data := self._read(path)) is not None:
+                changes.append(Change(path, data, None))
+        compared = Comparison((), changes, kept, before)
+        if changes or not documents:
+            # A tree that is to go has a record to take away, if nothing else.
+            return Comparison((), changes, kept, before, not documents and bool(before.instance))
+        return Comparison((), (), kept, before, self._next_record(compared, {}) != before)
+
+    def _is_same(self, document: Document, data: bytes, before: Record) -> bool:
+        if not document.sensitive:
+            return data == document.content().encode()
+        entry = before.files.get(self._name(document.path), Entry())
+        known = self._mark(document.path, data) in entry.written
+        return is_same(document, data, self._cipher, known and entry.content == self._secret_mark(document))
+
+    def _secret_mark(self, document: Document) -> str:
+        return self._mark(document.path, document.content().encode())
+
+    def _next_record(self, compared: Comparison, contents: dict[str, bytes]) -> Record:
+        files = [(document, data) for document, data in compared.kept]
+        files += [(change.after, contents[change.path]) for change in compared.changes if change.after]
+        return Record(
+            self._instance,
+            {
+                self._name(document.path): Entry(
+                    (self._mark(document.path, data),), self._secret_mark(document) if document.sensitive else ""
+                )
+                for document, data in files
+            },
+        )
+
+    # What stands in the way
+
+    def _links(self, documents: Sequence[Document]) -> list[Problem]:
+        """Links and special files on the way to a file: through them something outside would be written, or read."""
+        found = dict[str, str]()
+        paths = [self._record_path, *(document.path for document in documents)]
+        with contextlib.suppress(OSError):
+            paths += (
+                [f"{self._path}/{name}" for name in self._record().files] if not self._linked(self._record_path) else []
+            )
+        for path in paths:
+            found |= self._linked(path)
+        return [Problem(PATH, f"has {path}, {what}", "Move it away") for path, what in sorted(found.items())]
+
+    def _linked(self, path: str) -> dict[str, str]:
+        parts = path.split("/")
+        if ".." in parts or path.startswith("/"):
+            return {path: "which is outside of it"}
+        for number in range(1, len(parts) + 1):
+            step = "/".join(parts[:number])
+            try:
+                mode = self._absolute(step).lstat().st_mode
+            except OSError:
+                return {}
+            if stat.S_ISLNK(mode):
+                return {step: "a symbolic link, and nothing is written through one"}
+            if number < len(parts) and not stat.S_ISDIR(mode):
+                return {step: "which is no directory"}
+            if number == len(parts) and not stat.S_ISREG(mode):
+                return {step: "which is no file"}
+        return {}
+
+    def _lost_keys(self, before: Record, new_secrets: Sequence[str]) -> list[Problem]:
+        """The tree may be the only place that still has them, and with other ones the data cannot be read."""
+        if not before.instance or not new_secrets:
+            return []
+        secret = f"{self._path}/app/secret{ENCRYPTED}"
+        return [
+            Problem(
+                "langfuse_secrets_file",
+                f"lacks {' and '.join(new_secrets)}, and {self._path} has an instance already, whose data needs the old ones",
+                f"Restore the file from its backup, or give them as variables (sops decrypt {secret} has them)",
+            )
+        ]
+
+    def _not_ours(self, compared: Comparison, before: Record) -> list[Problem]:
+        uncommitted = self._checkout.uncommitted(self._path)
+        foreign, edited = list[str](), list[str]()
+        record = self._read(self._record_path)
+        files = [(change.path, change.before) for change in compared.changes]
+        if record is not None and not before.instance:
+            files.append((self._record_path, record))
+        for path, data in files:
+            if data is None or path in self._overwrite:
+                continue
+            entry = before.files.get(self._name(path))
+            if entry is None and HEADER.encode() not in data[:_HEAD]:
+                foreign.append(path)
+            elif path in uncommitted and self._mark(path, data) not in (entry or Entry()).written:
+                edited.append(path)
+        found = (
+            (foreign, "which somebody else made", "Move it away"),
+            (edited, "which was changed by hand and not committed", "Commit it or set it back"),
+        )
+        return [
+            Problem(PATH, f"has {', '.join(paths)}, {what}", f"{cure}, or name it in {OVERWRITE}")
+            for paths, what, cure in found
+            if paths
+        ]
+
+    def _unwritable(self, compared: Comparison) -> list[Problem]:
+        paths = [change.path for change in compared.changes] + [self._record_path] * compared.changed
+        folders = {self._nearest(path) for path in paths}
+        return [
+            Problem(PATH, f"is {self._path}, and {folder} cannot be written to", "Mend its rights, or run as who may")
+            for folder in sorted(folders)
+            if not os.access(folder, os.W_OK | os.X_OK)
+        ]
+
+    def _nearest(self, path: str) -> Path:
+        """The folder of the file, or the one in which that is made."""
+        folder = self._absolute(path).parent
+        while not folder.exists():
+            folder = folder.parent
+        return folder
+
+    # What is written
+
+    def _content(self, document: Document) -> bytes:
+        if not document.sensitive:
+            return document.content().encode()
+        return self._cipher.encrypt(document.content(), only=REGEX)
+
+    def _put(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """By a rename, so that a reader sees the old or the new one, never half."""
+        target = self._absolute(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_TEMPORARY)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, mode)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def _take(self, path: str) -> None:
+        target = self._absolute(path)
+        target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # Folders that are empty now, and no one above the root.
+            for folder in target.relative_to(self._checkout.directory).parents[:-1]:
+                (self._checkout.directory / folder).rmdir()
+
+    def _remove_leftovers(self) -> None:
+        """Temporary files of a run that was killed."""
+        for folder, _folders, files in os.walk(self._absolute(self._path)):
+            for name in files:
+                if name.startswith(_TEMPORARY):
+                    Path(folder, name).unlink(missing_ok=True)
+
+    def _difference(self, change: Change) -> dict[str, str]:
+        sensitive = change.path.endswith(ENCRYPTED) or (change.after is not None and change.after.sensitive)
+        if sensitive:
+            before, after = redacted(change.before, change.after, self._cipher)
+        else:
+            before = (change.before or b"").decode("utf-8", "replace")
+            after = change.after.content() if change.after else ""
+        return {
+            "before_header": f"a/{change.path}" if change.before is not None else "/dev/null",
+            "before": before,
+            "after_header": f"b/{change.path}" if change.after else "/dev/null",
+            "after": after,
+        }

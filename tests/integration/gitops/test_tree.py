@@ -1,0 +1,242 @@
+"""The tree in a checkout: the same bytes when nothing changes, one change where one is, nothing outside of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import Document
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.gitops.tree import Tree
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import keys_of
+
+from tests.integration.gitops.checkout import PATH, SECRET, WEB, Repository, Runs, documents
+from tests.integration.gitops.conftest import Pair
+
+RECORD = f"{PATH}/.langfuse.json"
+
+
+def _decrypted(repository: Repository, pair: Pair) -> list[dict[str, object]]:
+    environment = {"SOPS_AGE_KEY_FILE": str(pair.file), "PATH": os.environ["PATH"]}
+    command = ["sops", "decrypt", repository.root / SECRET]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_it_is_written_encrypted_and_nothing_else_is_touched(runs: Runs, mine: Pair) -> None:
+    before = runs.repository.files()
+    compared = runs.apply(documents())
+    assert compared.changed
+    after = runs.repository.files()
+    assert {path for path in after if path not in before} == {*(one.path for one in documents()), RECORD}
+    assert {path: after[path] for path in before} == before
+    assert b"canary" not in b"".join(data for data, _time in after.values())
+    assert _decrypted(runs.repository, mine) == documents()[0].object
+    content = runs.repository.read(SECRET)
+    assert content.startswith("# Written by llmops.langfuse.")
+    # What Flux has to read before it decrypts.
+    assert [one["metadata"]["name"] for one in yaml.safe_load_all(content)] == ["langfuse-a", "langfuse-b"]
+
+
+@pytest.mark.parametrize("identity", [True, False], ids=["identity", "fingerprints"])
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "not-committed"])
+def test_a_second_run_leaves_every_byte_and_time(runs: Runs, identity: bool, committed: bool) -> None:
+    if not identity:
+        runs.identity = None
+    runs.apply(documents())
+    if committed:
+        runs.repository.commit()
+    before = runs.repository.files()
+    assert runs.apply(documents()).changed is False
+    assert runs.repository.files() == before
+
+
+@pytest.mark.parametrize("identity", [True, False], ids=["identity", "fingerprints"])
+def test_a_rotated_secret_changes_its_file_and_no_other(runs: Runs, mine: Pair, identity: bool) -> None:
+    if not identity:
+        runs.identity = None
+    runs.apply(documents())
+    before = runs.repository.files()
+    compared = runs.apply(documents(password="canary-two"))
+    assert [change.path for change in compared.changes] == [SECRET]
+    after = runs.repository.files()
+    assert {path for path in after if after[path] != before[path]} == {SECRET, RECORD}
+    assert _decrypted(runs.repository, mine)[0]["data"] == {"SALT": "canary-salt", "password": "canary-two"}
+    assert runs.apply(documents(password="canary-two")).changed is False
+
+
+def test_a_changed_object_keeps_the_ciphertext(runs: Runs) -> None:
+    runs.apply(documents())
+    before = runs.repository.files()
+    assert [change.path for change in runs.apply(documents(replicas=2)).changes] == [WEB]
+    assert runs.repository.files()[SECRET] == before[SECRET]
+
+
+def test_other_recipients_encrypt_it_again(runs: Runs, mine: Pair, other: Pair) -> None:
+    runs.apply(documents())
+    runs.recipients = [mine.recipient, other.recipient]
+    assert [change.path for change in runs.apply(documents()).changes] == [SECRET]
+    assert keys_of(runs.repository.read(SECRET).encode()) == {mine.recipient, other.recipient}
+    assert _decrypted(runs.repository, other) == documents()[0].object
+    runs.recipients = [other.recipient]
+    runs.identity = other.file
+    assert [change.path for change in runs.apply(documents()).changes] == [SECRET]
+
+
+@pytest.mark.parametrize("identity", [True, False], ids=["identity", "fingerprints"])
+def test_ciphertext_of_somebody_else_is_not_taken_for_ours(runs: Runs, mine: Pair, identity: bool) -> None:
+    """Encrypted for the same recipients, with another content, and committed."""
+    runs.apply(documents())
+    ours = runs.repository.read(SECRET)
+    runs.apply(documents(password="canary-two"))
+    runs.repository.write(SECRET, ours)
+    runs.repository.commit()
+    if not identity:
+        runs.identity = None
+    assert [change.path for change in runs.apply(documents(password="canary-two")).changes] == [SECRET]
+    assert _decrypted(runs.repository, mine)[0]["data"] == {"SALT": "canary-salt", "password": "canary-two"}
+
+
+def test_ciphertext_that_was_spoilt_is_made_anew(runs: Runs, mine: Pair) -> None:
+    runs.apply(documents())
+    runs.repository.write(SECRET, runs.repository.read(SECRET).replace("name: langfuse-b", "name: langfuse-c"))
+    runs.repository.commit()
+    assert [change.path for change in runs.apply(documents()).changes] == [SECRET]
+    assert _decrypted(runs.repository, mine) == documents()[0].object
+
+
+def test_what_is_no_longer_wanted_goes_with_its_folder(runs: Runs) -> None:
+    runs.apply(documents())
+    runs.repository.write(f"{PATH}/app/own.yaml", "of: a person\n")
+    compared = runs.apply(documents(more=False))
+    assert [(change.path, change.after) for change in compared.changes] == [(f"{PATH}/app/more/monitor.yaml", None)]
+    assert not (runs.repository.root / PATH / "app" / "more").exists()
+    assert runs.repository.read(f"{PATH}/app/own.yaml") == "of: a person\n"
+
+
+def test_the_whole_tree_goes_and_leaves_what_others_have(runs: Runs) -> None:
+    before = runs.repository.files()
+    runs.apply(documents())
+    assert runs.apply([]).changed is True
+    assert runs.repository.files() == before
+    assert not (runs.repository.root / PATH).exists()
+    assert runs.apply([]).changed is False
+
+
+def test_a_file_that_a_person_removed_comes_back(runs: Runs) -> None:
+    runs.apply(documents())
+    (runs.repository.root / WEB).unlink()
+    assert [change.path for change in runs.apply(documents()).changes] == [WEB]
+
+
+def test_without_its_record_the_tree_is_taken_over(runs: Runs) -> None:
+    """As after a merge gone wrong; the header tells that the files are ours."""
+    runs.apply(documents())
+    runs.repository.write(
+        RECORD, "<<<<<<< about: Written by llmops.langfuse. Changes here are lost: change the inventory instead.\n"
+    )
+    runs.repository.commit()
+    before = runs.repository.files()
+    compared = runs.apply(documents())
+    assert compared.changed and not compared.changes
+    after = runs.repository.files()
+    assert {path for path in after if after[path] != before[path]} == {RECORD}
+    assert runs.apply(documents()).changed is False
+
+
+def test_a_check_says_the_same_and_writes_nothing(runs: Runs) -> None:
+    before = runs.repository.files()
+    predicted = runs.compare(documents())
+    assert runs.repository.files() == before
+    done = runs.apply(documents())
+    assert [change.path for change in predicted.changes] == [change.path for change in done.changes]
+
+
+@pytest.mark.parametrize("puts", range(1, 11))
+def test_a_killed_run_is_brought_to_its_end(runs: Runs, mine: Pair, monkeypatch: pytest.MonkeyPatch, puts: int) -> None:
+    """Cut off at each file, while nothing of the tree was ever committed."""
+    runs.identity = None if puts % 2 else runs.identity
+    runs.apply(documents())
+    wanted = documents(password="canary-two", replicas=2, more=False)
+    wanted.append(Document(f"{PATH}/app/new.yaml", "yaml_all", [{"kind": "ConfigMap"}]))
+    _kill_after(monkeypatch, puts)
+    tree = runs.tree()
+    compared = tree.compare(wanted)
+    try:
+        tree.write(compared)
+        died = False
+    except Killed:
+        died = True
+    monkeypatch.undo()
+    assert died == (puts <= 6)
+    assert runs.apply(wanted).changed == died
+    assert runs.apply(wanted).changed is False
+    assert _decrypted(runs.repository, mine)[0]["data"] == {"SALT": "canary-salt", "password": "canary-two"}
+    assert not list((runs.repository.root / PATH).rglob(".langfuse-new-*"))
+    assert sorted(path for path in runs.repository.files() if path.startswith(PATH)) == sorted(
+        [*(one.path for one in wanted), RECORD]
+    )
+
+
+class Killed(BaseException):
+    pass
+
+
+def _kill_after(monkeypatch: pytest.MonkeyPatch, puts: int) -> None:
+    """The run dies while it writes, or removes, its file of this number, and leaves a temporary one behind."""
+    left = [puts]
+
+    def counted(name: str) -> None:
+        real = getattr(Tree, name)
+
+        def run(self: Tree, path: str, *words: object) -> None:
+            left[0] -= 1
+            if not left[0]:
+                folder = self._absolute(path).parent
+                folder.mkdir(parents=True, exist_ok=True)
+                Path(folder, ".langfuse-new-x").write_text("ENC[")
+                raise Killed
+            real(self, path, *words)
+
+        monkeypatch.setattr(Tree, name, run)
+
+    counted("_put")
+    counted("_take")
+
+
+def test_the_diff_tells_keys_and_no_values(runs: Runs, mine: Pair, other: Pair) -> None:
+    runs.apply(documents())
+    runs.recipients = [mine.recipient, other.recipient]
+    tree = runs.tree()
+    wanted = documents(password="canary-two", replicas=2, more=False)
+    wanted[0].object[1]["data"]["extra"] = "canary-three"
+    found = {one["before_header"]: one for one in tree.diff(tree.compare(wanted))}
+    assert list(found) == [f"a/{SECRET}", f"a/{WEB}", f"a/{PATH}/app/more/monitor.yaml"]
+    shown = found[f"a/{SECRET}"]
+    assert "password: (hidden, changed)" in shown["after"] and "SALT: (hidden)\n" in shown["after"]
+    assert "extra: (hidden, new)" in shown["after"] and "extra" not in shown["before"]
+    assert f"# encrypted for {mine.recipient}\n" in shown["before"] and other.recipient in shown["after"]
+    assert "-canary" not in str(found) and "canary-" not in str(found)
+    assert found[f"a/{WEB}"]["before"] == runs.repository.read(WEB) and "replicas: 2" in found[f"a/{WEB}"]["after"]
+    assert found[f"a/{PATH}/app/more/monitor.yaml"]["after_header"] == "/dev/null"
+
+
+def test_the_diff_without_an_identity_says_what_it_does_not_know(runs: Runs) -> None:
+    runs.identity = None
+    runs.apply(documents())
+    tree = runs.tree()
+    (shown,) = tree.diff(tree.compare(documents(password="canary-two")))
+    assert (
+        shown["after"].count("(hidden, not compared)") == 3 and "ENC[" not in str(shown) and "canary" not in str(shown)
+    )
+    assert shown["before"].count("(hidden)") == 3
+
+
+def test_documents_that_would_stay_in_plain_are_a_defect(runs: Runs) -> None:
+    bad = Document(SECRET, "yaml_all", [{"kind": "ConfigMap", "acl": "canary"}], sensitive=True)
+    with pytest.raises(ValueError, match="has no data or stringData"):
+        runs.compare([bad])
+    with pytest.raises(ValueError, match="is not below"):
+        runs.compare([Document(f"{PATH}/../other/x.yaml", "yaml_all", [])])
