@@ -56,7 +56,9 @@ def verdict(rows: list[dict[str, str]], applied: str) -> Finding:
 def tree_of(given: dict[str, Any]) -> state.Tree:
     source = given["source"] or {"kind": "", "namespace": "", "name": ""}
     key = (source["kind"], source["namespace"], source["name"])
-    return state.Tree(given["namespace"], given["kustomizations"], key, given["decryption_secret"], given["path"])
+    return state.Tree(
+        given["namespace"], tuple(given["kustomizations"]), key, given["decryption_secret"], given["path"]
+    )
 
 
 def _again(given: dict[str, Any], tree: state.Tree) -> str:
