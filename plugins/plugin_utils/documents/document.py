@@ -63,6 +63,12 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
+def dump_yaml(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
+    """YAML that is a part of something else."""
+    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
+    return dumped
+
+
 class _Indented(_Dumper):
     """Lists further in than what they belong to, as the linters of repositories ask for."""
 
@@ -71,8 +77,7 @@ class _Indented(_Dumper):
 
 
 def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
-    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
-    return f"---\n{dumped}"
+    return f"---\n{dump_yaml(content, dumper)}"
 
 
 def to_yaml(content: Any) -> str:
