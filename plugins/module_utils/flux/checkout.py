@@ -58,9 +58,10 @@ def judge(found: Checkout | None, directory: str, path: str, fetching: str) -> l
         rows.append((OLD, what, f"git -C {directory} pull, and run site again"))
     elif found.unfetched and not found.unpushed:
         what = f"Flux has not fetched {found.unfetched} of the commits to {path}"
-        rows.append(
-            (UNFETCHED, what, f"Have it look at once: {fetching}. It reads another branch where that does not help")
-        )
+        # Without an upstream branch nobody knows whether they were pushed.
+        pushed = "" if found.unpushed == 0 else "Push them where that is not done. "
+        cure = f"{pushed}Have it look at once: {fetching}. It reads another branch where that does not help"
+        rows.append((UNFETCHED, what, cure))
     return [{"object": directory, "code": code, "what": what, "cure": cure} for code, what, cure in rows]
 
 

@@ -158,8 +158,8 @@ def _kustomization(tree: Tree, seen: Seen, name: str) -> Iterator[Row]:
     if found is None:
         what = f"There is no Kustomization {name} in {tree.namespace}"
         cure = (
-            f"Commit and push {tree.path}, and name {tree.path}/ks.yaml in a kustomization.yaml that Flux applies already, "
-            "mostly the one of the directory above"
+            f"Commit and push {tree.path}, and name it among the resources of a kustomization.yaml that Flux applies already, "
+            "mostly the one beside it"
         )
         yield _row(key, "missing", what, cure)
         return

@@ -106,6 +106,7 @@ def test_nothing_is_changed_by_looking(folder: Path) -> None:
         (Checkout((), 1), "1 commit has not been pushed (apps/langfuse of /r)", "git -C /r push"),
         (Checkout((), 2), "2 commits have not been pushed (apps/langfuse of /r)", "git -C /r push"),
         (Checkout((), 0, 3), "Flux has not fetched 3 of the commits to apps/langfuse", FETCHING),
+        (Checkout((), None, 1), "Flux has not fetched 1 of the commits to apps/langfuse", "Push them where that is not done. "),
         (Checkout((), 0, None, False), "Flux has a commit that the checkout /r does not know", "git -C /r pull"),
     ],
 )  # fmt: skip
