@@ -160,7 +160,7 @@ _SOURCE: _Table = (
 _CHART: _Table = (
     (
         r"no '.*' chart with version|no chart (version|name) found|not found in .* index|manifest unknown|improper constraint",
-        Said("chart", f"The repository has no such version: correct langfuse_gitops_chart_version, {_WRITE}"),
+        Said("chart", f"The repository has no such version: correct langfuse_chart_version, {_WRITE}"),
     ),
     (
         r"authenti|authoriz|\b40[13]\b|denied",

@@ -84,7 +84,7 @@ class Chart:
         own = [*self._application(), *self._postgres(), *self._redis(), *self._clickhouse(), *self._storage()]
         if component == "web":
             own.append(("PORT", {"value": _quoted(self._at("langfuse.web.service.port"))}))
-            own.append(("HOSTNAME", {"value": "0.0.0.0"}))  # noqa: S104 - a listening address, as the chart has it
+            own.append(("HOSTNAME", {"value": "0.0.0.0"}))
         given = [
             *(self._at("langfuse.additionalEnv") or []),
             *(self._at(f"langfuse.{component}.pod.additionalEnv") or []),
