@@ -9,10 +9,13 @@ from typing import Any
 from tests.molecule import canary
 from tests.molecule.kubernetes.instance import ClusterInstance, everything, kubectl, title
 
-# As Secrets have them; what is around a copy does not matter.
-ENCODED = [base64.b64encode(value.encode()).decode().rstrip("=")[:-1] for value in canary.CLUSTERS.values.values()]
+
+def encoded(value: str) -> str:
+    """As a Secret has it; what is around a copy does not matter."""
+    return base64.b64encode(value.encode()).decode().rstrip("=")[:-1]
 
 
+ENCODED = [encoded(value) for value in canary.CLUSTERS.values.values()]
 # SeaweedFS tells the name of its user when it starts, not what that one proves it with.
 USER = f"accessKey={canary.CLUSTERS.values['langfuse_s3_access_key']}"
 
@@ -21,7 +24,7 @@ def assert_hidden(cluster: ClusterInstance, output: str, processes: set[str]) ->
     """No secret in what a playbook said, in command lines seen on the node, in objects, events or logs of pods."""
     canary.assert_empty(
         {
-            "output": canary.CLUSTERS.found_in(output),
+            "output": in_text(output),
             "process list": sorted(processes),
             "objects": in_objects(cluster),
             "logs": in_logs(cluster),
@@ -38,11 +41,14 @@ def in_objects(cluster: ClusterInstance) -> list[str]:
             name: value for name, value in each.items() if name != "data" or each["kind"] != "Secret"
         }
         text = json.dumps(shown, indent=0)
-        lines = canary.CLUSTERS.found_in(text) + [
-            line for line in text.splitlines() if any(word in line for word in ENCODED)
-        ]
-        found += [f"{title(each)}: {line}" for line in lines]
+        found += [f"{title(each)}: {line}" for line in in_text(text)]
     return found
+
+
+def in_text(text: str, *more: str) -> list[str]:
+    """Lines of `text` with a canary, as it is or as Secrets have it, or with one `more` value as Secrets have that."""
+    words = [*ENCODED, *map(encoded, more)]
+    return canary.CLUSTERS.found_in(text) + [line for line in text.splitlines() if any(word in line for word in words)]
 
 
 def in_logs(cluster: ClusterInstance) -> list[str]:
