@@ -70,9 +70,18 @@ class _Indented(_Dumper):
         super().increase_indent(flow, False)
 
 
-def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
+def dump_indented(content: Any) -> str:
+    """YAML as a part of something else, such as a patch in a file of the tree."""
+    return _dumped(content, _Indented)
+
+
+def _dumped(content: Any, dumper: type[yaml.SafeDumper]) -> str:
     dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
-    return f"---\n{dumped}"
+    return dumped
+
+
+def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
+    return f"---\n{_dumped(content, dumper)}"
 
 
 def to_yaml(content: Any) -> str:

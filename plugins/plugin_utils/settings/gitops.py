@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .chart import chart
 from .fragments import fragments
 from .plan import Settings
 from .sources import source
@@ -45,6 +46,7 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "depends_on": dependencies(settings),
         "decryption_secret": settings["langfuse_gitops_decryption_secret"],
         "substitute_from": settings["langfuse_gitops_substitute_from"],
+        "chart": chart(settings),
         "fragments": fragments(settings, endpoints, buckets, url),
     }
 

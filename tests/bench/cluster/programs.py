@@ -63,7 +63,9 @@ KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
 KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
 SOPS = Program("sops", package="github.com/getsops/sops/v3/cmd/sops")
 AGE = Program("age-keygen", package="filippo.io/age/cmd/age-keygen", folder="age")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, SOPS, AGE)
+# For tests of the chart that need no cluster.
+HELM_TEMPLATE = Program("helm-template")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, SOPS, AGE, HELM_TEMPLATE)
 
 
 def hash_sources(program: Program) -> str:

@@ -77,7 +77,7 @@ def _waits(plan: Plan, manifests: Sequence[Manifest]) -> dict[str, Any]:
         # Servers that were sent to sleep are not ready, and would hold up whatever has to go.
         return {"wait": False}
     # All are waited for; these are what a reader looks for, and what is left if somebody takes `wait` away.
-    named = [_check(one) for one in manifests if one.identity[0] in ("Deployment", "Job")]
+    named = [_check(one) for one in manifests if one.identity[0] in ("Deployment", "HelmRelease", "Job")]
     kinds = {(one.object["apiVersion"], one.identity[0]) for one in manifests}
     expressions = [
         {"apiVersion": api, "kind": kind, **_HEALTH[api, kind]} for api, kind in _HEALTH if (api, kind) in kinds

@@ -16,6 +16,7 @@ from ...settings.gitops import FLUX
 from ..document import Document
 from ..kubernetes.manifest import Manifest, Plan
 from ..kubernetes.objects import objects
+from . import chart
 from .files import Place, Step, in_files
 from .fragments import fragments
 from .kustomizations import kustomizations
@@ -44,8 +45,8 @@ def tree(plan: Plan, secrets: Mapping[str, str]) -> list[Document]:
 
 
 def manifests(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
-    """The objects of the tree. Whoever makes web and worker otherwise than by Deployments takes these out here."""
-    return objects(plan, secrets)
+    """The objects of the tree: those of the instance, or a release of the chart in place of some."""
+    return chart.manifests(plan, secrets) if chart.is_wanted(plan) else objects(plan, secrets)
 
 
 def _file(place: Place, found: Sequence[Manifest]) -> Document:

@@ -27,10 +27,10 @@ def objects(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
     patches, found = plan["kubernetes"]["patches"], _built(plan, secrets)
     if not plan["enabled"]:
         # What is patched may be away for now: it has to be there once the instance is on again.
-        _patched(_built({**plan, "enabled": True}, secrets), patches)
+        patched(_built({**plan, "enabled": True}, secrets), patches)
         there = {one.identity for one in found}
         patches = [patch for patch in patches if (patch["kind"], patch["name"]) in there]
-    return _patched(found, patches)
+    return patched(found, patches)
 
 
 def _built(plan: Plan, secrets: Mapping[str, str]) -> list[Manifest]:
@@ -66,7 +66,8 @@ def _record(plan: Plan) -> Manifest:
     return replace(config_map(plan, name, RECORD, APPLICATION, plan["kubernetes"]["record"]), wave=Wave.WEB, keep=True)
 
 
-def _patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:
+def patched(manifests: Sequence[Manifest], patches: Iterable[Mapping[str, Any]]) -> list[Manifest]:
+    """The objects with the user's patches over them. Raises NoSuchObject for one without its object."""
     found = list(manifests)
     for patch in patches:
         wanted = (patch["kind"], patch["name"])
