@@ -35,14 +35,6 @@ MODULES = {
         "config/crd/bases/keda.sh_scaledobjects.yaml",
         "config/crd/bases/keda.sh_triggerauthentications.yaml",
     ),
-    "github.com/fluxcd/kustomize-controller@v1.7.3": (
-        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
-    ),
-    "github.com/fluxcd/helm-controller@v1.6.4": ("config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",),
-    "github.com/fluxcd/source-controller@v1.9.6": (
-        "config/crd/bases/source.toolkit.fluxcd.io_helmrepositories.yaml",
-        "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
-    ),
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",

@@ -20,7 +20,7 @@ from ..sops import Cipher
 from . import record as records
 from .git import Checkout
 from .record import Entry, Record
-from .secret_files import ENCRYPTED, FIELDS, REGEX, is_same, lost_keys, redacted
+from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, lost_keys, redacted
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _TEMPORARY = ".langfuse-new-"
@@ -120,7 +120,7 @@ class Tree:
 
     def write(self, compared: Comparison) -> None:
         """Bring the tree to what was compared. Whenever it is cut off, the next run goes on from there."""
-        contents = {change.path: self._content(change.after) for change in compared.changes if change.after}
+        contents = {one.path: self._content(one.after, one.before) for one in compared.changes if one.after}
         after = self._next_record(compared, contents)
         ends = not after.files
         self._remove_leftovers()
@@ -299,10 +299,8 @@ class Tree:
 
     # What is written
 
-    def _content(self, document: Document) -> bytes:
-        if not document.sensitive:
-            return document.content().encode()
-        return self._cipher.encrypt(document.content(), only=REGEX)
+    def _content(self, document: Document, before: bytes | None) -> bytes:
+        return encrypted(document, before, self._cipher) if document.sensitive else document.content().encode()
 
     def _put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """By a rename, so that a reader sees the old or the new one, never half."""
