@@ -76,6 +76,9 @@ def ensure_base_tarball(paths: Paths, times: dict[str, float], suite: str = cata
         tool = _extract_mmdebstrap(paths)
         run(
             [
+                # It makes all mounts private, and those of a kubelet have to stay shared.
+                "unshare",
+                "--mount",
                 tool,
                 "--variant=minbase",
                 f"--include={','.join(catalogue.BASE_PACKAGES)}",

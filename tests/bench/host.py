@@ -92,9 +92,9 @@ def plan_link_cleanup(before: Sequence[str], after: Sequence[str]) -> list[str]:
 
 
 def plan_mount_cleanup(directory: Path, mountinfo: str) -> list[str]:
-    """Mount points at and under `directory`, the deepest first: the engine binds its data root to itself."""
+    """Mount points at and under `directory`, the newest first: what is mounted over another one hides it and all below it."""
     points = [line.split()[4] for line in mountinfo.splitlines()]
-    return sorted((point for point in points if f"{point}/".startswith(f"{directory}/")), key=len, reverse=True)
+    return [point for point in reversed(points) if f"{point}/".startswith(f"{directory}/")]
 
 
 def restore(before: HostNetwork, roots: Sequence[Path]) -> list[str]:
