@@ -35,6 +35,10 @@ MODULES = {
         "config/crd/bases/keda.sh_scaledobjects.yaml",
         "config/crd/bases/keda.sh_triggerauthentications.yaml",
     ),
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+    ),
     "github.com/fluxcd/kustomize-controller@v1.7.3": (
         "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
     ),
@@ -43,20 +47,9 @@ MODULES = {
         "config/crd/bases/source.toolkit.fluxcd.io_helmrepositories.yaml",
         "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
     ),
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
-        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
-        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
-    ),
 }
 # Of resources with more than one version, the one that the collection writes.
-VERSIONS = {
-    "HTTPRoute": "v1",
-    "ReferenceGrant": "v1beta1",
-    "Kustomization": "v1",
-    "HelmRelease": "v2",
-    "HelmRepository": "v1",
-    "OCIRepository": "v1",
-}
+VERSIONS = {"HTTPRoute": "v1", "ReferenceGrant": "v1beta1", "Kustomization": "v1"}
 
 
 def _folder(module: str) -> Path:
