@@ -112,6 +112,15 @@ def test_where_others_apply_it_site_only_writes(given: Rule, cure: str) -> None:
     assert causes.cure_for(given, Evidence([], {})) == given.cure
 
 
+def test_a_workload_without_a_cure_of_its_own() -> None:
+    waits = cause_cluster_cases.WAITING
+    (by_site,), (from_git,) = (
+        causes.diagnose(hops("containers"), {**waits, **more}) for more in ({}, {"by_git": {"again": "x"}})
+    )
+    assert by_site["cure"].startswith("Run site, which waits")
+    assert from_git["cure"] == "Look at its events with kubectl describe."
+
+
 def test_what_applies_it_again_is_told() -> None:
     evidence = {**cause_cluster_cases.SCALED, "by_git": {"again": "flux reconcile kustomization langfuse"}}
     (cause,) = causes.diagnose(hops("worker"), evidence)
