@@ -11,7 +11,7 @@ export PYTHONPATH := $(CHECKOUT)
 PLAYBOOK = ansible-playbook -i inventories/local -e @$(CACHE)/bench/vars.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-cluster test-all lint bench-up bench-down cluster-up cluster-down bench pages lock
+.PHONY: help setup demo demo-down test test-unit test-integration test-molecule test-cluster test-gitops test-all lint bench-up bench-down cluster-up cluster-down bench pages lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-molecule: setup ## Whole playbooks
 
 test-cluster: setup ## Kubernetes: the node, modules and whole playbooks on it
 	@$(PYTHON) -m tests.run bench node cluster
+
+test-gitops: setup ## Flux on the cluster, and whole playbooks whose tree it applies (the first time compiles it: minutes)
+	@$(PYTHON) -m tests.run bench gitops
 
 lint: setup ## Linters, types and documentation
 	@$(PYTHON) -m tests.run lint types docs

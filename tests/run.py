@@ -30,9 +30,11 @@ TOGETHER = ("--numprocesses=3", "--dist=loadfile")
 PYTHON_FILES = ("plugins", "tests")
 # It cuts the power of the engine, on which all else runs.
 ALONE = "default"
-# The scenario, and the tests, that need a Kubernetes cluster; the node's own tests begin and end it.
+# The scenarios, and the tests, that need a Kubernetes cluster; the node's own tests begin and end it.
 KUBERNETES = "kubernetes"
+GITOPS = "gitops"
 CLUSTER_TESTS = "tests/integration/cluster"
+FLUX_TESTS = f"{CLUSTER_TESTS}/test_flux.py"
 NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
 CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 # Which lane a thread runs, as it stands before each line.
@@ -153,7 +155,7 @@ def scenarios(*names: str) -> Count:
 
 def molecule() -> Count:
     found = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    return scenarios(*(name for name in found if name not in (ALONE, KUBERNETES)))
+    return scenarios(*(name for name in found if name not in (ALONE, KUBERNETES, GITOPS)))
 
 
 def no_cluster() -> Count | None:
@@ -169,19 +171,37 @@ def node() -> Count:
     return no_cluster() or pytest(NODE_TESTS, "-m", "not long")
 
 
-def cluster() -> Count:
-    """Modules on the node, then whole playbooks."""
+def on_cluster(additions: Sequence[str], *work: Callable[[], Count]) -> Count:
+    """What is done on a cluster with these, which ends afterwards unless it was up before."""
     if (skipped := no_cluster()) is not None:
         return skipped
     was_up = subprocess.run([*CLUSTER, "status"], capture_output=True, check=False).returncode == 0
-    total = each([*CLUSTER, "up", "--with", "gateway", "--with", "cnpg"])
+    total = each([*CLUSTER, "up", *(word for name in additions for word in ("--with", name))])
     try:
-        total.add(pytest(CLUSTER_TESTS, f"--ignore={NODE_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"))
-        total.add(scenarios(KUBERNETES))
+        for one in work:
+            total.add(one())
     finally:
         if not was_up:
             total.add(each([*CLUSTER, "down"]))
     return total
+
+
+def cluster() -> Count:
+    """Modules on the node, then whole playbooks."""
+    return on_cluster(
+        ("gateway", "cnpg"),
+        lambda: pytest(CLUSTER_TESTS, f"--ignore={NODE_TESTS}", *TOGETHER, "--durations=10", "-m", "not long"),
+        lambda: scenarios(KUBERNETES),
+    )
+
+
+def gitops() -> Count:
+    """Flux, which takes minutes to compile: itself, then whole playbooks whose tree it applies."""
+    return on_cluster(
+        ("gateway", "cnpg", "flux"),
+        lambda: pytest(FLUX_TESTS, "--durations=10"),
+        lambda: scenarios(GITOPS),
+    )
 
 
 def compile_beside() -> subprocess.Popen[bytes]:
@@ -211,7 +231,10 @@ PARTS: dict[str, Callable[[], Count]] = {
 }
 # What mostly waits, side by side: hosts, and a cluster.
 LANES = (("integration", "molecule"), ("cluster",))
-LONG: dict[str, Callable[[], Count]] = {"long": lambda: pytest("tests/integration", "-m", "long")}
+LONG: dict[str, Callable[[], Count]] = {
+    "long": lambda: pytest("tests/integration", f"--ignore={FLUX_TESTS}", "-m", "long"),
+    "gitops": gitops,
+}
 
 
 def steps(names: Sequence[str]) -> list[list[list[str]]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import sys
 
+from tests.molecule.gitops import platform as gitops_platform
+from tests.molecule.gitops.instance import GITOPS
 from tests.molecule.instance import (
     BASE,
     EPHEMERAL,
@@ -64,6 +66,9 @@ def main(scenario: str = "") -> None:
     if scenario in ("", CLUSTER.scenario):
         platform.down()
         forget(CLUSTER)
+    if scenario in ("", GITOPS.scenario):
+        gitops_platform.down()
+        forget(GITOPS)
     # Each other scenario has one directory, and the default one the rest.
     for place in sorted(BASE.iterdir()) if BASE.exists() else ():
         if scenario in ("", OWNERS.get(place.name, LIFE.scenario)):

@@ -132,6 +132,7 @@ _USERS = {
     "proxy": ("system:kube-proxy", ()),
     # Of the bench: network policies and volumes.
     "agent": ("bench-agent", ("system:masters",)),
+    "sources": ("bench-sources", ("system:masters",)),
 }
 
 

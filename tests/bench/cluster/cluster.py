@@ -12,6 +12,7 @@ from tests.bench.cluster import (
     commands,
     control_plane,
     debian,
+    flux,
     gateway,
     host_state,
     keda,
@@ -41,6 +42,7 @@ def _add_definitions(layout: Layout, api: Api, times: dict[str, float]) -> None:
 ADDITIONS: dict[str, Callable[[Layout, Api, dict[str, float]], None]] = {
     "cnpg": postgresql.add,
     "definitions": _add_definitions,
+    "flux": flux.add,
     "gateway": gateway.add,
     "keda": keda.add,
     "metrics": metrics.add,

@@ -21,6 +21,8 @@ from tests.bench.shell import BenchError, say, step
 
 _READY_SECONDS = 60
 _CONTROL = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
+# Of additions, beside the node: a power cut of the node leaves them.
+_BESIDE = ("sources",)
 _OF_THE_NODE = ("agent", "kube-proxy", "kubelet")
 
 
@@ -121,7 +123,7 @@ def stop(layout: Layout) -> bool:
         # Nothing of them is kept, so nothing needs to be written.
         running.stop(*_OF_THE_NODE, sent=signal.SIGKILL)
         runtime.remove_pods(layout)
-        running.stop(*_CONTROL, sent=signal.SIGKILL)
+        running.stop(*_BESIDE, *_CONTROL, sent=signal.SIGKILL)
         runtime.release(layout)
     if layout.host_before.exists():
         before = host_state.load(layout.host_before)

@@ -31,6 +31,8 @@ class Addresses:
     # Not etcd's own ports: the machine may run one.
     etcd: int = 12379
     etcd_peers: int = 12380
+    # Of the stand-in for source-controller.
+    sources: int = 12390
 
     @property
     def server(self) -> str:
@@ -84,6 +86,11 @@ class Layout:
     @property
     def volumes(self) -> Path:
         return self.state / "volumes"
+
+    @property
+    def sources(self) -> Path:
+        """What the stand-in for source-controller serves: artifacts, and a shelf for tests."""
+        return self.state / "sources"
 
     @property
     def kubeconfig(self) -> Path:

@@ -49,6 +49,11 @@ KEDA = Source(
         "config/metrics-server",
     ),
 )
+_FLUX = ("config/crd/bases", "config/rbac", "config/manager")
+KUSTOMIZE_CONTROLLER = Source("kustomize-controller", "github.com/fluxcd/kustomize-controller", "v1.7.3", _FLUX)
+HELM_CONTROLLER = Source("helm-controller", "github.com/fluxcd/helm-controller", "v1.6.4", _FLUX)
+# Of the controller itself no version can be built; its module has the definitions.
+SOURCES = Source("source-controller", "github.com/fluxcd/source-controller", "v1.9.6", ("config/crd/bases",))
 _CILIUM_FOLDER = "pkg/k8s/apis/cilium.io/client/crds"
 # Of operators that run only where they are asked for, or not at all: objects are held against their schema.
 DEFINITIONS = (
@@ -80,7 +85,7 @@ def read(folder: Path, places: Sequence[str]) -> list[Object]:
         path = folder / place
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
             for each in yaml.load_all(file.read_text(), _Loader):
-                if each and not each["apiVersion"].startswith("kustomize."):
+                if each and not each.get("apiVersion", "kustomize.").startswith("kustomize."):
                     found.append(each)
     return found
 

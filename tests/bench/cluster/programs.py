@@ -61,11 +61,14 @@ CNPG = Program("cnpg", package="github.com/cloudnative-pg/cloudnative-pg/cmd/man
 METRICS = Program("metrics-server", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
 KEDA = Program("keda", package="github.com/kedacore/keda/v2/cmd/operator")
 KEDA_ADAPTER = Program("keda-adapter", package="github.com/kedacore/keda/v2/cmd/adapter", folder="keda")
+KUSTOMIZE_CONTROLLER = Program("kustomize-controller", package="github.com/fluxcd/kustomize-controller")
+HELM_CONTROLLER = Program("helm-controller", package="github.com/fluxcd/helm-controller")
+_FLUX = (KUSTOMIZE_CONTROLLER, HELM_CONTROLLER)
 SOPS = Program("sops", package="github.com/getsops/sops/v3/cmd/sops")
 AGE = Program("age-keygen", package="filippo.io/age/cmd/age-keygen", folder="age")
 # For tests of the chart that need no cluster.
 HELM_TEMPLATE = Program("helm-template")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, SOPS, AGE, HELM_TEMPLATE)
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, *_FLUX, SOPS, AGE, HELM_TEMPLATE)
 
 
 def hash_sources(program: Program) -> str:

@@ -1,11 +1,13 @@
-"""What the instance finds: a cluster with a gateway and CloudNativePG, and the images of the bench on its node.
+"""What an instance finds: a cluster with a gateway and CloudNativePG, and the images of the bench on its node.
 
-`python -m tests.molecule.kubernetes.platform up | open | down`. A cluster that was up before stays up.
+`python -m tests.molecule.kubernetes.platform up | open | down`. A cluster that was up before stays up. Another scenario's instance
+is given to the same functions.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from tests.bench import catalogue
 from tests.bench.cluster import cluster as whole
@@ -14,24 +16,24 @@ from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
 from tests.molecule import canary
 from tests.molecule.instance import EPHEMERAL, docker, wait_until
-from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, api
+from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, ClusterInstance, api
 
 ADDITIONS = ("gateway", "cnpg")
 STARTED = EPHEMERAL / "cluster-started"
 
 
-def up() -> None:
+def up(cluster: ClusterInstance = CLUSTER, additions: Sequence[str] = ADDITIONS) -> None:
     """The cluster, and secrets of the instance that can be recognised wherever they show."""
     EPHEMERAL.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(LAYOUT.paths):
         if not control_plane.is_up(LAYOUT):
             STARTED.touch()
         client = whole.up(LAYOUT, {})
-        for name in ADDITIONS:
+        for name in additions:
             whole.ADDITIONS[name](LAYOUT, client, {})
         for reference in _images():
             runtime.add_from_docker(LAYOUT, reference, {})
-    canary.CLUSTERS.plant(CLUSTER)
+    canary.CLUSTERS.plant(cluster)
 
 
 def _images() -> list[str]:
@@ -41,7 +43,7 @@ def _images() -> list[str]:
     return [reference for reference in found if reference.rpartition(":")[0] in repositories]
 
 
-def _migration() -> list[Object]:
+def _migration(cluster: ClusterInstance) -> list[Object]:
     """The stand-in migrates ClickHouse over HTTP, where Langfuse does so over the native port alone."""
     labels = {name: {"app.kubernetes.io/component": name} for name in ("migrate", "clickhouse")}
     ports = [{"port": 8123, "protocol": "TCP"}]
@@ -53,26 +55,26 @@ def _migration() -> list[Object]:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": f"stand-in-{name}", "namespace": CLUSTER.namespace},
+            "metadata": {"name": f"stand-in-{name}", "namespace": cluster.namespace},
             "spec": {"podSelector": {"matchLabels": labels[name]}, "policyTypes": [w.title() for w in way], **way},
         }
         for name, way in ways.items()
     ]
 
 
-def open_migration() -> None:
+def open_migration(cluster: ClusterInstance = CLUSTER) -> None:
     """Beside the policies of the instance."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER.namespace}}
-    api().apply([namespace, *_migration()])
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
+    api().apply([namespace, *_migration(cluster)])
 
 
-def close_migration() -> None:
+def close_migration(cluster: ClusterInstance = CLUSTER) -> None:
     """Without those of the instance these alone would shut ClickHouse."""
-    for each in _migration():
+    for each in _migration(cluster):
         api().delete(api().path_of(each))
 
 
-def down() -> None:
+def down(cluster: ClusterInstance = CLUSTER) -> None:
     """Everything of the instance, whatever state it is in; and the cluster, if `up` has started it."""
     if not control_plane.is_up(LAYOUT):
         return
@@ -82,10 +84,10 @@ def down() -> None:
         STARTED.unlink()
         print("the cluster")
         return
-    for found in CLUSTER.objects():
-        if found["metadata"].get("namespace") != CLUSTER.namespace:
+    for found in cluster.objects():
+        if found["metadata"].get("namespace") != cluster.namespace:
             api().delete(api().path_of(found))
-    place = f"/api/v1/namespaces/{CLUSTER.namespace}"
+    place = f"/api/v1/namespaces/{cluster.namespace}"
     if api().find(place):
         api().delete(place)
         wait_until(f"{place} is gone", lambda: api().find(place) is None, 180)

@@ -1,0 +1,75 @@
+"""Web and worker by helm-controller: the same instance, with a stand-in for the official chart, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.bench.cluster import flux as bench
+from tests.bench.cluster.sources import shelf
+from tests.integration.cluster.flux import Flux
+from tests.molecule import playbook
+from tests.molecule.gitops.instance import GitopsInstance, git
+from tests.molecule.instance import ROOT
+from tests.molecule.kubernetes.instance import LAYOUT, api
+from tests.molecule.traces import Traces
+
+CHART = ROOT / "tests" / "bench" / "cluster" / "chart"
+WORKLOADS = ("web", "worker")
+
+
+@pytest.fixture
+def chart() -> Iterator[dict[str, Any]]:
+    """Variables of an instance whose workload is the chart."""
+    shelf.helm_repository(LAYOUT.sources, CHART)
+    yield {"langfuse_kubernetes_workload": "chart", "langfuse_chart_repository": f"{bench.shelf(LAYOUT)}/charts"}
+
+
+def _environment(cluster: GitopsInstance, component: str) -> dict[str, Any]:
+    container = cluster.deployment(component)["spec"]["template"]["spec"]["containers"][0]
+    return {one["name"]: one for one in container["env"]}
+
+
+def test_the_chart_takes_over_and_gives_back(cluster: GitopsInstance, chart: dict[str, Any]) -> None:
+    old, kept = Traces(cluster).arrives("before-chart"), cluster.kept()
+    before = {component: _environment(cluster, component) for component in WORKLOADS}
+
+    playbook.site(cluster, variables=chart)
+    files = set(cluster.files())
+    assert {"app/helmrepository.yaml", "app/helmrelease.yaml"} <= files
+    cluster.deliver("By the chart", seconds=400)
+
+    Flux(api()).wait_release(cluster.name, cluster.namespace)
+    labels = cluster.deployment("web")["metadata"]["labels"]
+    assert labels["app.kubernetes.io/managed-by"] == "Helm"
+    assert {component: _environment(cluster, component) for component in WORKLOADS} == before
+    assert (
+        cluster.deployment("web")["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["failureThreshold"] > 3
+    )
+    assert cluster.kept() == kept
+    traces = Traces(cluster)
+    traces.arrives("chart")
+    assert old in traces.readable("before-chart")
+    playbook.run(cluster, "llmops.langfuse.verify", variables=chart).mentions("read back equal")
+    playbook.run(cluster, "llmops.langfuse.status", variables=chart)
+    assert playbook.site(cluster, variables=chart).changed == 0
+
+    pods, name = cluster.uids(), "langfuse_nextauth_secret"
+    cluster.change_given(name, f"chart-{cluster.secrets()[name]}")
+    playbook.site(cluster, variables=chart)
+    cluster.deliver("Another secret, by the chart", seconds=400)
+    cluster.settled()
+    now = cluster.uids()
+    assert {component for component in pods if pods[component] != now.get(component)} == {"web"}
+
+    # The two have other selectors, so that neither can become the other: one goes before the other comes.
+    playbook.site(cluster, variables={**chart, "langfuse_enabled": False})
+    cluster.deliver("Between", steps=cluster.steps())
+    assert not api().find(cluster.path("deployments", f"{cluster.name}-web", "apps/v1"))
+    playbook.site(cluster)
+    cluster.deliver("By Deployments again")
+    assert cluster.kept() == kept
+    assert old in Traces(cluster).readable("before-chart")
+    assert git("status", "--porcelain") == ""

@@ -1,0 +1,35 @@
+"""Teardown takes the tree away, and Flux the objects; the data stays."""
+
+from __future__ import annotations
+
+from tests.integration.cluster.flux import Flux
+from tests.molecule import playbook
+from tests.molecule.gitops import platform
+from tests.molecule.gitops.instance import STEPS, GitopsInstance, git
+from tests.molecule.instance import wait_until
+from tests.molecule.kubernetes.instance import api
+from tests.molecule.traces import Traces
+
+TEARDOWN = "llmops.langfuse.teardown"
+
+
+def test_teardown_removes_the_tree_and_flux_what_it_made(cluster: GitopsInstance) -> None:
+    old = Traces(cluster).arrives("before-teardown")
+    claims, files = cluster.claims(), cluster.files()
+    playbook.run(cluster, TEARDOWN, "--check", "--diff")
+    assert cluster.files() == files, "the check took files away"
+
+    playbook.run(cluster, TEARDOWN)
+    assert cluster.files() == {}
+    platform.name_instance(there=False)
+    cluster.deliver("Without Langfuse", steps=[platform.ALL])
+    wait_until("no Kustomization is left", lambda: not {*STEPS} & {*Flux(api()).kustomizations()}, 120)
+    wait_until("no pod is left", lambda: cluster.all_pods() == [], 120)
+    assert cluster.claims() == claims
+    assert playbook.run(cluster, TEARDOWN).changed == 0
+
+    playbook.site(cluster)
+    platform.name_instance(there=True)
+    cluster.deliver("Langfuse again", seconds=400)
+    assert old in Traces(cluster).readable("before-teardown")
+    assert git("status", "--porcelain") == ""
