@@ -39,9 +39,17 @@ MODULES = {
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
+    "github.com/fluxcd/kustomize-controller@v1.7.3": (
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    "github.com/fluxcd/helm-controller@v1.6.4": ("config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",),
+    "github.com/fluxcd/source-controller@v1.9.6": (
+        "config/crd/bases/source.toolkit.fluxcd.io_helmrepositories.yaml",
+        "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
+    ),
 }
 # Of resources with more than one version, the one that the collection writes.
-VERSIONS = {"HTTPRoute": "v1", "ReferenceGrant": "v1beta1"}
+VERSIONS = {"HTTPRoute": "v1", "ReferenceGrant": "v1beta1", "Kustomization": "v1"}
 
 
 def _folder(module: str) -> Path:

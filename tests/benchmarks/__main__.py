@@ -15,7 +15,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.paths import find_paths
-from tests.benchmarks import applying, derivation, first_start, machine, no_op, objects, round_trip, second_site
+from tests.benchmarks import (
+    applying,
+    derivation,
+    first_start,
+    machine,
+    no_op,
+    objects,
+    rendering,
+    round_trip,
+    second_site,
+)
 from tests.benchmarks.figures import Broken, Section
 from tests.benchmarks.instance import ROOT, Instance
 from tests.benchmarks.page import page
@@ -25,6 +35,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 MEASUREMENTS: dict[str, Callable[[Instance], Section]] = {
     "derive": lambda _instance: derivation.measure(),
     "objects": lambda _instance: objects.measure(),
+    "rendering": rendering.measure,
     "apply": applying.measure,
     "second": second_site.measure,
     "trace": round_trip.measure,
@@ -33,7 +44,7 @@ MEASUREMENTS: dict[str, Callable[[Instance], Section]] = {
 }
 
 # These need no instance of Compose.
-_ELSEWHERE = {"derive", "objects", "apply"}
+_ELSEWHERE = {"derive", "objects", "rendering", "apply"}
 
 
 def _say(text: str, began: float) -> None:

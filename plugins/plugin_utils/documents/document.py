@@ -63,12 +63,6 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump_yaml(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
-    """YAML that is a part of something else."""
-    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
-    return dumped
-
-
 class _Indented(_Dumper):
     """Lists further in than what they belong to, as the linters of repositories ask for."""
 
@@ -76,8 +70,18 @@ class _Indented(_Dumper):
         super().increase_indent(flow, False)
 
 
+def dump_indented(content: Any) -> str:
+    """YAML as a part of something else, such as a patch in a file of the tree."""
+    return _dumped(content, _Indented)
+
+
+def _dumped(content: Any, dumper: type[yaml.SafeDumper]) -> str:
+    dumped: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10000)
+    return dumped
+
+
 def _dump(content: Any, dumper: type[yaml.SafeDumper] = _Dumper) -> str:
-    return f"---\n{dump_yaml(content, dumper)}"
+    return f"---\n{_dumped(content, dumper)}"
 
 
 def to_yaml(content: Any) -> str:

@@ -66,7 +66,9 @@ HELM_CONTROLLER = Program("helm-controller", package="github.com/fluxcd/helm-con
 _FLUX = (KUSTOMIZE_CONTROLLER, HELM_CONTROLLER)
 SOPS = Program("sops", package="github.com/getsops/sops/v3/cmd/sops")
 AGE = Program("age-keygen", package="filippo.io/age/cmd/age-keygen", folder="age")
-PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, *_FLUX, SOPS, AGE)
+# For tests of the chart that need no cluster.
+HELM_TEMPLATE = Program("helm-template")
+PROGRAMS = (KUBERNETES, PAUSE, COREDNS, CNPG, METRICS, KEDA, KEDA_ADAPTER, *_FLUX, SOPS, AGE, HELM_TEMPLATE)
 
 
 def hash_sources(program: Program) -> str:

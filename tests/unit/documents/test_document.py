@@ -47,6 +47,21 @@ def test_what_another_reader_of_yaml_takes_for_a_number_stays_text(text: str) ->
     assert yaml.safe_load(document.to_yaml([text])) == [text]
 
 
+@pytest.mark.parametrize("value", HOSTILE)
+def test_several_objects_of_a_file_read_back(value: str) -> None:
+    content = [{"a": [value, {"b": value}]}, {"c": value}]
+    assert list(yaml.safe_load_all(document.Document("x", "yaml_all", content).content())) == content
+
+
+def test_objects_of_a_file_are_set_apart_and_their_lists_indented() -> None:
+    text = document.Document("x", "yaml_all", [{"a": [1]}, {"b": 2}]).content()
+    assert text == f"# {document.HEADER}\n---\na:\n  - 1\n---\nb: 2\n"
+
+
+def test_a_page_says_who_wrote_it_without_showing_it() -> None:
+    assert document.Document("x", "text", "# Title\n").content() == f"<!-- {document.HEADER} -->\n# Title\n"
+
+
 def test_env_names_are_sorted() -> None:
     assert [line.split("=")[0] for line in document.to_env({"B": "1", "A": "2"}).splitlines()[1:]] == ["A", "B"]
 

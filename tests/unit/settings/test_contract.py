@@ -8,6 +8,8 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import CONTRACT_FILE, contract, native
 
 from .cases import GOOD
+from .cluster_cases import CLUSTER
+from .gitops_cases import GITOPS
 from .support import run
 
 
@@ -49,6 +51,22 @@ def test_near_miss_without_the_prefix_is_a_warning() -> None:
     result = run(GOOD, names=("tracing_enabeld", "something_else"))
     assert result.warnings == ("tracing_enabeld has no effect. Did you mean tracing_enabled?",)
     assert not result.problems
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (CLUSTER, "langfuse_gitops_interval"),
+        (GITOPS, "langfuse_web_port"),
+        (GITOPS, None),
+        ({**GITOPS, "langfuse_kubernetes_context": "fleet"}, None),
+    ],
+)
+def test_what_does_nothing_on_a_target_is_told(given: dict[str, object], name: str | None) -> None:
+    """Objects for Git are those of a cluster, so all variables of a cluster act there too."""
+    more = {name: contract()[name]["default"]} if name else {}
+    expected = [f"{name} has no effect with langfuse_target={given['langfuse_target']}"] if name else []
+    assert [told for told in run({**GOOD, **given, **more}).warnings if "no effect" in told] == expected
 
 
 def test_none_counts_as_unset() -> None:

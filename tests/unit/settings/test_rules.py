@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import rules
 
-from . import bucket_cases, cluster_cases, consumer_cases, gitops_cases, sign_in_cases, source_cases
+from . import (
+    bucket_cases,
+    chart_cases,
+    cluster_cases,
+    consumer_cases,
+    gitops_cases,
+    sign_in_cases,
+    source_cases,
+)
 from .cases import CASES as OWN_CASES
 from .cases import GOOD, Bad
 from .support import run, settings
@@ -18,6 +26,7 @@ CASES = (
     *consumer_cases.CASES,
     *cluster_cases.CASES,
     *gitops_cases.CASES,
+    *chart_cases.CASES,
 )
 RULES = {rule.__name__: rule for rule in rules.RULES}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...settings.chart import OCI
 from ...settings.hosts import netloc, split
-from ..document import dump_yaml
+from ..document import dump_indented
 from ..kubernetes import secrets as kept
 from ..kubernetes.manifest import APPLICATION, Manifest, Plan, Wave, name_of, resource
 from ..kubernetes.objects import objects, patched
@@ -130,4 +130,4 @@ def _demanded(plan: Plan) -> Values:
 def _patch(content: Mapping[str, Any]) -> dict[str, Any]:
     group, _slash, version = content["apiVersion"].rpartition("/")
     target = {"group": group, "version": version, "kind": content["kind"], "name": content["metadata"]["name"]}
-    return {"target": {key: value for key, value in target.items() if value}, "patch": dump_yaml(content)}
+    return {"target": {key: value for key, value in target.items() if value}, "patch": dump_indented(content)}

@@ -85,7 +85,7 @@ class _Home:
 
 
 def _uploads() -> dict[str, _Home]:
-    found = {}
+    found: dict[str, _Home] = {}
     for group, upload in {
         "LANGFUSE_S3_EVENT_UPLOAD_": "eventUpload",
         "LANGFUSE_S3_MEDIA_UPLOAD_": "mediaUpload",

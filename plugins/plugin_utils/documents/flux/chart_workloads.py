@@ -13,8 +13,9 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from ..kubernetes.objects import NoSuchObject
 from ..kubernetes.secrets import CHECKSUM
 from .chart_values import Entry, Values, composed
 
@@ -89,9 +90,13 @@ def taken_over(objects: Mapping[str, Mapping[str, Any]]) -> Rendered:
 
 def _main(component: str, pod: Mapping[str, Any]) -> Object:
     """The container of the application, by the name that it has in the chart. Others stay beside it."""
-    container: Object = next(one for one in pod["containers"] if one["name"] == component)
-    container["name"] = f"langfuse-{component}"
-    return container
+    for container in pod.get("containers") or ():
+        if container["name"] == component:
+            container["name"] = f"langfuse-{component}"
+            return cast("Object", container)
+    raise NoSuchObject(
+        f"langfuse_kubernetes_patches: leaves the pods of {component} without their container {component}"
+    )
 
 
 def _common(paths: Mapping[str, str], parts: Sequence[Object]) -> Values:
@@ -99,7 +104,9 @@ def _common(paths: Mapping[str, str], parts: Sequence[Object]) -> Values:
     found = {}
     for key, path in paths.items():
         if key in parts[0] and all(part.get(key) == parts[0][key] for part in parts):
-            found[path] = [part.pop(key) for part in parts][0]
+            found[path] = parts[0][key]
+            for part in parts:
+                del part[key]
     return found
 
 

@@ -62,9 +62,8 @@ def place(manifest: Manifest) -> Place:
 
 
 def in_files(manifests: Iterable[Manifest]) -> dict[Place, list[Manifest]]:
-    """The objects of each file, in the order in which they are applied; files in the order of steps."""
+    """The objects of each file, in the order in which they are applied; files by their paths."""
     found: dict[Place, list[Manifest]] = {}
     for manifest in manifests:
         found.setdefault(place(manifest), []).append(manifest)
-    order = list(Step)
-    return dict(sorted(found.items(), key=lambda item: (order.index(item[0].step), item[0].path)))
+    return dict(sorted(found.items(), key=lambda item: item[0].path))

@@ -52,7 +52,7 @@ def _kustomization(
         "timeout": f"{_timeout(plan, step, manifests)}s",
         "path": f"./{gitops['path']}/{step}",
         "prune": True,
-        **_waits(plan, step, manifests),
+        **_waits(plan, manifests),
         **({"dependsOn": [dict(one) for one in before]} if before else {}),
         "sourceRef": gitops["source"],
         **(_decryption(plan) if any(one.sensitive for one in manifests) else {}),
@@ -71,21 +71,19 @@ def _timeout(plan: Plan, step: Step, manifests: Sequence[Manifest]) -> int:
     return int(kubernetes["start_timeout"]) * max(1, len({one.wave for one in manifests} & {*_WAITED}))
 
 
-def _waits(plan: Plan, step: Step, manifests: Sequence[Manifest]) -> dict[str, Any]:
+def _waits(plan: Plan, manifests: Sequence[Manifest]) -> dict[str, Any]:
     if not plan["enabled"]:
         # Servers that were sent to sleep are not ready, and would hold up whatever has to go.
         return {"wait": False}
-    if step is Step.MIGRATION:
-        # By name: with `wait` a Job that is there already is passed over, also where it failed.
-        return {"wait": False, "healthChecks": [_check(one) for one in manifests]}
-    deployments = [_check(one) for one in manifests if one.identity[0] == "Deployment"]
+    # All are waited for; these are what a reader looks for, and what is left if somebody takes `wait` away.
+    named = [_check(one) for one in manifests if one.identity[0] in ("Deployment", "HelmRelease", "Job")]
     kinds = {(one.object["apiVersion"], one.identity[0]) for one in manifests}
     expressions = [
         {"apiVersion": api, "kind": kind, **_HEALTH[api, kind]} for api, kind in _HEALTH if (api, kind) in kinds
     ]
     return {
         "wait": True,
-        **({"healthChecks": deployments} if deployments else {}),
+        **({"healthChecks": named} if named else {}),
         **({"healthCheckExprs": expressions} if expressions else {}),
     }
 

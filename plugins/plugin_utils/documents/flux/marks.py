@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ...settings.gitops import FLUX
 from ..document import merge_patch
@@ -26,31 +25,28 @@ _NAMED = re.compile(r"\$\{\w+\}")
 def marked(plan: Plan, manifest: Manifest) -> Manifest:
     """The object as the tree has it."""
     if manifest.identity[0] == "Job":
-        manifest = _job(plan, manifest)
+        manifest = _job(manifest)
     marks = _for_flux(plan, manifest) if plan["gitops"]["flavour"] == FLUX else _for_argo(manifest)
     if not marks:
         return manifest
     return replace(manifest, object=merge_patch(manifest.object, {"metadata": {"annotations": marks}}))
 
 
-def _job(plan: Plan, manifest: Manifest) -> Manifest:
-    changed: dict[str, Any] = {"spec": {"backoffLimit": _RETRIES}}
-    if plan["gitops"]["flavour"] != FLUX:
-        # A Job cannot change. Flux is told to leave one alone that is there; others apply it again and again, so what is in it
-        # has to be in its name. There is no secret in it.
-        name = manifest.object["metadata"]["name"]
-        digest = hashlib.sha256(json.dumps(manifest.object, sort_keys=True).encode()).hexdigest()
-        changed["metadata"] = {"name": f"{name.rpartition('-')[0]}-{digest[:10]}"}
-    return replace(manifest, object=merge_patch(manifest.object, changed))
+def _job(manifest: Manifest) -> Manifest:
+    """A Job cannot change, and whoever applies the tree applies it again and again: so all that is in it is in its name.
+
+    There is no secret in it.
+    """
+    name = manifest.object["metadata"]["name"].rpartition("-")[0]
+    job = merge_patch(manifest.object, {"spec": {"backoffLimit": _RETRIES}})
+    digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+    return replace(manifest, object=merge_patch(job, {"metadata": {"name": f"{name}-{digest[:10]}"}}))
 
 
 def _for_flux(plan: Plan, manifest: Manifest) -> Mapping[str, str]:
     marks = {}
     if manifest.keep:
         marks[f"{_FLUX}/prune"] = "disabled"
-    if manifest.identity[0] == "Job":
-        # Otherwise a change of its pod would be refused, and hold everything up.
-        marks[f"{_FLUX}/ssa"] = "IfNotPresent"
     if not _substituted(plan, manifest):
         marks[f"{_FLUX}/substitute"] = "disabled"
     return marks

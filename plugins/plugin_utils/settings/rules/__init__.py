@@ -17,6 +17,7 @@ from . import (
     addresses,
     age,
     buckets,
+    chart,
     cluster,
     cluster_objects,
     consumers,
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     *cluster.RULES,
     *cluster_objects.RULES,
     *gitops.RULES,
+    *chart.RULES,
 )
 
 

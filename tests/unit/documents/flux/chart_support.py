@@ -9,20 +9,33 @@ import yaml
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.flux import chart
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
+from ...settings.cluster_cases import CLUSTER
+from ...settings.gitops_cases import REPOSITORY
+from ...settings.source_cases import AZURE, CLICKHOUSE, GCS, REDIS, SENTINEL
 from ..kubernetes.support import CONFIGURATIONS, derived
 from .chart_model import Chart, strategic
+from .support import CHART
 
-GITOPS: dict[str, Any] = {
-    "langfuse_target": "gitops",
-    "langfuse_gitops_directory": "/srv/platform",
-    "langfuse_age_recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
-    "langfuse_kubernetes_workload": "chart",
+GITOPS: dict[str, Any] = {**REPOSITORY, **CHART}
+# Words that the chart has for the environment and that the five configurations do not need.
+_MORE: dict[str, dict[str, Any]] = {
+    "azure": {**CLUSTER, **AZURE},
+    "gcs": {**CLUSTER, **GCS, "langfuse_batch_export_enabled": False},
+    "sentinel": {**CLUSTER, **SENTINEL},
+    "tls": {
+        **CLUSTER,
+        **CLICKHOUSE,
+        **REDIS,
+        "langfuse_clickhouse_tls": True,
+        "langfuse_redis_tls": True,
+        "langfuse_license_key": "langfuse_ee_canary-of-a-license",
+        "langfuse_init_org_name": "A $(SALT) and $5",
+        "langfuse_smtp_url": "smtp://user:p$(HOME)$$x@mail.example.com:587",
+        "langfuse_email_from": "langfuse@example.com",
+        "langfuse_s3_media_prefix": "media/",
+    },
 }
-# The chart has one sort of workers.
-BY_CHART: dict[str, dict[str, Any]] = {
-    name: {**{key: value for key, value in given.items() if key != "langfuse_ingestion_replicas"}, **GITOPS}
-    for name, given in CONFIGURATIONS.items()
-}
+BY_CHART: dict[str, dict[str, Any]] = {name: {**given, **GITOPS} for name, given in (CONFIGURATIONS | _MORE).items()}
 
 
 class Release:

@@ -24,6 +24,10 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "cloud": {**CLOUD, **REPOSITORY},
     "quiet": {**QUIET, **REPOSITORY, **PLAIN},
 }
+# Web and worker by the official chart, which has one sort of workers.
+CHART: dict[str, Any] = {"langfuse_kubernetes_workload": "chart", "langfuse_ingestion_replicas": 0}
+# Those that are kept as a whole.
+TREES = {**CONFIGURATIONS, "chart": {**OF_CLUSTER["shared"], **REPOSITORY, **CHART}}
 KUSTOMIZE = "kustomize.config.k8s.io/v1beta1"
 
 

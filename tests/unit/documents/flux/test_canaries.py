@@ -16,13 +16,13 @@ from ...settings.gitops_cases import REPOSITORY
 from ..kubernetes.support import derived
 from ..kubernetes.test_canaries import CASES as OF_CLUSTER
 from ..kubernetes.test_canaries import canaries
-from .support import PLAIN
+from .support import CHART, PLAIN
 
 _NEIGHBOURS = {"litellm_enabled": True, "network_policies_enabled": True}
 CASES: dict[str, dict[str, Any]] = {
     f"{name}-{flavour}": {**given, **REPOSITORY, **_NEIGHBOURS, **more}
     for name, given in OF_CLUSTER.items()
-    for flavour, more in (("flux", {}), ("plain", PLAIN))
+    for flavour, more in (("flux", {}), ("plain", PLAIN), ("chart", CHART))
 }
 EACH = pytest.mark.parametrize("given", CASES.values(), ids=CASES)
 

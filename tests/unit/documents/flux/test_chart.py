@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.flux import chart
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import NoSuchObject
 
-from ..kubernetes.support import derived
-from . import chart_model
+from ..kubernetes.support import derived, unfit
+from . import chart_model, stand_in_chart
 from .chart_support import BY_CHART, GITOPS, Release
 
 NAMES = tuple(BY_CHART)
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
-def _comparable(deployment: dict[str, Any], component: str, container: str) -> dict[str, Any]:
+def comparable(deployment: dict[str, Any], component: str, container: str) -> dict[str, Any]:
     """A Deployment without what the chart decides: labels of its own, the selector, the container's name, the order of variables."""
     found = copy.deepcopy(deployment)
     del found["spec"]["selector"], found["metadata"]
@@ -34,7 +36,7 @@ def _comparable(deployment: dict[str, Any], component: str, container: str) -> d
 def test_the_pods_are_those_of_our_own_deployments(name: str, component: str) -> None:
     release = Release(BY_CHART[name])
     identity = "Deployment", f"{release.name}-{component}"
-    assert _comparable(release.rendered()[identity], component, f"langfuse-{component}") == _comparable(
+    assert comparable(release.rendered()[identity], component, f"langfuse-{component}") == comparable(
         release.wanted()[identity], component, component
     )
 
@@ -105,7 +107,7 @@ def test_selectors_of_the_instance_find_the_charts_pods(name: str) -> None:
     )
 
 
-def test_what_the_chart_cannot_say_is_patched() -> None:
+def test_what_the_chart_cannot_say_ispatched() -> None:
     web, worker, _service = Release(BY_CHART["shared"]).patches()
     for patch, seconds in ((web, 125), (worker, 30)):
         template = patch["spec"]["template"]
@@ -116,7 +118,7 @@ def test_what_the_chart_cannot_say_is_patched() -> None:
     assert worker["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/api/ready"
 
 
-def _patched(component: str, patch: dict[str, Any]) -> dict[str, Any]:
+def patched(component: str, patch: dict[str, Any]) -> dict[str, Any]:
     one = {"kind": "Deployment", "name": f"langfuse-{component}", "patch": patch}
     return {**BY_CHART["shared"], "langfuse_kubernetes_patches": [one]}
 
@@ -137,9 +139,9 @@ _SIDECAR = {"name": "tail", "image": "example.com/tail:1"}
     ],
 )
 def test_a_patch_of_a_deployment_arrives(patch: dict[str, Any]) -> None:
-    release = Release(_patched("web", patch))
+    release = Release(patched("web", patch))
     identity = "Deployment", "langfuse-web"
-    assert _comparable(release.rendered()[identity], "web", "langfuse-web") == _comparable(
+    assert comparable(release.rendered()[identity], "web", "langfuse-web") == comparable(
         release.wanted()[identity], "web", "web"
     )
 
@@ -147,19 +149,16 @@ def test_a_patch_of_a_deployment_arrives(patch: dict[str, Any]) -> None:
 def test_a_container_beside_the_application_arrives() -> None:
     given = BY_CHART["shared"]
     (own,) = Release(given).wanted()["Deployment", "langfuse-worker"]["spec"]["template"]["spec"]["containers"]
-    own["livenessProbe"] = None
     own["image"] = "mirror.example.com:5000/langfuse-worker@sha256:" + "0" * 64
-    own.pop("livenessProbe")
-    release = Release(_patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
+    del own["livenessProbe"]
+    release = Release(patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
     identity = "Deployment", "langfuse-worker"
     found = release.rendered()[identity]
-    assert _comparable(found, "worker", "langfuse-worker") == _comparable(
-        release.wanted()[identity], "worker", "worker"
-    )
+    assert comparable(found, "worker", "langfuse-worker") == comparable(release.wanted()[identity], "worker", "worker")
     assert _SIDECAR in found["spec"]["template"]["spec"]["containers"]
 
 
-def test_the_release_and_its_source_can_be_patched() -> None:
+def test_the_release_and_its_source_can_bepatched() -> None:
     patches = [
         {
             "kind": "HelmRelease",
@@ -174,7 +173,7 @@ def test_the_release_and_its_source_can_be_patched() -> None:
     assert release.found["HelmRepository", "langfuse"]["spec"]["secretRef"] == {"name": "mirror"}
 
 
-def test_the_service_of_web_can_be_patched() -> None:
+def test_the_service_of_web_can_bepatched() -> None:
     patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"type": "LoadBalancer", "loadBalancerClass": "x"}}
     given = {"langfuse_kubernetes_patches": [{"kind": "Service", "name": "langfuse-web", "patch": patch}]}
     service = Release({**BY_CHART["shared"], **given}).rendered()["Service", "langfuse-web"]
@@ -185,10 +184,9 @@ def test_the_service_of_web_can_be_patched() -> None:
 def test_variables_of_one_component_stay_there() -> None:
     given = {
         **BY_CHART["shared"],
-        "langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "7", "LANGFUSE_CACHE_PROMPT_ENABLED": "true"},
+        "langfuse_worker_extra_env": {"LANGFUSE_S3_CONCURRENT_READS": "7"},
         "langfuse_extra_env": {"LANGFUSE_S3_CONCURRENT_WRITES": "9"},
     }
-    given["langfuse_worker_extra_env"].pop("LANGFUSE_CACHE_PROMPT_ENABLED")
     release = Release(given)
     environments = {}
     for component in ("web", "worker"):
@@ -206,35 +204,42 @@ def test_without_exports_nothing_of_them_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("repository", "kind", "chart"),
+    ("repository", "kind", "expected"),
     [
         (
             "https://charts.example.com",
             "HelmRepository",
-            {"chart": {"spec": {"chart": "langfuse", "version": "2.0.1", "interval": "1h"}}},
+            {
+                "chart": {
+                    "spec": {
+                        "chart": "langfuse",
+                        "version": "2.0.1",
+                        "sourceRef": {"kind": "HelmRepository", "name": "team-a"},
+                        "interval": "1h",
+                    }
+                }
+            },
         ),
-        ("oci://mirror.example.com/charts/langfuse", "OCIRepository", {"chartRef": {}}),
+        (
+            "oci://mirror.example.com/charts/langfuse",
+            "OCIRepository",
+            {"chartRef": {"kind": "OCIRepository", "name": "team-a"}},
+        ),
     ],
 )
-def test_the_chart_comes_from_a_mirror(repository: str, kind: str, chart: dict[str, Any]) -> None:
+def test_the_chart_comes_from_a_mirror(repository: str, kind: str, expected: dict[str, Any]) -> None:
     given = {"langfuse_chart_repository": repository, "langfuse_chart_version": "2.0.1"}
     release = Release({**BY_CHART["quiet"], **given})
     source = release.found[kind, "team-a"]
     assert source["spec"]["url"] == repository
-    reference = {"kind": kind, "name": "team-a"}
-    if kind == "OCIRepository":
-        assert source["spec"]["ref"] == {"tag": "2.0.1"}
-        assert release.spec["chartRef"] == reference
-    else:
-        chart["chart"]["spec"]["sourceRef"] = reference
-        assert release.spec["chart"] == chart["chart"]
+    assert source["spec"].get("ref") == ({"tag": "2.0.1"} if kind == "OCIRepository" else None)
+    assert {key: release.spec[key] for key in ("chart", "chartRef") if key in release.spec} == expected
+    assert unfit(source) == [] and unfit(release.found["HelmRelease", "team-a"]) == []
 
 
 def test_an_instance_that_is_off_has_no_release() -> None:
     patches = [{"kind": "HelmRelease", "name": "langfuse", "patch": {"spec": {"suspend": True}}}]
     given = {**BY_CHART["shared"], "langfuse_enabled": False, "langfuse_kubernetes_patches": patches}
-    from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.flux import chart
-
     result = derived(given)
     kinds = {one.identity for one in chart.manifests(result.plan, result.secrets)}
     assert not {kind for kind, _name in kinds} & {"HelmRelease", "HelmRepository", "Deployment"}
@@ -255,3 +260,22 @@ def test_without_the_word_nothing_changes() -> None:
     given = {**GITOPS, **{key: one for key, one in BY_CHART["shared"].items() if key != "langfuse_kubernetes_workload"}}
     del given["langfuse_kubernetes_workload"]
     assert derived(given).plan["gitops"]["chart"] is None
+
+
+def test_pods_without_the_application_are_refused() -> None:
+    given = patched("web", {"spec": {"template": {"spec": {"containers": [_SIDECAR]}}}})
+    with pytest.raises(NoSuchObject, match="without their container web"):
+        Release(given)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_knows_every_field(name: str) -> None:
+    found = Release(BY_CHART[name]).found
+    for identity in found:
+        if identity[0] in ("HelmRelease", "HelmRepository", "OCIRepository"):
+            assert unfit(found[identity]) == [], identity
+
+
+def test_the_stand_in_has_the_values_of_the_chart() -> None:
+    for name, write in stand_in_chart.FILES.items():
+        assert (stand_in_chart.FOLDER / name).read_text("utf-8") == write(), name

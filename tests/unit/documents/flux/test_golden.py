@@ -1,14 +1,14 @@
-"""Every byte of five trees: a change of one is seen by who makes it, and by who reads it."""
+"""Every byte of six trees: a change of one is seen by who makes it, and by who reads it."""
 
 from __future__ import annotations
 
 import pytest
 
 from .golden import FOLDER, built, kept
-from .support import CONFIGURATIONS
+from .support import TREES
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", TREES)
 def test_the_tree_is_the_one_that_was_looked_at(name: str) -> None:
     now, then = built(name), kept(name)
     assert sorted(now) == sorted(then)
@@ -18,4 +18,4 @@ def test_the_tree_is_the_one_that_was_looked_at(name: str) -> None:
 
 def test_no_tree_is_left_behind() -> None:
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()} - {"__pycache__"}
-    assert folders == set(CONFIGURATIONS)
+    assert folders == set(TREES)

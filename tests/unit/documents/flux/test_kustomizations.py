@@ -10,7 +10,7 @@ from ...settings.cases import RECIPIENT
 from ...settings.cluster_cases import SHARED
 from ...settings.gitops_cases import GITOPS, REPOSITORY
 from ...settings.source_cases import POSTGRES
-from ..kubernetes.support import derived
+from ..kubernetes.support import derived, unfit
 from .support import CONFIGURATIONS, GUIDE, applied, files, kustomizations, resources
 
 OF_FLUX = {name: given for name, given in CONFIGURATIONS.items() if name != "quiet"}
@@ -90,20 +90,13 @@ def test_who_has_secrets_decrypts_and_nobody_else(given: dict[str, Any]) -> None
 
 
 @EACH
-def test_the_migration_is_waited_for_by_its_name(given: dict[str, Any]) -> None:
-    """With `wait` one that is there already is passed over, and a failed one would let the application through."""
-    found = files(given)
-    (job,) = found["migration/job.yaml"].object
+def test_the_migration_has_to_end_well(given: dict[str, Any]) -> None:
+    (job,) = files(given)["migration/job.yaml"].object
     spec = kustomizations(given)["langfuse-migrate"]
-    assert spec["wait"] is False
-    assert spec["healthChecks"] == [
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "name": job["metadata"]["name"],
-            "namespace": job["metadata"]["namespace"],
-        }
-    ]
+    named = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "namespace": "ai-system"}
+    assert spec["wait"] is True and spec["healthChecks"] == [named]
+    # Flux does not look at what it passes over, and would take a migration that failed for a good one.
+    assert not [name for name in job["metadata"].get("annotations", {}) if name.endswith("/ssa")]
 
 
 @EACH
@@ -186,3 +179,16 @@ def test_nothing_is_replaced_unless_asked_for() -> None:
 def test_recipients_are_told_once() -> None:
     plan = derived({**GITOPS, "langfuse_age_recipients": [RECIPIENT, RECIPIENT]}).plan
     assert plan["gitops"]["recipients"] == [RECIPIENT]
+
+
+@pytest.mark.parametrize("given", [*CONFIGURATIONS.values(), {**GITOPS, "langfuse_enabled": False}])
+def test_flux_knows_every_field(given: dict[str, Any]) -> None:
+    substitution = {"langfuse_gitops_substitute_from": [{"kind": "Secret", "name": "cluster-secrets"}]}
+    for one in files({**given, "langfuse_gitops_flavour": "flux", **substitution})["ks.yaml"].object:
+        assert unfit(one) == []
+
+
+def test_a_field_that_flux_would_drop_is_found() -> None:
+    (one, *_others) = files(GITOPS)["ks.yaml"].object
+    one["spec"]["healthcheck"] = True
+    assert unfit(one)

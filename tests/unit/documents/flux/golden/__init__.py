@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ..support import CONFIGURATIONS, documents
+from ..support import TREES, documents
 
 FOLDER = Path(__file__).parent
 
 
 def built(name: str) -> dict[str, str]:
     """Path → content of every file of a configuration, secrets (which are none) in clear."""
-    return {one.path: one.content() for one in documents(CONFIGURATIONS[name])}
+    return {one.path: one.content() for one in documents(TREES[name])}
 
 
 def kept(name: str) -> dict[str, str]:
@@ -22,7 +22,7 @@ def kept(name: str) -> dict[str, str]:
 
 
 def write() -> None:
-    for name in CONFIGURATIONS:
+    for name in TREES:
         shutil.rmtree(FOLDER / name, ignore_errors=True)
         for path, content in built(name).items():
             target = FOLDER / name / path
