@@ -8,9 +8,13 @@ What SOPS says is never repeated, because it may quote what it was given; its ex
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -19,8 +23,8 @@ from .settings.age import VARIABLE, wrong_recipients
 from .settings.problems import Problem
 
 IDENTITY = "langfuse_age_identity_file"
-# What changed `decrypt` and `encrypt` to commands of their own.
-_OLDEST = (3, 9, 0)
+# What made `decrypt` and `encrypt` commands of their own, and what takes a value for `set` by a pipe.
+_OLDEST, _SETS = (3, 9, 0), (3, 11, 0)
 _NO_KEY = 128
 # A `.sops.yaml` above the working directory would add its own keys and rules.
 _NO_CONFIGURATION = "/dev/null"
@@ -155,6 +159,30 @@ class Cipher:
             rstrip=False,
         )
         return text
+
+    @property
+    def sets(self) -> bool:
+        """Whether `set` is there: an identity opens the file, and SOPS takes the value by a pipe."""
+        return self.opens and self._runner().version >= _SETS
+
+    def set(self, data: bytes, key: str, value: Any) -> bytes:
+        """`data` with `value` under a key of its first document. Every other value keeps its ciphertext, and all documents get a new seal: whether
+        the old one fits is not looked at. Only ciphertext is written, into a private folder. Raises SopsFailed."""
+        environment = {**os.environ, **({"SOPS_AGE_KEY_FILE": self._identity_file} if self._identity_file else {})}
+        with tempfile.TemporaryDirectory(prefix="langfuse-") as folder:
+            file = Path(folder, "x.yaml")
+            file.write_bytes(data)
+            words = ["sops", "--config", _NO_CONFIGURATION, "set", "--ignore-mac", "--value-stdin", str(file)]
+            done = subprocess.run(
+                [*words, json.dumps([key])],
+                env=environment,
+                input=json.dumps(value).encode(),
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode:
+                raise SopsFailed(done.returncode)
+            return file.read_bytes()
 
     def _runner(self) -> Any:
         if self._made is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ ENCRYPTED = ".sops.yaml"
 FIELDS = ("data", "stringData")
 REGEX = f"^({'|'.join(FIELDS)})$"
 _HIDDEN = "(hidden)"
+# Without the old ones stored data cannot be read.
+_FROZEN = ("SALT", "ENCRYPTION_KEY")
 Objects = list[dict[str, Any]]
 
 
@@ -26,8 +29,7 @@ def is_same(document: Document, data: bytes, cipher: Cipher, remembered: bool) -
 
     remembered: that the record says so, which counts where no identity is here to look.
     """
-    found = metadata(data)
-    if found is None or keys_of(data) != cipher.recipients or found.get("encrypted_regex") != REGEX:
+    if not _is_ours(data, cipher):
         return False
     if not cipher.opens:
         return remembered
@@ -42,6 +44,57 @@ def _loaded(text: str | bytes) -> Objects:
     return [one for one in yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if one]
 
 
+def encrypted(document: Document, before: bytes | None, cipher: Cipher) -> bytes:
+    """The document as its file is to be. Of the file `before`, values that stay keep their ciphertext, where an identity is here
+    to make the others like them. Raises SopsFailed."""
+    if before is not None and cipher.sets and _is_ours(before, cipher):
+        with contextlib.suppress(SopsFailed, yaml.YAMLError, KeyError, TypeError):
+            found = _renewed(document, before, cipher)
+            if is_same(document, found, cipher, False):
+                return found
+    return cipher.encrypt(document.content(), only=REGEX)
+
+
+def _renewed(document: Document, before: bytes, cipher: Cipher) -> bytes:
+    """By SOPS' own `set`, which knows the first document of a file only: new values of an object are made in a file of their own with the
+    same key, and the file is put together of these and the old ones. The last `set` changes nothing and seals the whole."""
+    old, opened = _loaded(before), _loaded(cipher.decrypt(before))
+    known = {_identity(plain): (plain, closed) for plain, closed in zip(opened, old, strict=True)}
+    seal = next(iter(yaml.safe_load_all(before)))["sops"]
+    objects = []
+    for one in document.object:
+        plain, closed = known.get(_identity(one), ({}, {}))
+        fields = {
+            field: _ciphertexts(one[field], plain.get(field) or {}, closed.get(field) or {}, (field, seal), cipher)
+            for field in FIELDS
+            if field in one
+        }
+        objects.append({**one, **fields, "sops": seal})
+    first = objects[0]
+    return cipher.set(to_yaml_all(objects).encode(), "kind", first["kind"])
+
+
+def _ciphertexts(
+    values: Mapping[str, str],
+    plain: Mapping[str, str],
+    closed: Mapping[str, str],
+    place: tuple[str, Mapping[str, Any]],
+    cipher: Cipher,
+) -> dict[str, str]:
+    field, seal = place
+    changed = {key: value for key, value in values.items() if plain.get(key) != value}
+    made: dict[str, str] = {}
+    if changed:
+        alone = to_yaml_all([{"kind": "Secret", "sops": seal}]).encode()
+        made = _loaded(cipher.set(alone, field, changed))[0][field]
+    return {key: made[key] if key in changed else closed[key] for key in values}
+
+
+def _is_ours(data: bytes, cipher: Cipher) -> bool:
+    found = metadata(data)
+    return found is not None and keys_of(data) == cipher.recipients and found.get("encrypted_regex") == REGEX
+
+
 def redacted(before: bytes | None, after: Document | None, cipher: Cipher) -> tuple[str, str]:
     """The file before and after, with words in the place of secrets: which keys change, and for whom they are encrypted."""
     old, opened = _objects(before, cipher)
@@ -51,6 +104,21 @@ def redacted(before: bytes | None, after: Document | None, cipher: Cipher) -> tu
         _told(keys_of(before) if before is not None else None, [_hide(one, one, True) for one in old]),
         _told(cipher.recipients if after else None, [_hide(one, known.get(_identity(one)), opened) for one in new]),
     )
+
+
+def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str]:
+    """Keys that would be replaced although data needs them. Without an identity none is seen."""
+    old, opened = _objects(before, cipher)
+    if not opened:
+        return []
+    new = {_identity(one): one.get("data") or {} for one in _loaded(after.content())}
+    found = [
+        key
+        for one in old
+        for key, value in (one.get("data") or {}).items()
+        if key in _FROZEN and new.get(_identity(one), {}).get(key, value) != value
+    ]
+    return sorted(set(found))
 
 
 def _objects(data: bytes | None, cipher: Cipher) -> tuple[Objects, bool]:

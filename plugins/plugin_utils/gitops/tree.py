@@ -20,7 +20,7 @@ from ..sops import Cipher
 from . import record as records
 from .git import Checkout
 from .record import Entry, Record
-from .secret_files import ENCRYPTED, FIELDS, REGEX, is_same, redacted
+from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, lost_keys, redacted
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _TEMPORARY = ".langfuse-new-"
@@ -105,7 +105,7 @@ class Tree:
         if before.instance not in ("", self._instance):
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
-        problems += self._lost_keys(before, new_secrets)
+        problems += self._lost_keys(compared, new_secrets)
         problems += self._not_ours(compared, before)
         problems += self._unwritable(compared)
         if kept_out := self._checkout.ignored(one.path for one in documents):
@@ -120,7 +120,7 @@ class Tree:
 
     def write(self, compared: Comparison) -> None:
         """Bring the tree to what was compared. Whenever it is cut off, the next run goes on from there."""
-        contents = {change.path: self._content(change.after) for change in compared.changes if change.after}
+        contents = {one.path: self._content(one.after, one.before) for one in compared.changes if one.after}
         after = self._next_record(compared, contents)
         ends = not after.files
         self._remove_leftovers()
@@ -240,18 +240,21 @@ class Tree:
                 return {step: "which is no file"}
         return {}
 
-    def _lost_keys(self, before: Record, new_secrets: Sequence[str]) -> list[Problem]:
+    def _lost_keys(self, compared: Comparison, new_secrets: Sequence[str]) -> Iterator[Problem]:
         """The tree may be the only place that still has them, and with other ones the data cannot be read."""
-        if not before.instance or not new_secrets:
-            return []
+        name, has = "langfuse_secrets_file", f"{self._path} has an instance already, whose data needs the old ones"
         secret = f"{self._path}/app/secret{ENCRYPTED}"
-        return [
-            Problem(
-                "langfuse_secrets_file",
-                f"lacks {' and '.join(new_secrets)}, and {self._path} has an instance already, whose data needs the old ones",
-                f"Restore the file from its backup, or give them as variables (sops decrypt {secret} has them)",
-            )
-        ]
+        cure = f"Restore the file from its backup, or take them from the tree: sops decrypt {secret}"
+        if compared.before.instance and new_secrets:
+            yield Problem(name, f"lacks {' and '.join(new_secrets)}, and {has}", cure)
+            return
+        for change in compared.changes:
+            if (
+                change.after
+                and change.after.sensitive
+                and (keys := lost_keys(change.before, change.after, self._cipher))
+            ):
+                yield Problem(name, f"has another {' and '.join(keys)} than {change.path}, and {has}", cure)
 
     def _not_ours(self, compared: Comparison, before: Record) -> list[Problem]:
         uncommitted = self._checkout.uncommitted(self._path)
@@ -296,10 +299,8 @@ class Tree:
 
     # What is written
 
-    def _content(self, document: Document) -> bytes:
-        if not document.sensitive:
-            return document.content().encode()
-        return self._cipher.encrypt(document.content(), only=REGEX)
+    def _content(self, document: Document, before: bytes | None) -> bytes:
+        return encrypted(document, before, self._cipher) if document.sensitive else document.content().encode()
 
     def _put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """By a rename, so that a reader sees the old or the new one, never half."""

@@ -171,6 +171,8 @@ def _plan(
         # Whether no run has kept secrets of it.
         "new": new,
         "target": settings["langfuse_target"],
+        # Where it runs, under which name the Plan has what concerns that: in a cluster, whoever applies its objects.
+        "runtime": KUBERNETES if in_cluster(settings) else settings["langfuse_target"],
         "enabled": settings["langfuse_enabled"],
         "url": url,
         "hostname": split(url).hostname,

@@ -19,6 +19,7 @@ if _ROOT not in sys.path:
 from tests.bench import encryption  # noqa: E402
 from tests.integration.gitops import checkout  # noqa: E402
 from tests.integration.gitops.checkout import Repository  # noqa: E402
+from tests.integration.gitops.site import Site  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,8 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def runs(repository: Repository, mine: Pair) -> checkout.Runs:
     return checkout.Runs(repository, [mine.recipient], mine.file)
+
+
+@pytest.fixture
+def site(tmp_path: Path, repository: Repository, mine: Pair) -> Site:
+    return Site(tmp_path, repository, mine.recipient, mine.file)

@@ -210,6 +210,16 @@ def test_new_keys_are_not_written_over_those_of_a_tree(runs: Runs) -> None:
     assert f"sops decrypt {SECRET}" in problems[0]
 
 
+def test_other_keys_than_those_of_the_tree_are_not_written(runs: Runs) -> None:
+    """Another secrets file, whose keys are no new ones."""
+    runs.apply(documents())
+    wanted = documents(password="canary-two")
+    wanted[0].object[0]["data"]["SALT"] = "canary-other-salt"
+    (problem,) = runs.problems(wanted)
+    assert problem.startswith(f"langfuse_secrets_file: has another SALT than {SECRET}, and") and "canary" not in problem
+    runs.apply(documents(password="canary-two"))
+
+
 def test_all_of_it_is_told_at_once(runs: Runs, other: Pair) -> None:
     repository = runs.repository
     runs.apply(documents())

@@ -67,6 +67,35 @@ def test_a_rotated_secret_changes_its_file_and_no_other(runs: Runs, mine: Pair, 
     assert runs.apply(documents(password="canary-two")).changed is False
 
 
+def _ciphertexts(repository: Repository) -> dict[str, str]:
+    """Name and key → what SOPS wrote for it."""
+    found = yaml.safe_load_all(repository.read(SECRET))
+    return {f"{one['metadata']['name']} {key}": value for one in found for key, value in one["data"].items()}
+
+
+def test_a_rotated_secret_changes_one_ciphertext(runs: Runs, mine: Pair) -> None:
+    """Of one that stays, new, removed and changed: each in an object beside others, and in one of its own."""
+    runs.apply(documents())
+    before = _ciphertexts(runs.repository)
+    runs.apply(documents(password="canary-two"))
+    after = _ciphertexts(runs.repository)
+    assert {key for key in after if after[key] != before[key]} == {"langfuse-a password"}
+    wanted = documents(password="canary-three")
+    wanted[0].object[1]["data"] = {"new": "é\n'\"1", "other": "012"}
+    wanted[0].object.append({**wanted[0].object[0], "metadata": {"name": "langfuse-c"}, "data": {"password": "x"}})
+    wanted[0].object[1]["metadata"]["labels"] = {"a": "1e5"}
+    runs.apply(wanted)
+    assert {key for key, value in _ciphertexts(runs.repository).items() if before.get(key) == value} == {
+        "langfuse-a SALT"
+    }
+    assert _decrypted(runs.repository, mine) == wanted[0].object
+    assert runs.apply(wanted).changed is False
+    # For others it is encrypted as a whole, with another key.
+    runs.identity = None
+    runs.apply(documents())
+    assert not set(before.values()) & set(_ciphertexts(runs.repository).values())
+
+
 def test_a_changed_object_keeps_the_ciphertext(runs: Runs) -> None:
     runs.apply(documents())
     before = runs.repository.files()

@@ -1,0 +1,171 @@
+"""`site` for a Git repository: the tree of the plan, nothing the second time, and no cluster is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import keys_of
+
+from tests.integration.gitops.conftest import Pair
+from tests.integration.gitops.site import TREE, Site
+
+SECRET = f"{TREE}/app/secret.sops.yaml"
+
+
+def _secrets(site: Site, pair: Pair) -> dict[str, Any]:
+    """Name and key → value in Base64, as Flux gets them."""
+    environment = {"SOPS_AGE_KEY_FILE": str(pair.file), "PATH": os.environ["PATH"]}
+    command = ["sops", "decrypt", site.repository.root / SECRET]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)
+    found = yaml.safe_load_all(done.stdout)
+    return {f"{one['metadata']['name']} {key}": value for one in found for key, value in one["data"].items()}
+
+
+def test_it_writes_the_tree_once_and_predicts_it(site: Site, mine: Pair) -> None:
+    before = site.repository.files()
+    check = site.play("site", "--check", "--diff")
+    assert site.repository.files() == before and not site.secrets_file.exists()
+    assert "+kind: Deployment" in check.output and f"+++ after: b/{TREE}/ks.yaml" in check.output and check.changed
+    assert "(hidden, new)" in check.output
+
+    first = site.play("site")
+    files = site.repository.files()
+    assert {path: files[path] for path in before} == before
+    assert first.changed == check.changed
+    assert keys_of(site.secrets_file.read_bytes()) == {mine.recipient}
+    for path in ("ks.yaml", "app/kustomization.yaml", "app/secret.sops.yaml", "app/postgresql.yaml"):
+        assert (site.tree / path).exists(), path
+    first.mentions(f"git -C {site.repository.root} add {TREE}", "llmops.langfuse.verify")
+
+    kept = (files, site.secrets_file.read_bytes(), site.secrets_file.stat().st_mtime_ns)
+    for words in ((), ("--check", "--diff")):
+        again = site.play("site", *words)
+        assert again.changed == 0 and "+++ after" not in again.output
+        assert (site.repository.files(), site.secrets_file.read_bytes(), site.secrets_file.stat().st_mtime_ns) == kept
+    site.repository.commit()
+    site.play("site").mentions("All of it is committed")
+    assert site.repository.git("status", "--porcelain") == ""
+
+
+def test_a_rotated_secret_changes_what_has_it_and_what_reads_it(site: Site, mine: Pair) -> None:
+    site.play("site")
+    site.repository.commit()
+    secrets = _secrets(site, mine)
+    run = site.play("site", "--diff", more={"langfuse_clickhouse_password": "rotatedrotatedrotatedrotated"})
+    assert "password: (hidden, changed)" in run.output and "rotatedrotated" not in run.output
+    changed = set(site.repository.git("diff", "--name-only").split())
+    assert {SECRET, f"{TREE}/app/web.yaml", f"{TREE}/app/worker.yaml"} <= changed
+    assert f"{TREE}/app/postgresql.yaml" not in changed
+    after = _secrets(site, mine)
+    assert {key for key in after if after[key] != secrets[key]} == {"langfuse-clickhouse-credentials password"}
+
+
+def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
+    """As on a build server that has only recipients; the secrets come from a vault, or from variables."""
+    site.given = {"langfuse_secrets_format": "plain"}
+    site.identity = None
+    assert site.play("site").changed
+    before = site.repository.files()
+    assert site.play("site").changed == 0 and site.repository.files() == before
+
+
+def test_a_vault_becomes_sops_and_the_tree_stays(site: Site, mine: Pair) -> None:
+    password = site.home / "password.txt"
+    password.write_text("open sesame\n")
+    site.given = {"langfuse_secrets_format": "vault"}
+    vault = f"--vault-password-file={password}"
+    site.play("site", vault)
+    before, secrets = site.repository.files(), _secrets(site, mine)
+    assert site.secrets_file.read_bytes().startswith(b"$ANSIBLE_VAULT")
+    site.given = {}
+    run = site.play("site", vault)
+    assert run.changed == 1 and site.repository.files() == before
+    assert keys_of(site.secrets_file.read_bytes()) == {mine.recipient}
+    assert site.play("site").changed == 0 and _secrets(site, mine) == secrets
+
+
+def test_a_lost_secrets_file_does_not_take_the_keys_of_the_tree(site: Site, mine: Pair) -> None:
+    site.play("site")
+    site.repository.commit()
+    secrets, before = _secrets(site, mine), site.repository.files()
+    site.secrets_file.unlink()
+    for playbook in ("site", "provision", "preflight"):
+        site.play(playbook, fails=True).mentions("langfuse_secrets_file: lacks", "langfuse_salt", "Restore the file")
+        assert site.repository.files() == before and not site.secrets_file.exists()
+    assert _secrets(site, mine) == secrets
+
+
+def test_preflight_looks_at_the_checkout_and_changes_nothing(site: Site, tmp_path: Path) -> None:
+    before = site.repository.files()
+    assert site.play("preflight").changed == 0 and site.repository.files() == before
+    site.repository.write(f"{TREE}/app/web.yaml", "of: a person\n")
+    site.play("preflight", fails=True).mentions("which somebody else made", "langfuse_gitops_overwrite")
+    assert not site.secrets_file.exists()
+
+
+def test_all_problems_come_in_one_message(site: Site, other: Pair) -> None:
+    site.identity = other.file
+    site.given = {"langfuse_gitops_directory": "", "langfuse_age_recipients": []}
+    run = site.play("site", fails=True)
+    run.mentions("langfuse_gitops_directory: is missing", "langfuse_age_recipients: is empty")
+    # Ansible itself shows a message twice.
+    assert run.output.count("langfuse_age_recipients: is empty") == 2 and run.output.count("fatal: [") == 1
+    site.given = {"langfuse_secrets_format": "sopps", "langfuse_gitops_flavour": "helm"}
+    run = site.play("site", fails=True)
+    run.mentions("langfuse_secrets_format: is not accepted", "langfuse_gitops_flavour: is not accepted")
+    assert run.output.count("langfuse_secrets_format: is not accepted") == 2
+    assert not site.secrets_file.exists() and not site.tree.exists()
+
+
+def test_switched_off_the_workloads_go_and_the_data_stays(site: Site) -> None:
+    site.play("site")
+    run = site.play("site", more={"langfuse_enabled": False})
+    assert run.changed and "kind: Deployment" not in (site.tree / "app/web.yaml").read_text()
+    assert "kind: Cluster" in (site.tree / "app/postgresql.yaml").read_text()
+    site.play("site")
+    assert "kind: Deployment" in (site.tree / "app/web.yaml").read_text()
+
+
+def test_teardown_removes_the_tree_and_says_what_follows(site: Site) -> None:
+    before = site.repository.files()
+    site.play("site")
+    site.repository.commit()
+    check = site.play("teardown", "--check")
+    assert check.changed and site.tree.exists()
+    run = site.play("teardown")
+    run.mentions("still in the last commit", "Flux then removes everything but volumes", "are kept")
+    assert site.repository.files() == before and site.secrets_file.exists()
+    # The data is somewhere in a cluster, from which Flux would bring everything back.
+    run = site.play("teardown", more={"langfuse_teardown_data": "langfuse"})
+    run.mentions("When Flux is done, run teardown again")
+    assert run.changed == 0 and site.secrets_file.exists()
+    site.repository.commit()
+    site.play("teardown").mentions("has no tree of langfuse any more")
+    # Only now a cluster is asked, and there is none here.
+    run = site.play("teardown", fails=True, more={"langfuse_teardown_data": "langfuse"})
+    run.mentions("Remove the application before its stores")
+    assert site.secrets_file.exists()
+
+
+@pytest.mark.parametrize("playbook", ["verify", "status", "diagnose"])
+def test_what_asks_a_cluster_asks_the_one_that_the_tree_is_applied_to(site: Site, playbook: str) -> None:
+    site.play("site")
+    run = site.play(playbook, fails=True)
+    assert "no-cluster" in run.output and "Traceback" not in run.output, run.output[-1500:]
+
+
+def test_every_file_is_what_the_filter_makes(site: Site) -> None:
+    """Nothing else is in the tree, and the record names exactly these."""
+    site.play("site")
+    record = json.loads((site.tree / ".langfuse.json").read_text())
+    files = {str(path.relative_to(site.tree)) for path in site.tree.rglob("*") if path.is_file()}
+    assert files == {*record["files"], ".langfuse.json"}
+    assert [path for path, entry in record["files"].items() if "content" in entry] == [
+        path for path in sorted(files) if path.endswith(".sops.yaml")
+    ]
