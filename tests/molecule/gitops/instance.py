@@ -40,8 +40,8 @@ class GitopsInstance(ClusterInstance):
         return CHECKOUT / TREE
 
     def files(self) -> dict[str, bytes]:
-        """Path in the tree → content."""
-        found = (path for path in self.tree.rglob("*") if path.is_file())
+        """Path in the tree → content; without what the tree remembers of itself, which changes with any of them."""
+        found = (path for path in self.tree.rglob("*") if path.is_file() and not path.name.startswith("."))
         return {str(path.relative_to(self.tree)): path.read_bytes() for path in sorted(found)}
 
     def deliver(self, message: str, steps: Sequence[str] = STEPS, seconds: float = 240) -> str:

@@ -63,6 +63,9 @@ def test_first_run_writes_a_tree_and_shows_no_secret(cluster: GitopsInstance) ->
 def test_flux_applies_it_and_it_works(cluster: GitopsInstance) -> None:
     platform.name_instance(there=True)
     cluster.deliver("Langfuse", seconds=400)
+    # The buckets of the bundled store, which is there only now.
+    assert playbook.run(cluster, "llmops.langfuse.provision").changed == 1
+    assert playbook.run(cluster, "llmops.langfuse.provision").changed == 0
     web = cluster.pod("web")["metadata"]["name"]
     inside = kubectl("exec", f"--namespace={cluster.namespace}", web, "--", "printenv", "SALT")
     assert inside == f"{canary.CLUSTERS.values['langfuse_salt']}\n", "a value was changed on its way"
