@@ -101,6 +101,7 @@ def test_cures_are_those_of_where_it_runs() -> None:
     [
         (rule("Run site, which starts it. Or run site."), "Run site, commit and push, which starts it. Or run site, commit and push."),
         (rule("Run site --check --diff, and Run site, commit and push."), "Run site --check --diff, and Run site, commit and push."),
+        (rule("Run site: langfuse_s3_admin_access_key makes it."), "Run site, commit and push, then provision: langfuse_s3_admin_access_key makes it."),
         (rule("Use `docker restart`."), "Use `kubectl rollout restart --field-manager=flux-client-side-apply deployment`."),
         (rule("Run site.", from_git="Try `{again}`."), "Try `{again}`."),
     ],
