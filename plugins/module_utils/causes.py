@@ -75,6 +75,8 @@ _IN_CLUSTER = (
 
 # `site` only writes there. What `site --check` shows is not for a commit.
 _SITE = re.compile(r"\b([Rr])un site\b(?! --check|, commit)")
+# And what `site` does elsewhere in stores with an administrator's login is left to `provision`.
+_PREPARED = re.compile(r"langfuse_\w+_admin_")
 _RESTART = "`kubectl rollout restart deployment`"
 # What Flux does not take back.
 _LASTING = "`kubectl rollout restart --field-manager=flux-client-side-apply deployment`"
@@ -86,7 +88,8 @@ def cure_for(rule: Rule, facts: Evidence) -> str:
     for compose, cluster_words in _IN_CLUSTER if facts.of("cluster") else ():
         cure = cure.replace(compose, cluster_words)
     if facts.of("by_git"):
-        cure = rule.from_git or _SITE.sub(r"\1un site, commit and push", cure).replace(_RESTART, _LASTING)
+        also = ", then provision" if _PREPARED.search(cure) else ""
+        cure = rule.from_git or _SITE.sub(rf"\1un site, commit and push{also}", cure).replace(_RESTART, _LASTING)
     return cure
 
 

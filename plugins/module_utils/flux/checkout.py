@@ -31,7 +31,7 @@ class Checkout(NamedTuple):
 
 def look(directory: str, path: str, revision: str) -> Checkout | None:
     """revision: what Flux has fetched, like ``main@sha1:...``; "" where that is not known. None where there is no checkout."""
-    if _git(directory, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+    if _git(directory, "rev-parse", "--git-dir") is None:
         return None
     status = _git(directory, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", path)
     changed = [line[3:] for line in (status or "").split("\0") if line]

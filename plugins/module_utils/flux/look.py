@@ -55,7 +55,7 @@ def look(cluster: Cluster, tree: Tree, home: str) -> Seen:
         objects[key] = known
     for key in dict.fromkeys(source_of(one) for one in own) or [tree.source]:
         objects[key] = _source(cluster, key)
-    for kind, key in (entry for one in own for entry in _inventory(one)):
+    for kind, key in (entry for one in own for entry in inventory(one)):
         if key[0] in (RELEASE, *REPOSITORIES):
             objects[key] = _get(cluster, cluster.kind(kind.api, kind.name), key)
             if chart := _chart(objects[key]):
@@ -77,7 +77,7 @@ def _dependencies(found: Object) -> Iterator[Key]:
         yield KUSTOMIZATION, str(one.get("namespace") or found["metadata"]["namespace"]), str(one["name"])
 
 
-def _inventory(found: Object) -> Iterator[tuple[Kind, Key]]:
+def inventory(found: Object) -> Iterator[tuple[Kind, Key]]:
     """Kind and place of everything that a Kustomization has applied."""
     for one in ((found.get("status") or {}).get("inventory") or {}).get("entries") or ():
         namespace, _separator, rest = str(one["id"]).partition("_")
@@ -101,7 +101,7 @@ def _chart(release: Object | None) -> Key | None:
 
 def _left(cluster: Cluster, tree: Tree, own: list[Object], home: str) -> Iterator[Object]:
     """Objects of the instance that Flux has made and no Kustomization has any more."""
-    applied = {key for one in own for _kind, key in _inventory(one)}
+    applied = {key for one in own for _kind, key in inventory(one)}
     names = ",".join(tree.kustomizations)
     selector = f"{FLUX_NAME} in ({names}),{FLUX_NAMESPACE}={tree.namespace}"
     for kind in (one for one in KINDS if one.name in _LEFT and (one.name != "Cluster" or "cnpg" in group_of(one.api))):

@@ -10,7 +10,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import 
 
 _HOP = "gitops"
 # An instance that is not there, or not as it should be, may wait for just this.
-_WAIT = (_HOP, "port", "web", "containers")
+_WAIT = (_HOP, "name", "port", "web", "worker", "containers")
 
 
 def _rule(code: str, cause: str, *codes: str, passing: bool = False, serious: tuple[str, ...] = ()) -> Rule:

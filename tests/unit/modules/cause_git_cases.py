@@ -49,6 +49,7 @@ CASES: Cases = [
             *(("suspended", "flux_suspended"), ("missing", "flux_kustomization_missing"), ("progressing", "flux_progressing")),
         )
     ),
+    *((f"nobody answers, {hop}", _rows("uncommitted"), (hop,), ["gitops_uncommitted:error"]) for hop in ("name", "worker")),
     ("nothing there, and Flux is content", {**_EMPTY, **_rows("behind")}, ("port",), ["nothing_there:error", "flux_behind:warning"]),
     ("pods say why Flux waits", {**_CRASHES, **_rows("health")}, ("containers", "gitops"), ["pod_crashing:error", "flux_health:error"]),
     ("pods say why Flux is at work", {**_CRASHES, **_rows("progressing")}, ("containers",), ["pod_crashing:error", "flux_progressing:error"]),

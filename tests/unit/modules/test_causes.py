@@ -101,6 +101,7 @@ def test_cures_are_those_of_where_it_runs() -> None:
     [
         (rule("Run site, which starts it. Or run site."), "Run site, commit and push, which starts it. Or run site, commit and push."),
         (rule("Run site --check --diff, and Run site, commit and push."), "Run site --check --diff, and Run site, commit and push."),
+        (rule("Run site: langfuse_s3_admin_access_key makes it."), "Run site, commit and push, then provision: langfuse_s3_admin_access_key makes it."),
         (rule("Use `docker restart`."), "Use `kubectl rollout restart --field-manager=flux-client-side-apply deployment`."),
         (rule("Run site.", from_git="Try `{again}`."), "Try `{again}`."),
     ],
@@ -110,6 +111,15 @@ def test_where_others_apply_it_site_only_writes(given: Rule, cure: str) -> None:
     assert causes.cure_for(given, Evidence([], facts)) == cure
     # And nowhere else.
     assert causes.cure_for(given, Evidence([], {})) == given.cure
+
+
+def test_a_workload_without_a_cure_of_its_own() -> None:
+    waits = cause_cluster_cases.WAITING
+    (by_site,), (from_git,) = (
+        causes.diagnose(hops("containers"), {**waits, **more}) for more in ({}, {"by_git": {"again": "x"}})
+    )
+    assert by_site["cure"].startswith("Run site, which waits")
+    assert from_git["cure"] == "Look at its events with kubectl describe."
 
 
 def test_what_applies_it_again_is_told() -> None:

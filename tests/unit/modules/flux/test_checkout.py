@@ -87,6 +87,12 @@ def test_what_is_not_known_is_not_told(folder: Path, tmp_path: Path) -> None:
     assert checkout.judge(None, "x", PATH, FETCHING) == []
 
 
+def test_a_repository_without_a_commit(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    write(tmp_path, f"{PATH}/ks.yaml", "a: 1\n")
+    assert codes(tmp_path) == ["uncommitted"]
+
+
 def test_no_git_no_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert checkout.look(str(folder), PATH, "") is None

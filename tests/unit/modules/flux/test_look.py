@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.flux import state
-from ansible_collections.llmops.langfuse.plugins.module_utils.flux.look import look
+from ansible_collections.llmops.langfuse.plugins.module_utils.flux.look import inventory, look
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Kind
 
@@ -92,7 +92,6 @@ def test_the_release_is_found_where_a_kustomization_has_applied_it() -> None:
         ("ai-system_langfuse_helm.toolkit.fluxcd.io_HelmRelease", "v2"),
         ("ai-system_langfuse_source.toolkit.fluxcd.io_HelmRepository", "v1"),
         ("ai-system_langfuse-web__Service", "v1"),
-        ("_a__b_rbac.authorization.k8s.io_ClusterRole", "v1"),
     ]
     release = made("HelmRelease", "langfuse", namespace=HOME, status={"helmChart": "ai-system/ai-system-langfuse"})
     chart = made("HelmChart", "ai-system-langfuse", failed("x", "y"), namespace=HOME)
@@ -105,6 +104,15 @@ def test_the_release_is_found_where_a_kustomization_has_applied_it() -> None:
     assert seen.objects["HelmChart", HOME, "ai-system-langfuse"] == chart
     assert [one["metadata"]["name"] for one in seen.controllers] == ["helm-controller", "kustomize-controller"]
     assert [one["metadata"]["name"] for one in found(*OWN, *controllers).controllers] == ["kustomize-controller"]
+
+
+def test_names_with_a_colon_are_one_name() -> None:
+    """The inventory writes it as two underscores, and separates by one."""
+    found = _applied("langfuse", ("_a__b_rbac.authorization.k8s.io_ClusterRole", "v1"), ("x_web__Service", "v1"))
+    assert [(kind.api, key) for kind, key in inventory(found)] == [
+        ("rbac.authorization.k8s.io/v1", ("ClusterRole", "", "a__b")),
+        ("v1", ("Service", "x", "web")),
+    ]
 
 
 def test_events_are_asked_for_while_something_is_at_work() -> None:
