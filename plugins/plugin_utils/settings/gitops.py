@@ -76,9 +76,8 @@ def dependencies(settings: Settings) -> list[dict[str, str]]:
         "rustfs": source(settings, "s3") == "rustfs",
         "keycloak": settings["keycloak_enabled"] and settings["langfuse_sso_enabled"],
     }
-    places = {key: place for key, place in PLATFORM.items() if used[key]} | settings["langfuse_gitops_dependencies"]
     found = {}
-    for key, place in places.items():
+    for key, place in {**PLATFORM, **settings["langfuse_gitops_dependencies"]}.items():
         # Another place for what the instance does not use says nothing about it.
         if place and used.get(key, True):
             namespace, _slash, name = place.rpartition("/")

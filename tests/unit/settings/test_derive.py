@@ -13,7 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan impo
 from .cases import GOOD
 from .cluster_cases import CLUSTER, EVERYTHING, SHARED
 from .consumer_cases import LITELLM
-from .gitops_cases import GITOPS
+from .gitops_cases import GITOPS, REPOSITORY
 from .sign_in_cases import ADMINISTERED, other
 from .source_cases import CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
@@ -201,3 +201,14 @@ def _other(name: str, option: Any) -> Any:
             return {"NOBODY_READS_THIS": "x"}
     others = [choice for choice in option.get("choices", []) if choice != option.get("default")]
     return others[0] if others else "another-value"
+
+
+@pytest.mark.parametrize("given", [CLUSTER, SHARED, EVERYTHING])
+def test_a_plan_for_git_is_the_one_of_the_cluster_and_where_it_is_written(given: dict[str, Any]) -> None:
+    cluster, git = run({**GOOD, **given}), run({**GOOD, **given, **REPOSITORY})
+    assert git.secrets == cluster.secrets
+    of_git = dict(git.plan)
+    assert of_git.pop("gitops")["directory"] == "/srv/fleet"
+    assert of_git.pop("target") == "gitops"
+    assert of_git == {name: value for name, value in cluster.plan.items() if name != "target"}
+    assert "gitops" not in cluster.plan

@@ -36,8 +36,8 @@ def kustomizations(plan: Plan, files: Mapping[Place, Sequence[Manifest]]) -> lis
         manifests = [one for place, objects in files.items() if place.step is step for one in objects]
         if manifests:
             found.append(_kustomization(plan, step, manifests, before))
-            metadata = found[-1]["metadata"]
-            before = [{"name": metadata["name"], "namespace": metadata["namespace"]}]
+            # Wherever they are: a kustomization.yaml above may put all of them into another namespace.
+            before = [{"name": found[-1]["metadata"]["name"]}]
     return found
 
 

@@ -19,15 +19,15 @@ STEPS = {"stores": "langfuse-stores", "migration": "langfuse-migrate", "app": "l
 
 
 def _names(wanted: list[dict[str, str]]) -> list[str]:
-    return [f"{one['namespace']}/{one['name']}" for one in wanted]
+    return ["/".join(filter(None, (one.get("namespace"), one["name"]))) for one in wanted]
 
 
 @EACH
 def test_each_step_waits_for_the_one_before(given: dict[str, Any]) -> None:
     found = kustomizations(given)
     assert list(found) == list(STEPS.values())
-    assert _names(found["langfuse-migrate"]["dependsOn"]) == ["flux-system/langfuse-stores"]
-    assert _names(found["langfuse"]["dependsOn"]) == ["flux-system/langfuse-migrate"]
+    assert _names(found["langfuse-migrate"]["dependsOn"]) == ["langfuse-stores"]
+    assert _names(found["langfuse"]["dependsOn"]) == ["langfuse-migrate"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_instance_that_is_off_holds_nothing_up() -> None:
     found = kustomizations({**GITOPS, "langfuse_enabled": False})
     assert list(found) == ["langfuse-stores", "langfuse"]
     assert all(spec["wait"] is False and "healthChecks" not in spec for spec in found.values())
-    assert _names(found["langfuse"]["dependsOn"]) == ["flux-system/langfuse-stores"]
+    assert _names(found["langfuse"]["dependsOn"]) == ["langfuse-stores"]
 
 
 @pytest.mark.parametrize(

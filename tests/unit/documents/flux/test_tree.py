@@ -135,10 +135,10 @@ def test_an_instance_that_is_off_keeps_its_stores_and_migrates_nothing() -> None
 
 
 def test_the_tree_goes_where_it_is_told() -> None:
-    paths = {
-        one.path.rpartition("/langfuse/")[0] for one in documents({**GITOPS, "langfuse_gitops_path": "apps/langfuse/"})
-    }
-    assert paths == {"apps"}
+    for path in ("apps/langfuse", "apps/langfuse/"):
+        found = documents({**GITOPS, "langfuse_gitops_path": path})
+        assert {one.path for one in found} >= {"apps/langfuse/ks.yaml", "apps/langfuse/app/web.yaml"}
+        assert not [one.path for one in found if "//" in one.path]
     assert documents(GITOPS)[0].path.startswith("kubernetes/apps/ai-system/langfuse/")
 
 
