@@ -94,6 +94,10 @@ def identity_of(found: Object) -> Identity:
     return Identity(group_of(found["apiVersion"]), found["kind"], metadata.get("namespace") or "", metadata["name"])
 
 
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items())
+
+
 class Owner(NamedTuple):
     """The instance that objects belong to."""
 
@@ -107,7 +111,12 @@ class Owner(NamedTuple):
     @property
     def selector(self) -> str:
         """What a list of the API takes to find the instance's objects in any namespace."""
-        return ",".join(f"{name}={value}" for name, value in self.labels.items())
+        return _selector(self.labels)
+
+    @property
+    def workload_selector(self) -> str:
+        """The same for workloads: Helm, where it makes some for the instance, calls itself their manager."""
+        return _selector({name: value for name, value in self.labels.items() if name != MANAGED_BY})
 
     def has(self, found: Object) -> bool:
         """Whether the labels of the object say that it is the instance's."""

@@ -86,7 +86,7 @@ class Pods:
         ]
 
     def _workloads(self) -> list[Object]:
-        return [one for name in _WORKLOADS for one in self._list(_kind(name), self._owner.selector)]
+        return [one for name in _WORKLOADS for one in self._list(_kind(name), self._owner.workload_selector)]
 
     def _list(self, kind: Kind, selector: str = "") -> list[Object]:
         try:

@@ -218,8 +218,8 @@ class Chart:
             raise Refused(f"{store} would be deployed")
 
     def _name(self, component: str) -> str:
-        name = self._at("fullnameOverride") or self._release
-        return f"{name}-{component}"
+        own = self._release if "langfuse" in self._release else f"{self._release}-langfuse"
+        return f"{self._at('fullnameOverride') or own}-{component}"
 
     def _selector(self, component: str) -> dict[str, str]:
         return {

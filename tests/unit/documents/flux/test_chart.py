@@ -13,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernet
 from ..kubernetes.support import derived, unfit
 from . import chart_model, stand_in_chart
 from .chart_support import BY_CHART, GITOPS, Release
+from .support import files, kustomizations
 
 NAMES = tuple(BY_CHART)
 _MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -146,16 +147,54 @@ def test_a_patch_of_a_deployment_arrives(patch: dict[str, Any]) -> None:
     )
 
 
-def test_a_container_beside_the_application_arrives() -> None:
+@pytest.mark.parametrize("tag", ["", ":4.16.0", "@sha256:" + "0" * 64, ":4.16.0@sha256:" + "0" * 64])
+def test_a_container_beside_the_application_arrives(tag: str) -> None:
+    image = f"mirror.example.com:5000/langfuse-worker{tag}"
     given = BY_CHART["shared"]
     (own,) = Release(given).wanted()["Deployment", "langfuse-worker"]["spec"]["template"]["spec"]["containers"]
-    own["image"] = "mirror.example.com:5000/langfuse-worker@sha256:" + "0" * 64
+    own["image"] = image
     del own["livenessProbe"]
     release = Release(patched("worker", {"spec": {"template": {"spec": {"containers": [own, _SIDECAR]}}}}))
     identity = "Deployment", "langfuse-worker"
     found = release.rendered()[identity]
     assert comparable(found, "worker", "langfuse-worker") == comparable(release.wanted()[identity], "worker", "worker")
     assert _SIDECAR in found["spec"]["template"]["spec"]["containers"]
+    # The chart has no words for an image without a tag.
+    assert ("image" in release.values["langfuse"]["worker"]) is ("worker:" in image or "@" in image)
+
+
+def test_images_come_from_a_mirror() -> None:
+    values = Release({**BY_CHART["shared"], "langfuse_image_registry": "mirror.example.com:5000/hub"}).values
+    assert [values["langfuse"][component]["image"] for component in ("web", "worker")] == [
+        {"repository": f"mirror.example.com:5000/hub/langfuse/{name}", "tag": "4.16.0"}
+        for name in ("langfuse", "langfuse-worker")
+    ]
+
+
+def test_what_only_one_component_has_is_no_value_of_both() -> None:
+    values = Release(BY_CHART["shared"]).values
+    assert "endpoint" in values["s3"]["eventUpload"] and "endpoint" not in values["s3"]["mediaUpload"]
+    for component in ("web", "worker"):
+        names = [one["name"] for one in values["langfuse"][component]["pod"]["additionalEnv"]]
+        assert "LANGFUSE_S3_MEDIA_UPLOAD_ENDPOINT" in names
+
+
+def test_flux_waits_for_the_release() -> None:
+    applied = kustomizations(BY_CHART["quiet"])["team-a"]
+    assert [(one["kind"], one["name"]) for one in applied["healthChecks"]] == [("HelmRelease", "team-a")]
+    release = Release(BY_CHART["quiet"]).spec
+    assert applied["wait"] and int(applied["timeout"][:-1]) == 2 * int(release["timeout"][:-1])
+
+
+def test_the_tree_has_the_files_of_the_guide() -> None:
+    found = files(BY_CHART["shared"])
+    assert [one["kind"] for one in found["app/helmrelease.yaml"].object] == ["HelmRelease"]
+    assert [one["kind"] for one in found["app/helmrepository.yaml"].object] == ["HelmRepository"]
+    assert "app/web.yaml" not in found
+    assert [one["kind"] for one in found["app/worker.yaml"].object] == ["Service"]
+    assert {"./helmrelease.yaml", "./helmrepository.yaml"} <= set(
+        found["app/kustomization.yaml"].object[0]["resources"]
+    )
 
 
 def test_the_release_and_its_source_can_bepatched() -> None:

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.containers import summarize
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pods import acting, records, troubles, unrolled
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pods import (
+    Pods,
+    acting,
+    records,
+    troubles,
+    unrolled,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.sender_state import lets_in
 
 from .support import OWNER, made
@@ -66,6 +72,31 @@ def _deployment(replicas: int, ready: int) -> dict[str, Any]:
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app.kubernetes.io/component": "web"}}}
     status = {"observedGeneration": 1, "updatedReplicas": replicas, "replicas": replicas, "availableReplicas": ready}
     return made("Deployment", "langfuse-web", spec=spec, status=status)
+
+
+class _Cluster:
+    """What a selector finds among Deployments."""
+
+    def __init__(self, *deployments: dict[str, Any]) -> None:
+        self._deployments = deployments
+
+    def list(self, kind: Any, _namespace: str, selector: str) -> list[dict[str, Any]]:
+        wanted = dict(part.split("=") for part in selector.split(","))
+        found = self._deployments if kind.name == "Deployment" else ()
+        return [one for one in found if wanted.items() <= one["metadata"]["labels"].items()]
+
+
+def test_what_helm_made_for_the_instance_is_its_own_as_well() -> None:
+    labels = {**OWNER.labels, "app.kubernetes.io/component": "web"}
+    by_helm, other = (
+        {**_deployment(2, 2), "metadata": {"name": "langfuse-web", "labels": {**labels, name: value}}}
+        for name, value in (
+            ("app.kubernetes.io/managed-by", "Helm"),
+            ("llmops.langfuse/namespace", "another-one-of-its-name"),
+        )
+    )
+    cluster: Any = _Cluster(by_helm, other)
+    assert Pods(cluster, OWNER, 1).wanted() == {"web": 2}
 
 
 def test_troubles() -> None:

@@ -1,7 +1,8 @@
 {{/* Stand-in: what web and worker have in common. */}}
 
 {{- define "stand-in.name" -}}
-{{- .root.Values.fullnameOverride | default .root.Release.Name }}-{{ .component }}
+{{- $own := ternary .root.Release.Name (printf "%s-%s" .root.Release.Name .root.Chart.Name) (contains .root.Chart.Name .root.Release.Name) }}
+{{- .root.Values.fullnameOverride | default $own }}-{{ .component }}
 {{- end }}
 
 {{- define "stand-in.selector" -}}
