@@ -28,8 +28,8 @@ it for a number.
 _CAUSES = """# Causes that diagnose knows
 
 What `llmops.langfuse.diagnose` may answer, by its code (this page is made by `make pages`). The hop is the first one
-that suffers; a *warning* does not break the walk yet. Where the instance is applied from Git (`langfuse_target: gitops`), what `site` writes is to be committed and pushed;
-the cures say so, and those that are another one there stand behind "From Git".
+that suffers; a *warning* does not break the walk yet. Where the instance is applied from Git (`langfuse_target: gitops`), what
+`site` writes is to be committed and pushed; the cures say so, and those that are another one there stand behind "From Git".
 
 | code | hop | cause | cure |
 |---|---|---|---|
