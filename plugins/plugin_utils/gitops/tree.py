@@ -196,7 +196,7 @@ class Tree:
         return self._mark(document.path, document.content().encode())
 
     def _next_record(self, compared: Comparison, contents: dict[str, bytes]) -> Record:
-        files = [(document, data) for document, data in compared.kept]
+        files = list(compared.kept)
         files += [(change.after, contents[change.path]) for change in compared.changes if change.after]
         return Record(
             self._instance,
