@@ -41,7 +41,10 @@ def test_it_writes_the_tree_once_and_predicts_it(site: Site, mine: Pair) -> None
     assert keys_of(site.secrets_file.read_bytes()) == {mine.recipient}
     for path in ("ks.yaml", "app/kustomization.yaml", "app/secret.sops.yaml", "app/postgresql.yaml"):
         assert (site.tree / path).exists(), path
-    first.mentions(f"git -C {site.repository.root} add {TREE}", "llmops.langfuse.verify")
+    first.mentions(
+        f"git -C {site.repository.root} add {TREE}",
+        "llmops.langfuse.provision makes the buckets, and llmops.langfuse.verify",
+    )
 
     kept = (files, site.secrets_file.read_bytes(), site.secrets_file.stat().st_mtime_ns)
     for words in ((), ("--check", "--diff")):
