@@ -148,7 +148,9 @@ def test_errors(error: ServerError, code: int, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "name"), [(b"abc", ""), (gzip.compress(b"abc"), "gzip"), (zlib.compress(b"abc"), "deflate"), (b"", "lz4")]
+    ("data", "name"),
+    # gzip has the time in it, and the processes of one run must call the tests alike.
+    [(b"abc", ""), (gzip.compress(b"abc", mtime=0), "gzip"), (zlib.compress(b"abc"), "deflate"), (b"", "lz4")],
 )
 def test_decode(data: bytes, name: str) -> None:
     assert encoding.decode(data, name) == (b"abc" if data else b"")
