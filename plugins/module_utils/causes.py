@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.langfuse.plugins.module_utils.rules import (
     cluster,
     consumers,
+    flux,
     ingestion,
     sign_in,
     start,
@@ -22,6 +24,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import 
 
 # From the root to the leaves: a cause that makes others appear stands before them.
 RULES: tuple[Rule, ...] = (
+    *flux.RULES,
     *cluster.RULES,
     *stores.RULES,
     *storage.RULES,
@@ -29,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *ingestion.RULES,
     *sign_in.RULES,
     *consumers.RULES,
+    *flux.LATE,
 )
 
 
@@ -53,7 +57,7 @@ def diagnose(
             "severity": rule.severity_for(facts),
             "hop": rule.hop,
             "cause": rule.cause.format_map(_Lenient(values)),
-            "cure": cure_for(rule.cure, facts).format_map(_Lenient(values)),
+            "cure": cure_for(rule, facts).format_map(_Lenient({**facts.of("by_git"), **values})),
             "evidence": values.get("seen", "")[:300],
         })  # fmt: skip
     if not any(cause["severity"] == ERROR for cause in causes):
@@ -69,10 +73,23 @@ _IN_CLUSTER = (
 )
 
 
-def cure_for(cure: str, facts: Evidence) -> str:
+# `site` only writes there. What `site --check` shows is not for a commit.
+_SITE = re.compile(r"\b([Rr])un site\b(?! --check|, commit)")
+# And what `site` does elsewhere in stores with an administrator's login is left to `provision`.
+_PREPARED = re.compile(r"langfuse_\w+_admin_")
+_RESTART = "`kubectl rollout restart deployment`"
+# What Flux does not take back.
+_LASTING = "`kubectl rollout restart --field-manager=flux-client-side-apply deployment`"
+
+
+def cure_for(rule: Rule, facts: Evidence) -> str:
     """The cure in the words of where the instance runs."""
+    cure = rule.cure
     for compose, cluster_words in _IN_CLUSTER if facts.of("cluster") else ():
         cure = cure.replace(compose, cluster_words)
+    if facts.of("by_git"):
+        also = ", then provision" if _PREPARED.search(cure) else ""
+        cure = rule.from_git or _SITE.sub(rf"\1un site, commit and push{also}", cure).replace(_RESTART, _LASTING)
     return cure
 
 

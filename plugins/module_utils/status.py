@@ -10,8 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What is asked of an instance to say how it is. None of these writes anything.
-HOPS = ("name", "port", "web", "database", "queue", "worker", "clickhouse")
-_SAID = {"web": "web", "worker": "worker", "database": "PostgreSQL", "queue": "queues", "clickhouse": "ClickHouse"}
+HOPS = ("name", "port", "web", "database", "queue", "worker", "clickhouse", "gitops")
+# What a hop that failed is, where it is nothing that runs.
+_NOT = {"gitops": "NOT APPLIED"}
+_SAID = {
+    "web": "web",
+    "worker": "worker",
+    "database": "PostgreSQL",
+    "queue": "queues",
+    "clickhouse": "ClickHouse",
+    "gitops": "Git",
+}
 
 
 def services(records: Sequence[Mapping[str, Any]], wanted: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -62,6 +71,6 @@ def lines(
     told += [f"migration: {one['name']} {one['state']}" for one in migrations]
     for hop in hops:
         if hop["name"] in _SAID and hop["status"] != "skipped":
-            down = "" if hop["status"] in ("ok", "warning") else "DOWN: "
+            down = "" if hop["status"] in ("ok", "warning") else f"{_NOT.get(hop['name'], 'DOWN')}: "
             told.append(f"{_SAID[hop['name']]}: {down}{hop['detail']}")
     return told

@@ -112,7 +112,7 @@ unseen:
   elements: str
   sample: [scaledobjects in ai-system]
 code:
-  description: What kind of failure it is, like C(foreign_object), C(forbidden), C(image) or C(not_ready).
+  description: What kind of failure it is, like C(foreign_object), C(applied_by_flux), C(forbidden), C(image) or C(not_ready).
   returned: failure
   type: str
 cure:

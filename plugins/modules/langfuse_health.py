@@ -15,7 +15,7 @@ author:
 description:
   - Goes the way of a trace and of a user, hop by hop, and says of each whether it works and how long it took.
     The hops are C(name), C(port), C(web), C(database), C(key), C(s3_write), C(queue), C(worker), C(clickhouse), C(trace),
-    C(media), C(sign_in), C(refusals), C(ports), C(containers) and C(consumers).
+    C(media), C(sign_in), C(refusals), C(ports), C(containers), C(consumers) and, with O(gitops), C(gitops).
   - A hop whose options are not given is skipped and says so. A hop that needs one that is broken is skipped too, the
     stores are looked at in any case.
   - What was seen goes through a table of rules that names causes with a stable code and a cure.
@@ -228,6 +228,37 @@ options:
         description: How many of the last lines of each container are read.
         type: int
         default: 400
+  gitops:
+    description:
+      - What others apply from Git (C(langfuse_target=gitops)). Then the hop C(gitops) looks whether what was written is committed, pushed and
+        applied. Needs O(cluster) and O(runtime.namespace), and Git for what is said of O(gitops.directory).
+      - It is broken where something keeps Flux from applying the tree. Changes that nobody committed, that are on their way or that
+        somebody held up break nothing.
+    type: dict
+    suboptions:
+      directory:
+        description: Root of the checkout. Without it, or where it is none, commits are not looked at.
+        type: str
+      path:
+        description: Directory of the instance in it.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the Kustomizations of Flux.
+        type: str
+        default: flux-system
+      kustomizations:
+        description: Names of the Kustomizations, in the order in which they are applied. Without any it is not Flux who applies the tree.
+        type: list
+        elements: str
+        default: []
+      source:
+        description: Flux's source that has the tree, with C(kind), C(namespace) and C(name).
+        type: dict
+      decryption_secret:
+        description: Name of the Secret with which Flux decrypts.
+        type: str
+        default: sops-age
   level:
     description:
       - V(verify) reads the runtime only when a hop is broken.
@@ -436,7 +467,7 @@ def _runtime(params: dict[str, Any]) -> Any:
 
 def _status(context: Context, runtime: Any) -> dict[str, Any]:
     """What runs. An instance that is down is no failure."""
-    asked = [hop for hop in walk.HOPS if hop.name in status.HOPS]
+    asked = [hop for hop in walk.hops_for(context) if hop.name in status.HOPS]
     hops = walk.walk(context, tuple(hop._replace(after=tuple(set(hop.after) & set(status.HOPS))) for hop in asked))
     records = runtime.states() if runtime else []
     found = status.services(records, runtime.wanted() if runtime else {})
@@ -474,7 +505,7 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
         with contextlib.closing(context), args.reached(params["cluster"]), resolver.known(addresses, lookup):
             if params["level"] == "status":
                 return _status(context, runtime)
-            hops = walk.walk(context)
+            hops = walk.walk(context, walk.hops_for(context))
     took = context.elapsed_ms
     healthy, first = walk.summary(hops)
     evidence = context.evidence
@@ -566,6 +597,14 @@ def argument_spec() -> dict[str, Any]:
             joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
             docker={"type": "str", "default": "docker"},
             log_lines={"type": "int", "default": 400},
+        ),
+        "gitops": group(
+            directory=text,
+            path=needed,
+            namespace={"type": "str", "default": "flux-system"},
+            kustomizations={"type": "list", "elements": "str", "default": []},
+            source={"type": "dict"},
+            decryption_secret={"type": "str", "default": "sops-age", "no_log": False},
         ),
         "cluster": args.CLUSTER_SPEC,
         "from_secrets": args.FROM_SECRETS_SPEC,

@@ -22,6 +22,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.hops import (
     clickhouse,
     consumers,
     database,
+    gitops,
     queue,
     runtime,
     session,
@@ -103,7 +104,13 @@ HOPS = (
     Hop("ports", web.ports),
     Hop("containers", runtime.containers),
     Hop("consumers", consumers.consumers, after=("trace",)),
+    Hop("gitops", gitops.gitops, early=True),
 )
+
+
+def hops_for(ctx: Context) -> tuple[Hop, ...]:
+    """Where nothing is applied from Git, nobody asks whether it was."""
+    return tuple(hop for hop in HOPS if hop.name != "gitops" or ctx.params["gitops"])
 
 
 def _nobody_works(ctx: Context) -> bool:
@@ -119,7 +126,7 @@ class Outcome(NamedTuple):
     root: str
 
 
-def walk(ctx: Context, hops: tuple[Hop, ...] = HOPS) -> list[dict[str, Any]]:
+def walk(ctx: Context, hops: tuple[Hop, ...]) -> list[dict[str, Any]]:
     """Every hop as ``{name, status, ms, detail, cause, cure}``. A hop without its needs, or without time, is skipped.
 
     Hops work at the same time, so the sum of ``ms`` may be more than the walk took.

@@ -13,19 +13,22 @@ from ..failure import Failure, joined
 from .api_errors import EVERYWHERE, missing_kind, refused
 from .client import ApiError, Cluster, of_kind
 from .objects import KINDS, Identity, Kind, Object, Owner, Wanted, group_of
-from .ownership import foreign, foreign_object
+from .ownership import by_flux, flux_of, foreign, foreign_object
 
 # Kinds that an instance may have outside of its own namespace.
 _ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
+_KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations")
 
 
 class Found(NamedTuple):
     """live: identity → object, of the instance's own and of all that have a wanted name. missing: ``apiVersion`` and name of
-    wanted kinds that are not served. unseen: where the account may not look for what is no longer wanted."""
+    wanted kinds that are not served. unseen: where the account may not look for what is no longer wanted. flux: namespace and name of
+    Kustomizations that apply the instance."""
 
     live: dict[Identity, Object]
     missing: frozenset[tuple[str, str]]
     unseen: Sequence[str]
+    flux: Collection[tuple[str, str]] = ()
 
 
 def places(wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str]) -> list[tuple[Kind, str, bool]]:
@@ -72,7 +75,19 @@ def look(
     for one, there in _of_others(cluster, wanted, live, missing):
         if there is not None:
             live[one.identity] = there
-    return Found(live, frozenset(missing), unseen)
+    return Found(live, frozenset(missing), unseen, appliers(cluster, (one for one in live.values() if owner.has(one))))
+
+
+def appliers(cluster: Cluster, live: Iterable[Object]) -> list[tuple[str, str]]:
+    """The Kustomizations of Flux that apply these objects. One that the account may not see is taken to be there."""
+    found = []
+    for namespace, name in sorted({key for one in live if (key := flux_of(one))}):
+        try:
+            there = cluster.get(_KUSTOMIZATION, namespace, name) is not None
+        except ApiError:
+            there = True
+        found += [(namespace, name)] if there else []
+    return found
 
 
 def _of_others(
@@ -95,7 +110,7 @@ def _of_others(
 
 def refusals(wanted: Sequence[Wanted], found: Found, owner: Owner) -> list[Failure]:
     """What stands in the way before anything is asked of the cluster. Pure."""
-    failures, told = [], set()
+    failures, told = [by_flux(found.flux)] if found.flux else [], set()
     for one in wanted:
         key = (one.object["apiVersion"], one.object["kind"])
         if key in found.missing:

@@ -57,6 +57,28 @@ def foreign(live: Object | None, owner: Owner) -> str | None:
     return _maker(live)
 
 
+# Labels of everything that a Kustomization of Flux has applied.
+FLUX_NAME, FLUX_NAMESPACE = "kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"
+
+
+def flux_of(live: Object) -> tuple[str, str] | None:
+    """Namespace and name of the Kustomization that applies the object, or did once: labels outlive it."""
+    labels = live["metadata"].get("labels") or {}
+    name = labels.get(FLUX_NAME)
+    return (str(labels.get(FLUX_NAMESPACE) or ""), str(name)) if name else None
+
+
+def by_flux(kustomizations: Collection[tuple[str, str]]) -> Failure:
+    """Two who apply the same objects undo each other's work."""
+    told = ", ".join(f"{name} in {namespace}" for namespace, name in sorted(kustomizations))
+    return Failure(
+        "applied_by_flux",
+        f"Flux applies this instance from Git (Kustomization {told}), and would set back what is changed from here.",
+        "Write langfuse_target: gitops, commit and push what is written then, and let Flux apply it. To apply it from here for good, set "
+        "spec.prune of these Kustomizations to false, and delete them.",
+    )
+
+
 def left_alone(live: Object | None) -> bool:
     """A namespace that others made is used as it is: its labels are rules for all who live in it."""
     return live is not None and live["kind"] == "Namespace" and not _applies(live, FIELD_MANAGER)
@@ -66,7 +88,7 @@ def left_alone(live: Object | None) -> bool:
 _MARKS = (
     ("meta.helm.sh/release-name", "the Helm release {}"),
     ("helm.toolkit.fluxcd.io/name", "the HelmRelease {}"),
-    ("kustomize.toolkit.fluxcd.io/name", "the Flux Kustomization {}"),
+    (FLUX_NAME, "the Flux Kustomization {}"),
     ("argocd.argoproj.io/instance", "the Argo CD application {}"),
     ("argocd.argoproj.io/tracking-id", "Argo CD ({})"),
     ("app.kubernetes.io/managed-by", "{}"),

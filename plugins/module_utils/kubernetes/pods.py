@@ -14,6 +14,7 @@ from ..containers import SHOWN, mask, parse_log
 from .api_errors import refused
 from .client import ApiError, Cluster, of_kind
 from .jobs import failed, succeeded
+from .look import appliers
 from .objects import KINDS, Kind, Object, Owner
 from .ownership import foreign, managers
 from .readiness import state_of
@@ -62,6 +63,9 @@ class Pods:
         events, pods = self._list(_EVENTS), self._pods()
         workloads = self._workloads()
         evidence["cluster"] = {"namespace": self._owner.namespace, "instance": self._owner.instance}
+        evidence["cluster"]["flux"] = ", ".join(
+            f"{name} in {where}" for where, name in appliers(self._cluster, workloads)
+        )
         evidence["workloads"] = troubles(workloads, pods, events)
         if not any(one["kind"] == "Deployment" for one in workloads):
             evidence["cluster"]["empty"] = True

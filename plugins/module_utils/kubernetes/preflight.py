@@ -14,7 +14,7 @@ from ..failure import Failure
 from ..finding import finding
 from .api_errors import missing_kind, old_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
-from .ownership import foreign_object
+from .ownership import by_flux, foreign_object
 from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .references import Reference, of_others
@@ -34,7 +34,8 @@ class Facts(NamedTuple):
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
     there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
-    moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so.
+    moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
+    Kustomizations that apply the instance.
     """
 
     version: str
@@ -50,6 +51,7 @@ class Facts(NamedTuple):
     theirs: Mapping[tuple[str, str], Collection[str] | None] = {}
     moved: Sequence[str] = ()
     reasons: Mapping[tuple[str, str], str] = {}
+    flux: Collection[tuple[str, str]] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -101,6 +103,8 @@ def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
 
 
 def _collisions(facts: Facts) -> Iterator[Finding]:
+    if facts.flux:
+        yield _refused(by_flux(facts.flux))
     for identity, whose in sorted(facts.foreign.items()):
         yield _refused(foreign_object(identity, whose))
 

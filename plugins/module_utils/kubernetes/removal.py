@@ -14,6 +14,7 @@ from .client import Cluster
 from .jobs import is_running
 from .look import Found, look
 from .objects import Identity, Object, Owner, in_waves
+from .ownership import by_flux
 from .prune import REMOVE, Verdict, prune
 
 # What ends together; its pods have ended before the next goes. All that is not named goes first, or last with what is read.
@@ -86,6 +87,8 @@ class Remover(Applier):
         """documents: objects that stay, in the form in which they have no pods. Those that are not there are not made. Raises Failure."""
         sleeping = [one for wave in in_waves(documents) for one in wave]
         found = self._look()
+        if found.flux:
+            raise by_flux(found.flux)
         if not self._check and (
             running := [one for one in found.live.values() if one["kind"] == "Job" and is_running(one)]
         ):

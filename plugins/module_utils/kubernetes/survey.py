@@ -47,7 +47,10 @@ def survey(
     rest = [
         one
         for one in wanted
-        if not whose[one.identity] and (one.object["apiVersion"], one.object["kind"]) in served and not missing
+        if not found.flux
+        and not whose[one.identity]
+        and (one.object["apiVersion"], one.object["kind"]) in served
+        and not missing
     ]
     return Facts(
         version,
@@ -63,6 +66,7 @@ def survey(
         {place: None if data is None else frozenset(data) for place, data in theirs.contents.items()},
         moved,
         theirs.reasons,
+        found.flux,
     )
 
 

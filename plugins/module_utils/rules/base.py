@@ -78,7 +78,7 @@ class Rule(NamedTuple):
     """``when`` gives None, or the values for the texts: ``seen`` is the evidence, the others stand in braces.
 
     A warning becomes an error when one of the hops ``serious`` failed. ``unless`` names rules that say the same better:
-    where one of them stands before, this one is silent.
+    where one of them stands before, this one is silent. ``from_git`` is the cure where others apply what ``site`` writes.
     """
 
     code: str
@@ -89,6 +89,7 @@ class Rule(NamedTuple):
     severity: str = ERROR
     serious: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    from_git: str = ""
 
     def severity_for(self, evidence: Evidence) -> str:
         if self.severity == WARNING and self.serious and evidence.failed(*self.serious):
@@ -102,3 +103,24 @@ def line(match: re.Match[str] | None, **values: str) -> Found | None:
         return None
     groups = {key: value for key, value in match.groupdict().items() if value is not None}
     return {"seen": " ".join(match.string.split())[:300], **groups, **values}
+
+
+_DESCRIBE = "Look at its events with kubectl describe"
+
+
+def about(subject: str, *codes: str) -> Callable[[Evidence], Found | None]:
+    """The condition of a rule on all rows ``{object, code, what, cure}`` of a subject with one of these codes, told together."""
+
+    def when(e: Evidence) -> Found | None:
+        rows = [row for row in e.rows(subject) if row["code"] in codes]
+        if not rows:
+            return None
+        cures = dict.fromkeys(row["cure"] for row in rows if row["cure"])
+        return {
+            "what": "; ".join(dict.fromkeys(row["what"] for row in rows)),
+            "cure": ". ".join(cures)
+            or (_DESCRIBE if e.of("by_git") else "Run site, which waits for it and tells more"),
+            "seen": ", ".join(row["object"] for row in rows),
+        }
+
+    return when

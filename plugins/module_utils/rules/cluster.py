@@ -6,32 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule
+from ansible_collections.llmops.langfuse.plugins.module_utils.rules import flux
+from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import WARNING, Evidence, Found, Rule, about
 
 _TIMEOUT = r"ETIMEDOUT|EHOSTUNREACH|[Cc]onnect(ion)? time(d )?out|Can't reach database server"
+_WORKLOADS = "workloads"
 _STORES = ("database", "queue", "clickhouse", "s3_write")
 
 
-def about(*codes: str) -> Callable[[Evidence], Found | None]:
-    """The condition of a rule on all workloads with one of these reasons, told together."""
-
-    def when(e: Evidence) -> Found | None:
-        rows = [row for row in e.rows("workloads") if row["code"] in codes]
-        if not rows:
-            return None
-        cures = dict.fromkeys(row["cure"] for row in rows if row["cure"])
-        return {
-            "what": "; ".join(dict.fromkeys(row["what"] for row in rows)),
-            "cure": ". ".join(cures) or "Run site, which waits for it and tells more",
-            "seen": ", ".join(row["object"] for row in rows),
-        }
-
-    return when
-
-
 def nothing_there(e: Evidence) -> Found | None:
+    if any(row["code"] == "progressing" for row in e.rows("gitops")):
+        # Flux is on its way to them.
+        return None
     return {**e.of("cluster"), "seen": ""} if e.of("cluster").get("empty") else None
 
 
@@ -54,7 +40,7 @@ def policy_closes(e: Evidence) -> Found | None:
 
 
 def _pod(code: str, what: str, *codes: str) -> Rule:
-    return Rule(f"pod_{code}", "containers", about(*(codes or (code,))), f"{what}: {{what}}.", "{cure}.")
+    return Rule(f"pod_{code}", "containers", about(_WORKLOADS, *(codes or (code,))), f"{what}: {{what}}.", "{cure}.")
 
 
 RULES = (
@@ -64,6 +50,9 @@ RULES = (
         nothing_there,
         "The namespace {namespace} has no web and no worker of {instance}.",
         "Run site. Where it should be there, look at langfuse_kubernetes_context and langfuse_kubernetes_namespace.",
+        unless=flux.KEEPS_AWAY,
+        from_git="Commit and push what site writes, and look whether it is applied (`kubectl get kustomizations -A`). Where it should be there, look "
+        "at langfuse_kubernetes_context and langfuse_kubernetes_namespace.",
     ),
     _pod("quota", "A quota keeps pods from being made"),
     _pod("refused", "The cluster does not take pods", "admission", "account", "creation"),
@@ -77,17 +66,19 @@ RULES = (
     Rule(
         "migration_failed",
         "containers",
-        about("migration"),
+        about(_WORKLOADS, "migration"),
         "The migration is not done: {what}.",
         "{cure}. Then run site, which makes the Job anew where it has failed.",
+        from_git="{cure}. Then delete the Job, which is made anew from Git: `kubectl delete job`, then `{again}`.",
     ),
     _pod("crashing", "A container ends again and again"),
     Rule(
         "scaled_to_zero",
         "containers",
-        about("scaled"),
+        about(_WORKLOADS, "scaled"),
         "Somebody has scaled this to no pods: {what}.",
         "Run site, which sets the number again.",
+        from_git="Flux sets the number again after langfuse_gitops_interval, others when they are told to; at once with `{again}`.",
     ),
     _pod("waiting", "Something is not ready", "probe", "waiting"),
     Rule(
@@ -97,7 +88,9 @@ RULES = (
         "A Secret was changed after pods that read it had started: {secrets} ({pods}).",
         "Run site, which starts anew whose values have changed, and sets back what was changed by hand; or use `kubectl rollout restart`.",
         WARNING,
-        ("database", "key", "queue", "clickhouse", "s3_write", "trace"),
+        from_git="Run site, commit and push: what reads a Secret that has changed starts anew. What was changed by hand is set back by `{again}`; "
+        "by hand start pods anew with `kubectl rollout restart --field-manager=flux-client-side-apply`, or Flux takes that back, and they start once more.",
+        serious=("database", "key", "queue", "clickhouse", "s3_write", "trace"),
     ),
     Rule(
         "policy_closes",
@@ -105,6 +98,8 @@ RULES = (
         policy_closes,
         "Web or worker does not reach what answers here, and network policies are in force{others}.",
         "Run site --check --diff, which shows policies that were changed. A host elsewhere is opened by langfuse_network_policy_to; "
+        "a policy of others must let these pods through as well.",
+        from_git="Have set back what was changed in the cluster: `{again}`. A host elsewhere is opened by langfuse_network_policy_to; "
         "a policy of others must let these pods through as well.",
     ),
 )

@@ -14,6 +14,8 @@ from .plan import Settings
 from .sources import source
 
 Endpoints = Mapping[str, Mapping[str, Any]]
+# Step → how its Kustomization is called after the instance's name.
+_STEPS: Mapping[str, str] = {"stores": "stores", "migration": "migrate", "app": ""}
 FLUX, PLAIN = "flux", "plain"
 # What the platform may have → its Kustomization, as the platform of the Kubernetes guide calls it.
 PLATFORM: Mapping[str, str] = {
@@ -36,6 +38,7 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "identity_file": settings["langfuse_age_identity_file"],
         "overwrite": settings["langfuse_gitops_overwrite"],
         "namespace": flux_namespace,
+        "kustomizations": kustomizations(settings),
         "source": {
             "kind": settings["langfuse_gitops_source_kind"],
             "name": settings["langfuse_gitops_source_name"],
@@ -49,6 +52,13 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "chart": chart(settings),
         "fragments": fragments(settings, endpoints, buckets, url),
     }
+
+
+def kustomizations(settings: Settings) -> dict[str, str]:
+    """Step → name of its Kustomization, in the order in which they are applied. Empty where it is not Flux who does."""
+    if settings["langfuse_gitops_flavour"] != FLUX:
+        return {}
+    return {step: f"{settings.instance}-{suffix}" if suffix else settings.instance for step, suffix in _STEPS.items()}
 
 
 def tree_path(settings: Settings) -> str:

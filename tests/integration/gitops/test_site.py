@@ -101,6 +101,13 @@ def test_a_lost_secrets_file_does_not_take_the_keys_of_the_tree(site: Site, mine
     assert _secrets(site, mine) == secrets
 
 
+def test_provision_says_that_a_store_of_its_own_comes_later(site: Site) -> None:
+    run = site.play("provision", fails=True)
+    run.mentions("no-cluster", "It runs once the tree is committed and applied; then run provision again")
+    assert site.secrets_file.exists() and not site.tree.exists()
+    assert site.play("provision", fails=True).changed == 0
+
+
 def test_preflight_looks_at_the_checkout_and_changes_nothing(site: Site, tmp_path: Path) -> None:
     before = site.repository.files()
     assert site.play("preflight").changed == 0 and site.repository.files() == before

@@ -42,7 +42,7 @@ def test_commands_are_playbooks_of_the_collection_or_those_of_the_engine() -> No
     for path in runbook.RUNBOOKS.glob("*.md"):
         for heading, commands in runbook.sections(path.stem).items():
             for words in commands:
-                assert words[:3] == runbook.PLAYBOOK or words[0] in ("docker", "kubectl"), (
+                assert words[:3] == runbook.PLAYBOOK or words[0] in ("docker", "kubectl", "git"), (
                     f"{path.stem}, {heading}: {words}"
                 )
                 if words[0] == runbook.PLAYBOOK[0]:

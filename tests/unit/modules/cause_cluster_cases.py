@@ -18,6 +18,7 @@ def _workload(code: str, cure: str = "Do it") -> dict[str, Any]:
     return {"cluster": _CLUSTER, "workloads": [row]}
 
 
+SCALED, WAITING = _workload("scaled", ""), _workload("waiting", "")
 _WAITS = [container("web", "Error: connect ETIMEDOUT 10.96.0.7:8123")]
 _POLICIES = [{"name": "langfuse-web", "whose": ""}, {"name": "deny", "whose": "kubectl-create"}]
 CASES: Cases = [
@@ -30,8 +31,8 @@ CASES: Cases = [
             *(("mount", "pod_volume"), ("probe", "pod_waiting"), ("migration", "migration_failed")),
         )
     ),
-    ("a workload without pods", _workload("scaled", ""), ("worker",), ["scaled_to_zero:error"]),
-    ("a workload that waits", _workload("waiting", ""), ("containers",), ["pod_waiting:error"]),
+    ("a workload without pods", SCALED, ("worker",), ["scaled_to_zero:error"]),
+    ("a workload that waits", WAITING, ("containers",), ["pod_waiting:error"]),
     ("nothing at all", {"cluster": {**_CLUSTER, "empty": True}}, ("name",), ["nothing_there:error"]),
     ("a Secret was changed", {"unrolled": [{"secret": "s", "pod": "p"}]}, (), ["secret_not_rolled:warning"]),
     ("a Secret was changed and keys fail", {"unrolled": [{"secret": "s", "pod": "p"}]}, ("queue",), ["secret_not_rolled:error"]),

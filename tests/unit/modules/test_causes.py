@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.llmops.langfuse.plugins.module_utils import causes
+from ansible_collections.llmops.langfuse.plugins.module_utils.rules.base import Evidence, Rule
 
 from . import (
     cause_cluster_cases,
     cause_consumer_cases,
+    cause_git_cases,
     cause_ingestion_cases,
     cause_sign_in_cases,
     cause_start_cases,
@@ -28,7 +30,7 @@ from .cause_start_cases import STUCK, T3, ZOD
 
 CONTRACT = Path(__file__).parents[3] / "roles" / "langfuse" / "meta" / "argument_specs.yml"
 ALL = (
-    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers consumers".split()  # noqa: SIM905
+    "name port web database key s3_write queue worker clickhouse trace media sign_in refusals ports containers consumers gitops".split()  # noqa: SIM905
 )
 CASES: Cases = [
     ("nothing", {}, (), []),
@@ -39,6 +41,7 @@ CASES: Cases = [
     *cause_sign_in_cases.CASES,
     *cause_consumer_cases.CASES,
     *cause_cluster_cases.CASES,
+    *cause_git_cases.CASES,
 ]
 
 
@@ -53,6 +56,10 @@ def hops(*failed: str) -> list[dict[str, Any]]:
         }
         for name in ALL
     ]
+
+
+def rule(cure: str, **more: str) -> Rule:
+    return Rule("x", "web", lambda _facts: None, "It is.", cure, **more)  # type: ignore[arg-type]
 
 
 def codes(evidence: dict[str, Any], *failed: str) -> list[str]:
@@ -89,13 +96,45 @@ def test_cures_are_those_of_where_it_runs() -> None:
     assert "`kubectl rollout restart deployment`" in in_cluster["cure"] and "docker" not in in_cluster["cure"]
 
 
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        (rule("Run site, which starts it. Or run site."), "Run site, commit and push, which starts it. Or run site, commit and push."),
+        (rule("Run site --check --diff, and Run site, commit and push."), "Run site --check --diff, and Run site, commit and push."),
+        (rule("Run site: langfuse_s3_admin_access_key makes it."), "Run site, commit and push, then provision: langfuse_s3_admin_access_key makes it."),
+        (rule("Use `docker restart`."), "Use `kubectl rollout restart --field-manager=flux-client-side-apply deployment`."),
+        (rule("Run site.", from_git="Try `{again}`."), "Try `{again}`."),
+    ],
+)  # fmt: skip
+def test_where_others_apply_it_site_only_writes(given: Rule, cure: str) -> None:
+    facts = {"cluster": {"namespace": "n"}, "by_git": {"again": "flux"}}
+    assert causes.cure_for(given, Evidence([], facts)) == cure
+    # And nowhere else.
+    assert causes.cure_for(given, Evidence([], {})) == given.cure
+
+
+def test_a_workload_without_a_cure_of_its_own() -> None:
+    waits = cause_cluster_cases.WAITING
+    (by_site,), (from_git,) = (
+        causes.diagnose(hops("containers"), {**waits, **more}) for more in ({}, {"by_git": {"again": "x"}})
+    )
+    assert by_site["cure"].startswith("Run site, which waits")
+    assert from_git["cure"] == "Look at its events with kubectl describe."
+
+
+def test_what_applies_it_again_is_told() -> None:
+    evidence = {**cause_cluster_cases.SCALED, "by_git": {"again": "flux reconcile kustomization langfuse"}}
+    (cause,) = causes.diagnose(hops("worker"), evidence)
+    assert "at once with `flux reconcile kustomization langfuse`" in cause["cure"]
+
+
 def test_cures_speak_of_variables_and_playbooks() -> None:
     """What people can set and run, by names that exist."""
     contract = yaml.safe_load(CONTRACT.read_text())["argument_specs"].values()
     known = {name for entry in contract for name in entry["options"]}
     for rule in causes.RULES:
         # A stack of their own has no playbook.
-        cure = rule.cure.replace("{role}", "web").replace("docker compose -p {project}", "")
+        cure = (rule.cure + rule.from_git).replace("{role}", "web").replace("docker compose -p {project}", "")
         assert set(re.findall(r"langfuse_[a-z0-9_]+", cure)) <= known, rule.code
         assert not re.search(r"docker compose|docker logs|\bca_path\b|\bin resolve\b|\boption\b", cure), rule.code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import status
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 
@@ -51,6 +52,14 @@ def test_what_it_says_of_itself() -> None:
     ]
     told = status.lines([], hops, [{"name": "m", "state": "is done"}])[1:]
     assert told == ["migration: m is done", "web: DOWN: no answer", "queues: 0 waiting"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [("ok", "Git: langfuse at x"), ("warning", "Git: langfuse at x"), ("failed", "Git: NOT APPLIED: langfuse at x")],
+)
+def test_what_is_applied_from_git(outcome: str, line: str) -> None:
+    assert status.lines([], [{"name": "gitops", "status": outcome, "detail": "langfuse at x"}], [])[1:] == [line]
 
 
 def test_what_is_asked_needs_nothing_else() -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..kubernetes.manifest import Manifest, Plan, Wave, name_of, resource
+from ..kubernetes.manifest import Manifest, Plan, Wave, resource
 from .files import Place, Step
 
 API = "kustomize.toolkit.fluxcd.io/v1"
-# Step → how its Kustomization is called after the instance's name.
-_SUFFIX: Mapping[Step, str] = {Step.STORES: "stores", Step.MIGRATION: "migrate", Step.APPLICATION: ""}
 # What `langfuse_start_timeout` is given to.
 _WAITED = (Wave.STORES, Wave.DATABASES, Wave.WEB, Wave.WORKER)
 _READY = "status.conditions.exists(one, one.type == 'Ready' && one.status == 'True')"
@@ -60,8 +58,9 @@ def _kustomization(
         **(_decryption(plan) if any(one.sensitive for one in manifests) else {}),
         **({"postBuild": {"substituteFrom": gitops["substitute_from"]}} if gitops["substitute_from"] else {}),
     }
-    name = name_of(plan, _SUFFIX[step])
-    return resource(plan, API, "Kustomization", name, "gitops", namespace=gitops["namespace"], spec=spec)
+    return resource(
+        plan, API, "Kustomization", gitops["kustomizations"][step], "gitops", namespace=gitops["namespace"], spec=spec
+    )
 
 
 def _timeout(plan: Plan, step: Step, manifests: Sequence[Manifest]) -> int:

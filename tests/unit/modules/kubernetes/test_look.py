@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found, places, refusals
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found, appliers, places, refusals
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
 
 from .support import OWNER, made
@@ -40,3 +44,42 @@ def test_missing_kinds_and_names_that_are_taken_are_told_together() -> None:
 
 def test_what_is_ours_or_not_there_stands_in_nobodys_way() -> None:
     assert refusals([WEB, ROUTE], Found({WEB.identity: WEB.object}, frozenset(), ()), OWNER) == []
+
+
+class Cluster:
+    """Has these Kustomizations, and lets nobody see those that are closed."""
+
+    def __init__(self, *names: str, closed: str = "") -> None:
+        self.names, self.closed = names, closed
+
+    def get(self, kind: Any, namespace: str, name: str) -> dict[str, Any] | None:
+        assert (kind.name, namespace) == ("Kustomization", "flux-system")
+        if name == self.closed:
+            raise ApiError({"code": 403, "reason": "Forbidden", "message": "no"})
+        return {} if name in self.names else None
+
+
+def _by_flux(name: str, labels: str) -> dict[str, Any]:
+    marks = {"kustomize.toolkit.fluxcd.io/name": labels, "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+    return made("Service", name, metadata={"labels": {**OWNER.labels, **marks}})
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        (Cluster("langfuse", "langfuse-stores"), ["langfuse", "langfuse-stores"]),
+        # Its labels are left behind by one that was removed.
+        (Cluster("langfuse"), ["langfuse"]),
+        (Cluster(), []),
+        (Cluster(closed="langfuse"), ["langfuse"]),
+    ],
+)
+def test_who_applies_the_instance(cluster: Any, expected: list[str]) -> None:
+    live = [_by_flux("a", "langfuse"), _by_flux("b", "langfuse"), _by_flux("c", "langfuse-stores"), WEB.object]
+    assert appliers(cluster, live) == [("flux-system", name) for name in expected]
+
+
+def test_what_flux_applies_is_refused_in_one_sentence() -> None:
+    found = Found({WEB.identity: _by_flux("langfuse-web", "langfuse")}, frozenset(), (), [("flux-system", "langfuse")])
+    (told,) = refusals([WEB, ROUTE], found, OWNER)
+    assert told.code == "applied_by_flux"

@@ -65,6 +65,18 @@ def test_a_namespace_of_others_is_used_as_it_is(live: dict[str, Any] | None, alo
         assert ownership.foreign(live, OWNER) is None
 
 
+def test_an_object_that_flux_applies() -> None:
+    labels = {"kustomize.toolkit.fluxcd.io/name": "langfuse", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+    assert ownership.flux_of(_of(labels={**OWNER.labels, **labels})) == ("flux-system", "langfuse")
+    assert ownership.flux_of(OURS) is None
+    told = ownership.by_flux([("flux-system", "langfuse-stores"), ("flux-system", "langfuse")])
+    assert told.message == (
+        "Flux applies this instance from Git (Kustomization langfuse in flux-system, langfuse-stores in flux-system), "
+        "and would set back what is changed from here."
+    )
+    assert "langfuse_target: gitops" in told.cure
+
+
 def _status(*causes: tuple[str, str]) -> dict[str, Any]:
     """The answer 409, as an API server 1.36 gives it."""
     return {

@@ -174,6 +174,11 @@ def test_a_route_without_names_and_a_gateway_of_its_own_namespace() -> None:
     assert found["what"] == "The Gateway envoy-external does not work: Invalid"
 
 
+def test_an_instance_of_flux_is_told_in_one_sentence() -> None:
+    (found,) = findings(SHARED, OWNER, GOOD._replace(flux=[("flux-system", "langfuse")]))
+    assert found["code"] == "applied_by_flux" and "langfuse_target: gitops" in found["cure"]
+
+
 def test_everything_is_told_at_once() -> None:
     bad = Facts("v1.20.0", frozenset(), foreign={WEB: "x"}, missing=DENIED, quotas=[QUOTA])
     codes = [one["code"] for one in findings(SHARED, OWNER, bad)]

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Options
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import identity_of, in_removal_order
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, prune
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal import Outcome, confirmed, phases
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal import (
+    Outcome,
+    Remover,
+    confirmed,
+    phases,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.waiting import grace, not_ended
 
 from ...documents.kubernetes.support import CONFIGURATIONS, manifests
@@ -53,6 +61,16 @@ def test_ways_in_go_first_and_what_is_read_goes_last(given: dict[str, Any]) -> N
 def test_data_goes_only_when_it_is_confirmed(live: dict[str, Any], data: bool, named: tuple[str, ...], action: str) -> None:  # fmt: skip
     (verdict,) = prune([live], (), OWNER, confirmed([live], data, named), "")
     assert verdict.action == action and "langfuse_kubernetes_remove" not in verdict.why
+
+
+def test_what_flux_applies_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would come back."""
+    found = Found({identity_of(STORE): STORE}, frozenset(), (), [("flux-system", "langfuse")])
+    monkeypatch.setattr(Remover, "_look", lambda _self: found)
+    nobody: Any = None
+    with pytest.raises(Failure) as refused:
+        Remover(nobody, OWNER, Options(), check_mode=True, data=False).remove([])
+    assert refused.value.code == "applied_by_flux"
 
 
 def test_what_is_told() -> None:

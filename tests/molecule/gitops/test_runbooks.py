@@ -1,0 +1,211 @@
+"""What the runbook says: something is broken, the page's commands show it, mend it and prove it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cluster import flux
+from tests.integration.cluster.flux import Flux
+from tests.molecule import playbook, runbook
+from tests.molecule.gitops import platform
+from tests.molecule.gitops.instance import IDENTITY, STEPS, TREE, GitopsInstance, ciphertexts, git
+from tests.molecule.instance import wait_until
+from tests.molecule.kubernetes.instance import LAYOUT, api, kubectl
+
+PAGE = "gitops"
+SECRETS = "app/secret.sops.yaml"
+# What changes something.
+_CHANGES = {"annotate", "delete", "create", "patch", "rollout", "scale", "restore"}
+SECTIONS = [
+    ("gitops", "Find the cause"),
+    ("gitops", "A Kustomization does not become ready"),
+    ("gitops", "Flux cannot decrypt"),
+    ("gitops", "The migration failed"),
+    ("gitops", "The tree is refused"),
+    ("gitops", "What was pruned and what stays"),
+]
+MENDING = [
+    ("gitops", "Pods have the old secret"),
+    ("gitops", "Flux puts back what was changed"),
+    ("gitops", "Another age key"),
+    ("gitops", "Hold Flux for a restore"),
+]
+
+
+def shows(words: list[str]) -> bool:
+    return not _CHANGES & set(words)
+
+
+def followed(heading: str, wanted: Callable[[list[str]], bool] = shows, identity: Path = IDENTITY) -> str:
+    """What the page's commands below a heading say, but its playbooks; of all that only show something, unless `wanted`."""
+    found = [words for words in runbook.lines(PAGE, heading) if words[0] != runbook.PLAYBOOK[0] and wanted(words)]
+    assert found, heading
+    values = {"$(date +%s)": str(time.time()), "<identity>": str(identity)}
+    return "\n".join(_run(_filled(words, values)) for words in found)
+
+
+def _filled(words: list[str], values: dict[str, str]) -> list[str]:
+    for placeholder, value in values.items():
+        words = [word.replace(placeholder, value) for word in words]
+    return words
+
+
+def _run(words: list[str]) -> str:
+    return git(*words[1:]) if words[0] == "git" else kubectl(*words[1:], timeout=320)
+
+
+def which(*words: str) -> Callable[[list[str]], bool]:
+    return lambda found: all(any(word in one for one in found) for word in words)
+
+
+def diagnosed(cluster: GitopsInstance, *said: str, broken: bool = True) -> None:
+    """What the page tells to run first names all of it."""
+    words = runbook.commands(PAGE, "Find the cause")[0]
+    playbook.run(cluster, *words[3:], fails=broken).mentions(*said)
+
+
+def by_page(cluster: GitopsInstance, heading: str) -> playbook.Run:
+    """The playbook that a section has."""
+    (words,) = runbook.commands(PAGE, heading)
+    return playbook.run(cluster, *words[3:])
+
+
+@pytest.mark.parametrize(("page", "heading"), SECTIONS)
+def test_what_only_shows_works_on_an_instance_that_is_well(cluster: GitopsInstance, page: str, heading: str) -> None:
+    assert page == PAGE
+    said = followed(heading)
+    assert said.strip() and "AGE-SECRET-KEY" not in said
+
+
+def test_every_section_is_named_by_what_one_sees() -> None:
+    table = (runbook.RUNBOOKS / f"{PAGE}.md").read_text("utf-8")
+    sections = {
+        re.sub(r"[^a-z -]", "", name.lower()).replace(" ", "-")
+        for name, lines in runbook.sections(PAGE).items()
+        if lines
+    }
+    assert set(re.findall(r"\(#([a-z-]+)\)", table)) == sections - {"find-the-cause"}
+
+
+def test_an_identity_that_opens_nothing(cluster: GitopsInstance, tmp_path: Path) -> None:
+    heading, other = "Flux cannot decrypt", tmp_path / "other"
+    other.write_text(flux.new_identity(LAYOUT)[0])
+    followed(heading, lambda words: not shows(words), other)
+    # A request is answered when it was tried.
+    Flux(api()).reconcile(STEPS[0])
+    Flux(api()).wait_told(STEPS[0], "data key")
+    diagnosed(cluster, "flux_decryption (error)", "langfuse_age_recipients", "sops-age")
+    said = followed(heading)
+    assert "age.agekey" in said and (IDENTITY.with_name("age-recipient")).read_text() in said
+    followed(heading, lambda words: not shows(words))
+    followed("A Kustomization does not become ready", which("annotate"))
+    cluster.reconcile()
+    diagnosed(cluster, "gitops ok", broken=False)
+
+
+def test_a_migration_is_made_anew(cluster: GitopsInstance) -> None:
+    path = cluster.path("jobs", group="batch/v1")
+    (before,) = api().get(path)["items"]
+    followed("The migration failed", lambda words: not shows(words))
+    wait_until(
+        "another Job",
+        lambda: [one for one in api().get(path)["items"] if one["metadata"]["uid"] != before["metadata"]["uid"]],
+        60,
+    )
+    cluster.reconcile()
+    assert api().get(path)["items"][0]["metadata"]["name"] == before["metadata"]["name"]
+
+
+def test_pods_that_are_started_by_hand_start_once(cluster: GitopsInstance) -> None:
+    before = cluster.uids()
+    followed("Pods have the old secret", which("rollout"))
+    cluster.wait_ready(["web", "worker"])
+    cluster.settled()
+    after = cluster.uids()
+    assert not before["web"] & after["web"] and not before["worker"] & after["worker"]
+    cluster.reconcile()
+    cluster.settled()
+    assert cluster.uids() == after, "Flux took it back"
+    assert by_page(cluster, "Pods have the old secret").changed == 0
+
+
+def test_what_is_tried_by_hand_stays_while_flux_rests(cluster: GitopsInstance) -> None:
+    heading, found = "Flux puts back what was changed", Flux(api())
+    place = f"--namespace={cluster.namespace}"
+    followed(heading, which("patch", "true"))
+    kubectl("set", "env", place, f"deployment/{cluster.name}-worker", "LANGFUSE_LOG_LEVEL=debug")
+    _ask(platform.ALL)
+    assert found.kustomization(STEPS[-1])["spec"]["suspend"] is True, "Flux took back that it was told to rest"
+    diagnosed(cluster, "flux_suspended (warning)", f"flux resume kustomization {cluster.name}", broken=False)
+    assert "LANGFUSE_LOG_LEVEL" in str(cluster.deployment("worker"))
+    followed(heading, which("patch", "false"))
+    found.reconcile(STEPS[-1])
+    wait_until(
+        "it is set back", lambda: '"value": "debug"' not in str(cluster.deployment("worker")).replace("'", '"'), 60
+    )
+    cluster.reconcile()
+    cluster.wait_ready(["worker"])
+    assert by_page(cluster, heading).changed == 0
+
+
+def _ask(name: str) -> None:
+    """Have the Kustomization reconciled, and wait until it was."""
+    found = Flux(api())
+    before = found.handled(name)
+    found.reconcile(name)
+    wait_until(f"{name} is reconciled", lambda: found.handled(name) != before, 60)
+
+
+def test_a_file_that_was_changed_by_hand(cluster: GitopsInstance) -> None:
+    heading, path = "The tree is refused", cluster.tree / "app" / "web.yaml"
+    path.write_text(f"{path.read_text()}# mine\n")
+    refused = playbook.site(cluster, fails=True)
+    refused.mentions(f"{TREE}/app/web.yaml", "langfuse_gitops_overwrite")
+    said = followed(heading)
+    assert f"M {TREE}/app/web.yaml" in said and "+# mine" in said
+    diagnosed(cluster, "gitops_uncommitted (warning)", f"{TREE}/app/web.yaml", broken=False)
+    followed(heading, which("restore"))
+    assert by_page(cluster, heading).changed == 0
+
+
+def test_another_age_key(cluster: GitopsInstance, tmp_path: Path) -> None:
+    """And back to the first one, which the other tests use."""
+    heading, new, both = "Another age key", tmp_path / "new", tmp_path / "both"
+    identity, recipient = flux.new_identity(LAYOUT)
+    for path, content in ((new, identity), (both, f"{IDENTITY.read_text()}{identity}")):
+        path.touch(mode=0o600)
+        path.write_text(content)
+    first = IDENTITY.with_name("age-recipient").read_text().strip()
+    before = cluster.files()[SECRETS]
+    (words,) = runbook.commands(PAGE, heading)
+    for file, wanted in ((new, recipient), (IDENTITY, first)):
+        followed(heading, lambda words: not shows(words), file)
+        given = {"langfuse_age_recipients": [wanted], "langfuse_age_identity_file": str(both)}
+        playbook.run(cluster, *words[3:], "--skip-tags", "verify", variables=given)
+        now = cluster.files()[SECRETS]
+        assert wanted in now.decode() and not set(ciphertexts(before)) & set(ciphertexts(now))
+        before = now
+        cluster.deliver("Encrypted for another key")
+    assert playbook.site(cluster).changed == 0
+    assert git("status", "--porcelain") == ""
+
+
+def test_nothing_starts_while_a_store_is_restored(cluster: GitopsInstance) -> None:
+    heading = "Hold Flux for a restore"
+    followed(heading, lambda words: which("patch", "true")(words) or "scale" in words)
+    wait_until("nobody writes", lambda: not cluster.pods("web") + cluster.pods("worker"), 200)
+    _ask(platform.ALL)
+    time.sleep(5)
+    assert not cluster.pods("web") + cluster.pods("worker")
+    diagnosed(cluster, "flux_suspended (error)", "scaled_to_zero (error)")
+    followed(heading, lambda words: which("patch", "false")(words))
+    for name in STEPS:
+        Flux(api()).reconcile(name)
+    wait_until("web is wanted again", lambda: cluster.deployment("web")["spec"]["replicas"], 60)
+    followed(heading, which("rollout"))
+    by_page(cluster, heading).mentions("trace ok")
