@@ -28,7 +28,8 @@ it for a number.
 _CAUSES = """# Causes that diagnose knows
 
 What `llmops.langfuse.diagnose` may answer, by its code (this page is made by `make pages`). The hop is the first one
-that suffers; a *warning* does not break the walk yet.
+that suffers; a *warning* does not break the walk yet. Where the instance is applied from Git (`langfuse_target: gitops`), what
+`site` writes is to be committed and pushed; the cures say so, and those that are another one there stand behind "From Git".
 
 | code | hop | cause | cure |
 |---|---|---|---|
@@ -67,7 +68,8 @@ def known_causes() -> str:
     rows = []
     for rule in causes.RULES:
         name = f"`{rule.code}`" + (" (warning)" if rule.severity == causes.WARNING else "")
-        cause, cure = (_FIELD.sub(r"*\1*", text).replace("|", "\\|") for text in (rule.cause, rule.cure))
+        texts = (rule.cause, f"{rule.cure} From Git: {rule.from_git}" if rule.from_git else rule.cure)
+        cause, cure = (_FIELD.sub(r"*\1*", text).replace("|", "\\|") for text in texts)
         rows.append(f"| {name} | {rule.hop} | {cause} | {cure} |\n")
     return _CAUSES + "".join(rows)
 

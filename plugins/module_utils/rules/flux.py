@@ -13,10 +13,13 @@ _HOP = "gitops"
 _WAIT = (_HOP, "name", "port", "web", "worker", "containers")
 
 
-def _rule(code: str, cause: str, *codes: str, passing: bool = False, serious: tuple[str, ...] = ()) -> Rule:
-    # What fails is an error in any case, and its hop is broken.
-    severity = {"severity": WARNING, "serious": serious} if passing else {}
-    return Rule(code, _HOP, about(_HOP, *codes), cause, "{cure}.", **severity)  # type: ignore[arg-type]
+def _fails(code: str, cause: str, row: str) -> Rule:
+    """Its hop is broken."""
+    return Rule(code, _HOP, about(_HOP, row), cause, "{cure}.")
+
+
+def _passes(code: str, cause: str, row: str, serious: tuple[str, ...] = ()) -> Rule:
+    return Rule(code, _HOP, about(_HOP, row), cause, "{cure}.", WARNING, serious)
 
 
 def flux_owns(e: Evidence) -> Found | None:
@@ -36,30 +39,26 @@ RULES = (
         "delete them.",
         WARNING,
     ),
-    _rule(
-        "gitops_uncommitted", "What was written is in no commit: {what}.", "uncommitted", passing=True, serious=_WAIT
-    ),
-    _rule(
-        "gitops_unpushed", "What was committed has not been pushed: {what}.", "unpushed", passing=True, serious=_WAIT
-    ),
-    _rule("flux_not_installed", "Flux is not there: {what}.", "absent"),
-    _rule("flux_controller_down", "A controller of Flux does not run: {what}.", "controller"),
-    _rule("flux_source", "Flux does not get the repository: {what}.", "source"),
-    _rule("flux_kustomization_missing", "Flux does not know of the instance: {what}.", "missing"),
-    _rule("flux_suspended", "Flux was told to rest: {what}.", "suspended", passing=True, serious=_WAIT),
-    _rule("flux_path", "Flux does not find the tree in the repository: {what}.", "path"),
-    _rule("flux_decryption", "Flux cannot decrypt the secrets: {what}.", "decryption"),
-    _rule("flux_build", "Flux cannot read the tree: {what}.", "build"),
-    _rule("flux_refused", "The cluster does not take what Flux applies: {what}.", "refused"),
-    _rule("flux_prune", "Flux cannot remove what is no more in Git: {what}.", "prune"),
-    _rule("flux_dependency", "Flux waits for something else: {what}.", "dependency"),
-    _rule("flux_chart", "Flux has no chart: {what}.", "chart"),
-    _rule("flux_release", "Helm could not install or upgrade: {what}.", "release"),
-    _rule("flux_failed", "Flux failed: {what}.", "other"),
-    _rule("flux_unfetched", "The cluster is not at the last commit: {what}.", "unfetched", passing=True, serious=_WAIT),
-    _rule("flux_behind", "The cluster is not at the last commit: {what}.", "behind", passing=True),
-    _rule("gitops_checkout_old", "The checkout is older than the cluster: {what}.", "old", passing=True),
-    _rule("flux_kept", "Flux keeps what is no more in Git: {what}.", "kept", passing=True),
+    _passes("gitops_uncommitted", "What was written is in no commit: {what}.", "uncommitted", _WAIT),
+    _passes("gitops_unpushed", "What was committed has not been pushed: {what}.", "unpushed", _WAIT),
+    _fails("flux_not_installed", "Flux is not there: {what}.", "absent"),
+    _fails("flux_controller_down", "A controller of Flux does not run: {what}.", "controller"),
+    _fails("flux_source", "Flux does not get the repository: {what}.", "source"),
+    _fails("flux_kustomization_missing", "Flux does not know of the instance: {what}.", "missing"),
+    _passes("flux_suspended", "Flux was told to rest: {what}.", "suspended", _WAIT),
+    _fails("flux_path", "Flux does not find the tree in the repository: {what}.", "path"),
+    _fails("flux_decryption", "Flux cannot decrypt the secrets: {what}.", "decryption"),
+    _fails("flux_build", "Flux cannot read the tree: {what}.", "build"),
+    _fails("flux_refused", "The cluster does not take what Flux applies: {what}.", "refused"),
+    _fails("flux_prune", "Flux cannot remove what is no more in Git: {what}.", "prune"),
+    _fails("flux_dependency", "Flux waits for something else: {what}.", "dependency"),
+    _fails("flux_chart", "Flux has no chart: {what}.", "chart"),
+    _fails("flux_release", "Helm could not install or upgrade: {what}.", "release"),
+    _fails("flux_failed", "Flux failed: {what}.", "other"),
+    _passes("flux_unfetched", "The cluster is not at the last commit: {what}.", "unfetched", _WAIT),
+    _passes("flux_behind", "The cluster is not at the last commit: {what}.", "behind"),
+    _passes("gitops_checkout_old", "The checkout is older than the cluster: {what}.", "old"),
+    _passes("flux_kept", "Flux keeps what is no more in Git: {what}.", "kept"),
 )
 # Where one of these is told, it is known why there is no web.
 KEEPS_AWAY = tuple(
@@ -67,6 +66,6 @@ KEEPS_AWAY = tuple(
 )
 # Objects that were applied and are not ready: what pods and stores say of it themselves comes before.
 LATE = (
-    _rule("flux_health", "Flux waits in vain for what it applied: {what}.", "health"),
-    _rule("flux_progressing", "Flux is at work: {what}.", "progressing", passing=True, serious=_WAIT),
+    _fails("flux_health", "Flux waits in vain for what it applied: {what}.", "health"),
+    _passes("flux_progressing", "Flux is at work: {what}.", "progressing", _WAIT),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.bench.cluster.sources import shelf
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops.instance import SOURCE, STEPS, TREE, GitopsInstance, git
@@ -39,6 +40,7 @@ def test_a_change_on_its_way(changed: GitopsInstance) -> None:
     said = playbook.run(changed, DIAGNOSE)
     # Only where the branch follows another one is it known that nobody has pushed.
     assert "gitops_unpushed (warning)" in said.output or "Push them where that is not done" in said.output
+    git("push", "--quiet", "origin", f"HEAD:{shelf.BRANCH}")
     changed.deliver("It")
     playbook.run(changed, DIAGNOSE).mentions("gitops ok")
 
