@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person added to an object with a tool: fields that applying neither sets nor takes away. Pure.
+"""What a person added to an object with a tool, or Flux has left in it: fields that applying neither sets nor takes away. Pure.
 
 The API server keeps for each manager the tree of its fields: ``f:name`` is a field, ``k:{"name": "web"}`` an entry of a list
 by what it is merged by, ``v:"x"`` a value of a set, and ``.`` the thing itself.
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
 from .objects import FIELD_MANAGER, Object
-from .ownership import HANDS, managers
+from .ownership import FORMER, HANDS, managers
 
 # Labels and annotations are anybody's: a restart by hand is one, and taking it away would restart again.
 # A number of pods that is not ours is an autoscaler's, and without one there would be one pod.
@@ -43,7 +43,9 @@ def additions(live: Object) -> list[Addition]:
     ours = _merged(live, "Apply", (FIELD_MANAGER,))
     if not ours:
         return []
-    found = {one.steps: one for one in _beyond(_merged(live, "Update", HANDS), ours, live, "", ())}
+    theirs = _merged(live, "Update", HANDS)
+    _merge(theirs, _merged(live, "Apply", FORMER))
+    found = {one.steps: one for one in _beyond(theirs, ours, live, "", ())}
     return [found[steps] for steps in sorted(found, key=_as_text, reverse=True)]
 
 

@@ -27,6 +27,8 @@ HANDS = (
     # Of an object without any memory of managers, as a restored one.
     "before-first-apply",
 )
+# Whoever applied the instance from Git before. While it still does, nothing here is changed at all; afterwards its fields are nobody's.
+FORMER = ("kustomize-controller",)
 _CONFLICT = re.compile(r'conflicts? with "(?P<manager>[^"]*)"')
 
 
@@ -129,8 +131,9 @@ def conflicts_of(status: Mapping[str, Any]) -> list[Conflict]:
 
 
 def refused_conflicts(conflicts: Collection[Conflict], live: Object) -> list[Conflict]:
-    """Those that are not a hand's. Without any of them the fields are taken back, which repairs the object."""
-    return [one for one in conflicts if one.manager not in HANDS or _applies(live, one.manager)]
+    """Those that are neither a hand's nor left behind. Without any of them the fields are taken back, which repairs the object."""
+    theirs = [one for one in conflicts if one.manager not in FORMER]
+    return [one for one in theirs if one.manager not in HANDS or _applies(live, one.manager)]
 
 
 def foreign_fields(identity: Identity, conflicts: Collection[Conflict]) -> Failure:

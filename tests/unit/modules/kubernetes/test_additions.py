@@ -109,6 +109,14 @@ def test_what_was_added(fields: dict[str, Any], found: list[tuple[str, str]]) ->
     assert [(one.path, one.removal["path"]) for one in additions(_live(fields))] == found
 
 
+def test_what_flux_has_left() -> None:
+    """It applied the instance before. What an update of its name has, like a status, it has not kept in Git."""
+    paused = {"f:spec": {"f:paused": {}}}
+    assert [one.path for one in additions(_live(paused, "kustomize-controller", "Apply"))] == ["spec.paused"]
+    assert additions(_live(paused, "kustomize-controller")) == []
+    assert additions(_live({"f:spec": {"f:replicas": {}}}, "kustomize-controller", "Apply")) == []
+
+
 def test_a_number_of_pods_that_is_not_ours_stays() -> None:
     live = _live({"f:spec": {"f:replicas": {}, "f:paused": {}}})
     del live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]

@@ -105,6 +105,8 @@ BY_HPA = ('conflict with "kube-controller-manager" with subresource "scale"', ".
         ([BY_HPA], [entry("kube-controller-manager", "Update")], ["kube-controller-manager"]),
         ([BY_HAND, BY_HPA], [], ["kube-controller-manager"]),
         ([('conflict with "kubectl-client-side-apply" using v1', ".spec.type")], [], ["kubectl-client-side-apply"]),
+        # Where the Kustomization is there, nothing comes as far as this.
+        ([('conflict with "kustomize-controller" using apps/v1', ".spec.replicas")], [entry("kustomize-controller")], []),
         ([('conflicts with "before-first-apply" using v1', ".spec.type")], [], []),
     ],
 )  # fmt: skip
