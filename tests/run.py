@@ -39,7 +39,7 @@ CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 _lane = threading.local()
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 # What a runner within says of what failed: pytest's summary, and Ansible's own word for a task.
-_FAILURE = re.compile(r"^[\s\"'-]*(?:FAILED |ERROR (?=tests/)|\[ERROR\]: |fatal: ).*", re.MULTILINE)
+_FAILURE = re.compile(r"^[\s\"'-]*(?:FAILED (?=tests/)|ERROR (?=tests/)|\[ERROR\]: |fatal: ).*", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

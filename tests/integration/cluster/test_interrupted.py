@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,22 @@ from tests.integration.cluster.running import LAYOUT, until
 from tests.molecule.instance import ROOT
 
 pytestmark = [pytest.mark.engine]
+Started = list[subprocess.Popen[str]]
 PLAYBOOK = Path(__file__).parent / "playbooks" / "apply.yml"
 
 
-def _start(place: Place, home: Path, documents: list[Document], *words: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """Playbooks of the test. None of them, nor a module of one, outlives it."""
+    processes: Started = []
+    yield processes
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
+def _start(started: Started, place: Place, home: Path, documents: list[Document]) -> subprocess.Popen[str]:
     """A playbook in a process group of its own."""
     given = {
         "documents": documents,
@@ -34,8 +48,8 @@ def _start(place: Place, home: Path, documents: list[Document], *words: str) -> 
     variables = home / "variables.json"
     variables.touch(mode=0o600)
     variables.write_text(json.dumps(given))
-    return subprocess.Popen(
-        ["ansible-playbook", f"--extra-vars=@{variables}", str(PLAYBOOK), *words],
+    process = subprocess.Popen(
+        ["ansible-playbook", f"--extra-vars=@{variables}", str(PLAYBOOK)],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "true"},
         stdin=subprocess.DEVNULL,
@@ -44,6 +58,8 @@ def _start(place: Place, home: Path, documents: list[Document], *words: str) -> 
         text=True,
         start_new_session=True,
     )
+    started.append(process)
+    return process
 
 
 def _jobs(place: Place) -> list[dict[str, Any]]:
@@ -64,8 +80,8 @@ def _migrates(place: Place) -> bool:
     return any((job.get("status") or {}).get("ready") for job in _jobs(place))
 
 
-def test_a_killed_run_is_gone_on_with(place: Place, tmp_path: Path) -> None:
-    process = _start(place, tmp_path, _slow(place))
+def test_a_killed_run_is_gone_on_with(started: Started, place: Place, tmp_path: Path) -> None:
+    process = _start(started, place, tmp_path, _slow(place))
     until(lambda: _migrates(place), "the migration runs", 60)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
@@ -79,12 +95,12 @@ def test_a_killed_run_is_gone_on_with(place: Place, tmp_path: Path) -> None:
     assert not place.apply(*_slow(place))["changed"]
 
 
-def test_two_runs_at_once_and_one_that_loses_its_playbook(place: Place, tmp_path: Path) -> None:
+def test_two_runs_at_once_and_one_that_loses_its_playbook(started: Started, place: Place, tmp_path: Path) -> None:
     """Of the third only the playbook is killed: its module goes on beside the others."""
     # A migration that failed is made anew, by one of them.
     place.apply(*instance(place.owner, place.image)[:3], migration(place.owner, place.image, "exit 3"))
     (failed,) = _jobs(place)
-    runs = [_start(place, tmp_path, _slow(place)) for _number in range(3)]
+    runs = [_start(started, place, tmp_path, _slow(place)) for _number in range(3)]
     until(lambda: _migrates(place), "the migration runs", 60)
     (job,) = _jobs(place)
     assert job["metadata"]["uid"] != failed["metadata"]["uid"]
@@ -98,13 +114,13 @@ def test_two_runs_at_once_and_one_that_loses_its_playbook(place: Place, tmp_path
     assert not place.apply(*_slow(place))["changed"]
 
 
-def test_the_last_of_two_settings_wins_and_the_next_run_repairs(place: Place, tmp_path: Path) -> None:
+def test_the_last_of_two_settings_wins_and_the_next_run_repairs(started: Started, place: Place, tmp_path: Path) -> None:
     one = instance(place.owner, place.image)
     another = [settings(place.owner, a="2") if document == one[2] else document for document in one]
     (tmp_path / "other").mkdir()
     runs = [
-        _start(place, tmp_path, one),
-        _start(place, tmp_path / "other", another),
+        _start(started, place, tmp_path, one),
+        _start(started, place, tmp_path / "other", another),
     ]
     said = [run.communicate(timeout=90)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "".join(said)

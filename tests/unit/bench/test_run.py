@@ -11,7 +11,7 @@ from tests.run import failures
     ("output", "told"),
     [
         (
-            "F.\n\x1b[31mFAILED tests/a.py::b - AssertionError: 1\x1b[0m\nERROR tests/c.py\n== 1 failed in 3 s ==\n",
+            "F.\nFAILED - RETRYING: [host]: Wait\n\x1b[31mFAILED tests/a.py::b - AssertionError: 1\x1b[0m\nERROR tests/c.py\n== 1 failed in 3 s ==\n",
             ["FAILED tests/a.py::b - AssertionError: 1", "ERROR tests/c.py"],
         ),
         (
