@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import json
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,16 +34,21 @@ TREES = {**CONFIGURATIONS, "chart": {**OF_CLUSTER["shared"], **REPOSITORY, **CHA
 KUSTOMIZE = "kustomize.config.k8s.io/v1beta1"
 
 
+@functools.cache
+def _built(given: str) -> tuple[str, tuple[Document, ...]]:
+    """Directory of the instance and its tree. Many tests look at the same ones."""
+    result = derived(json.loads(given))
+    return result.plan["gitops"]["path"] + "/", tuple(tree(result.plan, result.secrets))
+
+
 def documents(given: Mapping[str, Any]) -> list[Document]:
-    result = derived(given)
-    return tree(result.plan, result.secrets)
+    return copy.deepcopy([*_built(json.dumps(given))[1]])
 
 
 def files(given: Mapping[str, Any]) -> dict[str, Document]:
     """Path below the instance's directory → document."""
-    result = derived(given)
-    root = result.plan["gitops"]["path"] + "/"
-    found = tree(result.plan, result.secrets)
+    root = _built(json.dumps(given))[0]
+    found = documents(given)
     assert all(one.path.startswith(root) for one in found)
     return {one.path.removeprefix(root): one for one in found}
 
