@@ -35,6 +35,8 @@ KUBERNETES = "kubernetes"
 GITOPS = "gitops"
 CLUSTER_TESTS = "tests/integration/cluster"
 FLUX_TESTS = f"{CLUSTER_TESTS}/test_flux.py"
+# They run with the others once SOPS is compiled, which takes minutes too.
+SOPS_TESTS = "tests/integration/gitops"
 NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
 CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 # Which lane a thread runs, as it stands before each line.
@@ -199,7 +201,7 @@ def gitops() -> Count:
     """Flux, which takes minutes to compile: itself, then whole playbooks whose tree it applies."""
     return on_cluster(
         ("gateway", "cnpg", "flux"),
-        lambda: pytest(FLUX_TESTS, "--durations=10"),
+        lambda: pytest(FLUX_TESTS, SOPS_TESTS, "--durations=10"),
         lambda: scenarios(GITOPS),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_the_repository_of_a_hook_is_not_taken_for_it(
     assert runs.problems(documents()) == []
     _moved(runs, tmp_path / "empty")
     assert "which is no Git checkout" in runs.problems(documents())[0]
+
+
+def test_a_checkout_of_another_user_is_told(runs: Runs) -> None:
+    """Git itself does not touch it, because its configuration may run programs."""
+    if os.geteuid():
+        pytest.skip("only root can give a folder away")
+    os.chown(runs.repository.root, 12345, 12345)
+    os.chown(runs.repository.root / ".git", 12345, 12345)
+    assert "a checkout of another user, which Git does not touch" in runs.problems(documents())[0]
+
+
+def test_without_git_the_program_is_named(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sops = shutil.which("sops")
+    assert sops
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sops").symlink_to(sops)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert runs.problems(documents()) == ["git: is missing on the controller. Install it"]
 
 
 def test_a_merge_in_its_middle_is_told(runs: Runs) -> None:

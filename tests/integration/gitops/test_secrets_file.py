@@ -160,6 +160,23 @@ def test_keys_that_the_environment_adds_are_told(tmp_path: Path, mine: Pair, mon
     assert problem.startswith("sops: would encrypt for pgp as well")
 
 
+def test_a_file_is_replaced_only_by_one_that_says_the_same(
+    tmp_path: Path, mine: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "langfuse.yml"
+    _store(path, "vault").add("a", VALUES)
+    before = path.read_bytes()
+    real = Cipher.encrypt
+
+    def encrypt(self: Cipher, text: str, only: str | None = None) -> bytes:
+        return real(self, text.replace("0123456789", "123456789"), only)
+
+    monkeypatch.setattr(Cipher, "encrypt", encrypt)
+    with pytest.raises(Refused, match="gave back other secrets than it got"):
+        _store(path, "sops", mine).add("a", {})
+    assert path.read_bytes() == before
+
+
 def test_without_sops_the_program_is_named(tmp_path: Path, mine: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "langfuse.yml"
     _store(path, "sops", mine).add("a", VALUES)

@@ -41,7 +41,10 @@ def test_it_writes_the_tree_once_and_predicts_it(site: Site, mine: Pair) -> None
     assert keys_of(site.secrets_file.read_bytes()) == {mine.recipient}
     for path in ("ks.yaml", "app/kustomization.yaml", "app/secret.sops.yaml", "app/postgresql.yaml"):
         assert (site.tree / path).exists(), path
-    first.mentions(f"git -C {site.repository.root} add {TREE}", "llmops.langfuse.verify")
+    first.mentions(
+        f"git -C {site.repository.root} add {TREE}",
+        "llmops.langfuse.provision makes the buckets, and llmops.langfuse.verify",
+    )
 
     kept = (files, site.secrets_file.read_bytes(), site.secrets_file.stat().st_mtime_ns)
     for words in ((), ("--check", "--diff")):
@@ -99,6 +102,13 @@ def test_a_lost_secrets_file_does_not_take_the_keys_of_the_tree(site: Site, mine
         site.play(playbook, fails=True).mentions("langfuse_secrets_file: lacks", "langfuse_salt", "Restore the file")
         assert site.repository.files() == before and not site.secrets_file.exists()
     assert _secrets(site, mine) == secrets
+
+
+def test_provision_says_that_a_store_of_its_own_comes_later(site: Site) -> None:
+    run = site.play("provision", fails=True)
+    run.mentions("no-cluster", "It runs once the tree is committed and applied; then run provision again")
+    assert site.secrets_file.exists() and not site.tree.exists()
+    assert site.play("provision", fails=True).changed == 0
 
 
 def test_preflight_looks_at_the_checkout_and_changes_nothing(site: Site, tmp_path: Path) -> None:

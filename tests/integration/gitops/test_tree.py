@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import Document
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.gitops.tree import Tree
-from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import keys_of
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import Cipher, keys_of
 
 from tests.integration.gitops.checkout import PATH, SECRET, WEB, Repository, Runs, documents
 from tests.integration.gitops.conftest import Pair
@@ -94,6 +94,21 @@ def test_a_rotated_secret_changes_one_ciphertext(runs: Runs, mine: Pair) -> None
     runs.identity = None
     runs.apply(documents())
     assert not set(before.values()) & set(_ciphertexts(runs.repository).values())
+
+
+def test_a_seal_that_does_not_fit_is_not_written(runs: Runs, mine: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever `set` makes of a file is opened before it is taken; else the file is encrypted anew as a whole."""
+    runs.apply(documents())
+    before = _ciphertexts(runs.repository)
+    real = Cipher.set
+
+    def spoilt(self: Cipher, data: bytes, key: str, value: object) -> bytes:
+        return real(self, data, key, value).replace(b"name: langfuse-b", b"name: langfuse-c")
+
+    monkeypatch.setattr(Cipher, "set", spoilt)
+    runs.apply(documents(password="canary-two"))
+    assert not set(before.values()) & set(_ciphertexts(runs.repository).values())
+    assert _decrypted(runs.repository, mine) == documents(password="canary-two")[0].object
 
 
 def test_a_changed_object_keeps_the_ciphertext(runs: Runs) -> None:

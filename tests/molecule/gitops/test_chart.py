@@ -12,7 +12,7 @@ from tests.bench.cluster.sources import shelf
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops.instance import GitopsInstance, git
-from tests.molecule.instance import ROOT
+from tests.molecule.instance import ROOT, wait_until
 from tests.molecule.kubernetes.instance import LAYOUT, api
 from tests.molecule.traces import Traces
 
@@ -67,7 +67,8 @@ def test_the_chart_takes_over_and_gives_back(cluster: GitopsInstance, chart: dic
     # The two have other selectors, so that neither can become the other: one goes before the other comes.
     playbook.site(cluster, variables={**chart, "langfuse_enabled": False})
     cluster.deliver("Between", steps=cluster.steps())
-    assert not api().find(cluster.path("deployments", f"{cluster.name}-web", "apps/v1"))
+    gone = cluster.path("deployments", f"{cluster.name}-web", "apps/v1")
+    wait_until("Helm has taken web away", lambda: api().find(gone) is None, 120)
     playbook.site(cluster)
     cluster.deliver("By Deployments again")
     assert cluster.kept() == kept

@@ -103,6 +103,8 @@ def _release(plan: Plan, made: Rendered) -> Manifest:
         **_chart(plan),
         "install": again,
         "upgrade": {**again, "cleanupOnFail": True},
+        # As Flux does with objects that it applies itself.
+        "driftDetection": {"mode": "enabled"},
         "values": nested(values),
         "postRenderers": [{"kustomize": {"patches": [_patch(one) for one in made.patches]}}],
     }

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ...settings.endpoints import WEB_PORT, WORKER_PORT
 from ..kubernetes.objects import NoSuchObject
 from ..kubernetes.secrets import CHECKSUM
 from .chart_values import Entry, Values, composed
@@ -45,7 +46,12 @@ _OF_ONE_POD = {"hostAliases": "hostAliases", "topologySpreadConstraints": "pod.t
 # Probes that the chart has values for only in part, and which of them it writes unasked.
 _PROBES = {"startupProbe": (), "livenessProbe": COMPONENTS, "readinessProbe": ("web",)}
 _IMAGE = re.compile(r"(?P<repository>.+?):(?P<tag>[^/:@]+(@[^/]+)?)")
+# Those that the chart writes.
+_PORT = {"name": "http", "protocol": "TCP"}
+_PORTS = {"web": WEB_PORT, "worker": WORKER_PORT}
 Object = dict[str, Any]
+# Among the entries of a list: they are there in place of the chart's, and not beside them.
+_INSTEAD = {"$patch": "replace"}
 
 
 @dataclass(frozen=True)
@@ -136,16 +142,16 @@ def _of_container(component: str, container: Object) -> Values:
     if image := _IMAGE.fullmatch(container["image"]):
         found["image"] = {"repository": image["repository"], "tag": image["tag"]}
         del container["image"]
-    if _is_only_port(container.get("ports", []), "containerPort"):
-        (port,) = container.pop("ports")
-        if component == "web":
-            found["service.port"] = port["containerPort"]
+    if container.get("ports") == [{**_PORT, "containerPort": _PORTS[component]}]:
+        del container["ports"]
+    elif "ports" in container:
+        container["ports"].append(_INSTEAD)
     if "resources" in container:
         found["resources"] = container.pop("resources")
     for probe, unasked in _PROBES.items():
         if probe in container:
             # Of both, what runs a command and what asks for a page, the API takes one.
-            container[probe] = {"$patch": "replace", **container[probe]}
+            container[probe] = {**_INSTEAD, **container[probe]}
         elif component in unasked:
             container[probe] = None
     return found
@@ -157,28 +163,20 @@ def _of_service(service: Object) -> Values:
     _without(service["metadata"]["labels"], *_OF_SELECTORS, _MANAGED_BY)
     spec = service["spec"]
     _without(spec, "selector")
-    if _is_only_port(spec["ports"], "port"):
+    if spec["ports"] == [{**_PORT, "port": _PORTS["web"], "targetPort": "http"}]:
         del spec["ports"]
-    found = {"langfuse.web.service.type": spec.pop("type")}
+    else:
+        spec["ports"].append(_INSTEAD)
+    found = {"langfuse.web.service.type": spec.pop("type"), "langfuse.web.service.port": WEB_PORT}
     if not spec:
         del service["spec"]
     return found
 
 
-def _is_only_port(ports: Sequence[Mapping[str, Any]], number: str) -> bool:
-    """Whether there is the one port that the chart writes."""
-    return len(ports) == 1 and {**ports[0], number: 0, "targetPort": "http"} == {
-        "name": "http",
-        number: 0,
-        "targetPort": "http",
-        "protocol": "TCP",
-    }
-
-
 def _correct(container: Object, corrections: Mapping[str, Entry | None]) -> None:
     """Variables that the chart writes and that are to be otherwise, or not at all."""
     entries = [
-        {**entry, "$patch": "replace"} if entry else {"name": name, "$patch": "delete"}
+        {**entry, **_INSTEAD} if entry else {"name": name, "$patch": "delete"}
         for name, entry in sorted(corrections.items())
     ]
     if entries:

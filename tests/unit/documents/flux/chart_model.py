@@ -316,22 +316,25 @@ def _quoted(value: Any) -> str:
 
 # Lists whose entries are found by a key; all others are replaced as a whole.
 _MERGED_BY = {
-    "containers": "name",
-    "env": "name",
-    "volumes": "name",
-    "imagePullSecrets": "name",
-    "volumeMounts": "mountPath",
-    "ports": "containerPort",
-    "hostAliases": "ip",
-    "topologySpreadConstraints": "topologyKey",
+    "containers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "imagePullSecrets": ("name",),
+    "volumeMounts": ("mountPath",),
+    # Of a container, and of a Service.
+    "ports": ("containerPort", "port"),
+    "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey",),
 }
 
 
 def strategic(target: Any, patch: Any, field: str = "") -> Any:
     """A strategic merge patch of Kubernetes' own kinds, with its directives `replace` and `delete`."""
     if isinstance(patch, list) and field in _MERGED_BY:
-        by = _MERGED_BY[field]
-        found = {one[by]: one for one in target or []}
+        whole = {"$patch": "replace"} in patch
+        patch = [one for one in patch if one != {"$patch": "replace"}]
+        by = next(by for by in _MERGED_BY[field] if all(by in one for one in [*(target or []), *patch]))
+        found = {} if whole else {one[by]: one for one in target or []}
         for one in patch:
             if one.get("$patch") == "delete":
                 found.pop(one[by], None)

@@ -197,7 +197,7 @@ def test_the_tree_has_the_files_of_the_guide() -> None:
     )
 
 
-def test_the_release_and_its_source_can_bepatched() -> None:
+def test_the_release_and_its_source_can_be_patched() -> None:
     patches = [
         {
             "kind": "HelmRelease",
@@ -212,12 +212,14 @@ def test_the_release_and_its_source_can_bepatched() -> None:
     assert release.found["HelmRepository", "langfuse"]["spec"]["secretRef"] == {"name": "mirror"}
 
 
-def test_the_service_of_web_can_bepatched() -> None:
-    patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"type": "LoadBalancer", "loadBalancerClass": "x"}}
+def test_the_service_of_web_can_be_patched() -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+    spec = {"type": "LoadBalancer", "loadBalancerClass": "x", "ports": ports}
+    patch = {"metadata": {"annotations": {"a": "b"}}, "spec": spec}
     given = {"langfuse_kubernetes_patches": [{"kind": "Service", "name": "langfuse-web", "patch": patch}]}
     service = Release({**BY_CHART["shared"], **given}).rendered()["Service", "langfuse-web"]
     assert service["metadata"]["annotations"] == {"a": "b"}
-    assert service["spec"]["type"] == "LoadBalancer" and service["spec"]["loadBalancerClass"] == "x"
+    assert {key: value for key, value in service["spec"].items() if key != "selector"} == spec
 
 
 def test_variables_of_one_component_stay_there() -> None:

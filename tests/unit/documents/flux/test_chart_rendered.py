@@ -75,6 +75,29 @@ def test_a_patch_of_a_deployment_arrives(tmp_path: Path) -> None:
     )
 
 
+def test_other_ports_are_there_in_place_of_the_charts(tmp_path: Path) -> None:
+    ports = [
+        {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in (("http", 3001), ("debug", 9229))
+    ]
+    (own,) = Release(BY_CHART["shared"]).wanted()["Deployment", "langfuse-web"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    served = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+    patches = [
+        *patched("web", {"spec": {"template": {"spec": {"containers": [{**own, "ports": ports}]}}}})[
+            "langfuse_kubernetes_patches"
+        ],
+        {"kind": "Service", "name": "langfuse-web", "patch": {"spec": {"ports": served}}},
+    ]
+    release = Release({**BY_CHART["shared"], "langfuse_kubernetes_patches": patches})
+    rendered = _rendered(release, tmp_path)
+    (container,) = rendered["Deployment", "langfuse-web"]["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == ports
+    assert rendered["Service", "langfuse-web"]["spec"]["ports"] == served
+    model = release.rendered()
+    assert {key: _in_order(one) for key, one in rendered.items()} == {key: _in_order(one) for key, one in model.items()}
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
