@@ -34,7 +34,7 @@ ALONE = "default"
 KUBERNETES = "kubernetes"
 GITOPS = "gitops"
 CLUSTER_TESTS = "tests/integration/cluster"
-FLUX_TESTS = f"{CLUSTER_TESTS}/test_flux.py"
+FLUX_TESTS = tuple(f"{CLUSTER_TESTS}/{name}.py" for name in ("test_flux", "test_flux_trees"))
 # They run with the others once SOPS is compiled, which takes minutes too.
 SOPS_TESTS = "tests/integration/gitops"
 NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
@@ -234,7 +234,7 @@ PARTS: dict[str, Callable[[], Count]] = {
 # What mostly waits, side by side: hosts, and a cluster.
 LANES = (("integration", "molecule"), ("cluster",))
 LONG: dict[str, Callable[[], Count]] = {
-    "long": lambda: pytest("tests/integration", f"--ignore={FLUX_TESTS}", "-m", "long"),
+    "long": lambda: pytest("tests/integration", *(f"--ignore={path}" for path in FLUX_TESTS), "-m", "long"),
     "gitops": gitops,
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.bench.cluster import archive, manifests, programs, runtime
 from tests.bench.cluster.api import Api, Object, is_available
@@ -21,7 +20,7 @@ _SOURCES = "source-controller"
 # As URLs of its artifacts have it: a name that is not searched for.
 ADDRESS = f"http://{_SOURCES}.{NAMESPACE}.svc.{CLUSTER_DOMAIN}."
 # Otherwise half a minute passes between what is ready and what waits for it.
-_QUICK = ("--requeue-dependency=2s",)
+QUICK = ("--requeue-dependency=2s",)
 _READY_SECONDS = 90
 
 
@@ -33,7 +32,7 @@ def image(layout: Layout, program: programs.Program, version: str) -> archive.Co
 
 
 def _shelf(layout: Layout) -> str:
-    return f"{NODE_ADDRESS}:{layout.addresses.sources}"
+    return f"{layout.addresses.host}:{layout.addresses.sources}"
 
 
 def shelf(layout: Layout) -> str:
@@ -50,7 +49,7 @@ def complete(wanted: Object, name: str, reference: str) -> Object:
         changed = manifests.with_image(wanted, reference)
         template = changed["spec"]["template"]
         (container,) = template["spec"]["containers"]
-        container = {**container, "args": [*container["args"], *_QUICK]}
+        container = {**container, "args": [*container["args"], *QUICK]}
         template = {**template, "spec": {**template["spec"], "serviceAccountName": name, "containers": [container]}}
         spec = {**changed["spec"], "template": template}
         return {**changed, "metadata": {**metadata, "namespace": NAMESPACE}, "spec": spec}
@@ -93,11 +92,13 @@ def _way_to_sources(port: int) -> list[Object]:
     ]
 
 
-def sources_command(kubeconfig: Path, folder: Path, listen: str, address: str) -> list[str]:
-    """Of the stand-in for source-controller."""
-    work = folder.with_name(f"{folder.name}-work")
-    words = [sys.executable, "-m", "tests.bench.cluster.sources", f"--kubeconfig={kubeconfig}", f"--folder={folder}"]
-    return [*words, f"--work={work}", f"--listen={listen}", f"--address={address}"]
+def start_sources(layout: Layout, address: str) -> None:
+    """The stand-in for source-controller, whose artifacts the controllers find below `address`."""
+    folder = layout.sources
+    words = [sys.executable, "-m", "tests.bench.cluster.sources", f"--kubeconfig={layout.kubeconfig_of('sources')}"]
+    places = [f"--folder={folder}", f"--work={folder.with_name('sources-work')}"]
+    listening = [f"--listen={_shelf(layout)}", f"--address={address}"]
+    layout.running.start("sources", [*words, *places, *listening], {"PYTHONPATH": str(TESTS.parent)})
 
 
 def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
@@ -112,8 +113,7 @@ def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         manifests.apply(api, [namespace, *definitions, *_way_to_sources(layout.addresses.sources)])
         if layout.running.pid("sources") is None:
-            words = sources_command(layout.kubeconfig_of("sources"), layout.sources, _shelf(layout), ADDRESS)
-            layout.running.start("sources", words, {"PYTHONPATH": str(TESTS.parent)})
+            start_sources(layout, ADDRESS)
         for program, found in published.items():
             manifests.apply(api, objects(found, program.name, images[program].reference))
         for program in published:

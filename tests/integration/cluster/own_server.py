@@ -18,7 +18,7 @@ from tests.integration.modules.stack import free_port
 @contextlib.contextmanager
 def api_server(*flags: str) -> Iterator[tuple[Layout, Api]]:
     """With these flags, on loopback. There are no controllers: what is made stays as it is."""
-    addresses = Addresses("127.0.0.1", free_port(), free_port(), free_port())
+    addresses = Addresses("127.0.0.1", free_port(), free_port(), free_port(), free_port())
     layout = Layout(LAYOUT.paths, f"server-{uuid.uuid4().hex[:8]}", addresses)
     programs.ensure(layout, programs.KUBERNETES, {})
     certificates.write_all(layout)

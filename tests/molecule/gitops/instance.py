@@ -31,6 +31,10 @@ STEPS = ("langfuse-stores", "langfuse-migrate", "langfuse")
 class GitopsInstance(ClusterInstance):
     """One instance whose objects Flux applies from a checkout's repository."""
 
+    def kept(self) -> dict[str, str]:
+        """Without Helm's own record of a release, which goes with it."""
+        return {name: uid for name, uid in super().kept().items() if "sh.helm.release" not in name}
+
     @property
     def repository(self) -> Repository:
         return Repository(SOURCE, CHECKOUT, f"{bench.shelf(LAYOUT)}/git/{SOURCE}.git")
