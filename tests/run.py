@@ -201,7 +201,7 @@ def gitops() -> Count:
     """Flux, which takes minutes to compile: itself, then whole playbooks whose tree it applies."""
     return on_cluster(
         ("gateway", "cnpg", "flux"),
-        lambda: pytest(FLUX_TESTS, SOPS_TESTS, "--durations=10"),
+        lambda: pytest(*FLUX_TESTS, SOPS_TESTS, "--durations=10"),
         lambda: scenarios(GITOPS),
     )
 
@@ -234,7 +234,7 @@ PARTS: dict[str, Callable[[], Count]] = {
 # What mostly waits, side by side: hosts, and a cluster.
 LANES = (("integration", "molecule"), ("cluster",))
 LONG: dict[str, Callable[[], Count]] = {
-    "long": lambda: pytest("tests/integration", *(f"--ignore={path}" for path in FLUX_TESTS), "-m", "long"),
+    "long": lambda: pytest("tests/integration", *[f"--ignore={path}" for path in FLUX_TESTS], "-m", "long"),
     "gitops": gitops,
 }
 

@@ -95,7 +95,7 @@ def _way_to_sources(port: int) -> list[Object]:
 def start_sources(layout: Layout, address: str) -> None:
     """The stand-in for source-controller, whose artifacts the controllers find below `address`."""
     folder = layout.sources
-    words = [sys.executable, "-m", "tests.bench.cluster.sources", f"--kubeconfig={layout.kubeconfig_of('sources')}"]
+    words = [sys.executable, "-m", "tests.bench.cluster.sources", f"--kubeconfig={layout.kubeconfig_of('agent')}"]
     places = [f"--folder={folder}", f"--work={folder.with_name('sources-work')}"]
     listening = [f"--listen={_shelf(layout)}", f"--address={address}"]
     layout.running.start("sources", [*words, *places, *listening], {"PYTHONPATH": str(TESTS.parent)})
@@ -105,18 +105,18 @@ def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
     for program, _source in CONTROLLERS:
         programs.ensure(layout, program, times)
     definitions = manifests.ensure(layout, manifests.SOURCES, times)
-    published = {program: manifests.ensure(layout, source, times) for program, source in CONTROLLERS}
-    images = {program: image(layout, program, source.version) for program, source in CONTROLLERS}
-    for content in images.values():
+    controllers: list[Object] = []
+    for program, source in CONTROLLERS:
+        content = image(layout, program, source.version)
         runtime.add(layout, content, times)
+        controllers += objects(manifests.ensure(layout, source, times), program.name, content.reference)
     with step("start Flux, with a stand-in for source-controller", times, "Flux"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         manifests.apply(api, [namespace, *definitions, *_way_to_sources(layout.addresses.sources)])
         if layout.running.pid("sources") is None:
             start_sources(layout, ADDRESS)
-        for program, found in published.items():
-            manifests.apply(api, objects(found, program.name, images[program].reference))
-        for program in published:
+        manifests.apply(api, controllers)
+        for program, _source in CONTROLLERS:
             path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{program.name}"
             api.wait(path, is_available, program.name, _READY_SECONDS)
         layout.running.check("sources")
