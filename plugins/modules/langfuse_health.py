@@ -55,125 +55,6 @@ options:
   sso_client_secret:
     description: The client's secret at the provider.
     type: str
-  postgres:
-    description: Where the application's PostgreSQL is. Needs psycopg.
-    type: dict
-    suboptions:
-      host:
-        description: Host.
-        type: str
-        required: true
-      port:
-        description: Port.
-        type: int
-        default: 5432
-      database:
-        description: Database.
-        type: str
-        required: true
-      user:
-        description: The application's role.
-        type: str
-        required: true
-      sslmode:
-        description: Encryption of the connection, and what it checks, in the words of libpq.
-        type: str
-        choices: [disable, prefer, require, verify-full]
-        default: prefer
-  postgres_password:
-    description: Password of the role.
-    type: str
-  clickhouse:
-    description: Where the application's ClickHouse is.
-    type: dict
-    suboptions:
-      url:
-        description: Address of its HTTP interface, for example V(http://clickhouse:8123).
-        type: str
-        required: true
-      user:
-        description: The application's user.
-        type: str
-        required: true
-      database:
-        description: The application's database.
-        type: str
-        default: default
-      migration_port:
-        description: Port of the native protocol, which migrations need. Looked at with O(level=diagnose).
-        type: int
-  clickhouse_password:
-    description: Password of the ClickHouse user.
-    type: str
-  redis:
-    description: Where the application's Redis or Valkey is. Needs the Python package redis.
-    type: dict
-    suboptions:
-      mode:
-        description: Form of the store.
-        type: str
-        choices: [single, cluster, sentinel]
-        default: single
-      host:
-        description: Host of a single one.
-        type: str
-      port:
-        description: Port of a single one.
-        type: int
-        default: 6379
-      nodes:
-        description: Nodes of a cluster, or sentinels, each C(host:port).
-        type: list
-        elements: str
-        default: []
-      sentinel_master:
-        description: Name of the master that the sentinels watch.
-        type: str
-      sentinel_username:
-        description: User at the sentinels.
-        type: str
-      username:
-        description: The application's user. Without it, the default user.
-        type: str
-      prefix:
-        description: C(REDIS_KEY_PREFIX) of the application.
-        type: str
-        default: ""
-      tls:
-        description: Whether to use TLS.
-        type: bool
-        default: false
-  redis_password:
-    description: Password of the Redis user.
-    type: str
-  redis_sentinel_password:
-    description: Password at the sentinels.
-    type: str
-  s3:
-    description: Where the application's object store is. Needs botocore.
-    type: dict
-    suboptions:
-      endpoint:
-        description: Address of the store as the worker uses it. Without it, AWS.
-        type: str
-      region:
-        description: Region.
-        type: str
-        default: us-east-1
-      path_style:
-        description: Whether the bucket's name stands in the path.
-        type: bool
-        default: true
-      buckets:
-        description: Buckets by role. C(events) and C(media) are the usual ones, each with the name of its bucket.
-        type: dict
-        default: {}
-  s3_access_key:
-    description: The application's access key.
-    type: str
-  s3_secret_key:
-    description: The application's secret key.
-    type: str
   worker_url:
     description: Address of the worker, for example V(http://langfuse-worker:3030).
     type: str
@@ -198,67 +79,6 @@ options:
         description: Name for the message.
         type: str
         required: true
-  runtime:
-    description: Where the containers' states and logs can be read when something is broken.
-    type: dict
-    suboptions:
-      kind:
-        description: Kind of runtime. V(kubernetes) is in O(cluster).
-        type: str
-        choices: [compose, kubernetes]
-        default: compose
-      project:
-        description: Name of the Compose project, or of the instance in O(cluster).
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the instance in O(cluster).
-        type: str
-      joined:
-        description: The Compose project of others whose stores the application uses, to say so when it is down.
-        type: dict
-        suboptions:
-          project: {description: Name of the project., type: str, required: true}
-          services: {description: Its services that are used., type: list, elements: str, default: []}
-      docker:
-        description: The command.
-        type: str
-        default: docker
-      log_lines:
-        description: How many of the last lines of each container are read.
-        type: int
-        default: 400
-  gitops:
-    description:
-      - What others apply from Git (C(langfuse_target=gitops)). Then the hop C(gitops) looks whether what was written is committed, pushed and
-        applied. Needs O(cluster) and O(runtime.namespace), and Git for what is said of O(gitops.directory).
-      - It is broken where something keeps Flux from applying the tree. Changes that nobody committed, that are on their way or that
-        somebody held up break nothing.
-    type: dict
-    suboptions:
-      directory:
-        description: Root of the checkout. Without it, or where it is none, commits are not looked at.
-        type: str
-      path:
-        description: Directory of the instance in it.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the Kustomizations of Flux.
-        type: str
-        default: flux-system
-      kustomizations:
-        description: Names of the Kustomizations, in the order in which they are applied. Without any it is not Flux who applies the tree.
-        type: list
-        elements: str
-        default: []
-      source:
-        description: Flux's source that has the tree, with C(kind), C(namespace) and C(name).
-        type: dict
-      decryption_secret:
-        description: Name of the Secret with which Flux decrypts.
-        type: str
-        default: sops-age
   level:
     description:
       - V(verify) reads the runtime only when a hop is broken.
@@ -298,6 +118,8 @@ extends_documentation_fragment:
   - llmops.langfuse.cluster
   - llmops.langfuse.cluster.secrets
   - llmops.langfuse.consumers
+  - llmops.langfuse.instance_stores
+  - llmops.langfuse.instance_runtime
 attributes:
   check_mode:
     description: Looks only. Nothing is written, so C(s3_write), C(trace) and C(media) are skipped.
@@ -421,6 +243,14 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import (
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops.options import (
+    NEEDED,
+    RUNTIME,
+    SECRET,
+    STORES,
+    TEXT,
+    group,
+)
 
 DOCKER_TIMEOUT = 15.0
 
@@ -544,68 +374,27 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def argument_spec() -> dict[str, Any]:
-    text: dict[str, Any] = {"type": "str"}
-    needed: dict[str, Any] = {"type": "str", "required": True}
-    secret: dict[str, Any] = {"type": "str", "no_log": True}
-
-    def group(**options: Any) -> dict[str, Any]:
-        return {"type": "dict", "options": options}
-
-    def port(default: int) -> dict[str, Any]:
-        return {"type": "int", "default": default}
-
     return {
         **args.API_SPEC,
-        "ca_certificates": text,
-        "public_url": text,
-        "project_id": text,
-        "user_email": text,
-        "user_password": secret,
-        "sso": group(provider=needed, issuer=text),
-        "sso_client_secret": secret,
-        "postgres": group(host=needed, port=port(5432), database=needed, user=needed, sslmode=args.SSLMODE),
-        "postgres_password": secret,
-        "clickhouse": group(
-            url=needed, user=needed, database={"type": "str", "default": "default"}, migration_port={"type": "int"}
-        ),
-        "clickhouse_password": secret,
-        "redis": {"type": "dict", "options": args.REDIS_SPEC},
-        "redis_sentinel_password": secret,
-        "redis_password": secret,
-        "s3": group(
-            endpoint=text,
-            region={"type": "str", "default": "us-east-1"},
-            path_style={"type": "bool", "default": True},
-            buckets={"type": "dict", "default": {}},
-        ),
-        "s3_access_key": {"type": "str", "no_log": True},
-        "s3_secret_key": secret,
-        "worker_url": text,
+        "ca_certificates": TEXT,
+        "public_url": TEXT,
+        "project_id": TEXT,
+        "user_email": TEXT,
+        "user_password": SECRET,
+        "sso": group(provider=NEEDED, issuer=TEXT),
+        "sso_client_secret": SECRET,
+        **STORES,
+        "worker_url": TEXT,
         "extra_hosts": {"type": "dict", "default": {}},
         "closed_ports": {
             "type": "list",
             "elements": "dict",
             "default": [],
-            "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": needed},
+            "options": {"host": {"type": "str"}, "port": {"type": "int", "required": True}, "service": NEEDED},
         },
         "consumers": {"type": "list", "elements": "dict", "default": [], "options": args.CONSUMER_SPEC},
         "consumer_keys": {"type": "dict", "default": {}, "no_log": True},
-        "runtime": group(
-            kind={"type": "str", "choices": ["compose", "kubernetes"], "default": "compose"},
-            project=needed,
-            namespace=text,
-            joined=group(project=needed, services={"type": "list", "elements": "str", "default": []}),
-            docker={"type": "str", "default": "docker"},
-            log_lines={"type": "int", "default": 400},
-        ),
-        "gitops": group(
-            directory=text,
-            path=needed,
-            namespace={"type": "str", "default": "flux-system"},
-            kustomizations={"type": "list", "elements": "str", "default": []},
-            source={"type": "dict"},
-            decryption_secret={"type": "str", "default": "sops-age", "no_log": False},
-        ),
+        **RUNTIME,
         "cluster": args.CLUSTER_SPEC,
         "from_secrets": args.FROM_SECRETS_SPEC,
         "level": {"type": "str", "choices": ["verify", "diagnose", "status"], "default": "verify"},
