@@ -16,15 +16,15 @@ from tests.bench.cluster import flux as bench
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux, Repository
 from tests.molecule.instance import EPHEMERAL, wait_until
-from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance, api
+from tests.molecule.kubernetes.instance import LAYOUT, NAME, NAMESPACE, ClusterInstance, api
 
 CHECKOUT = EPHEMERAL / "checkout"
 IDENTITY = EPHEMERAL / "age-identity"
 RECIPIENT = EPHEMERAL / "age-recipient"
 # As Flux's bootstrap calls it.
 SOURCE = "flux-system"
-TREE = Path("kubernetes/apps/ai-system/langfuse")
-STEPS = ("langfuse-stores", "langfuse-migrate", "langfuse")
+TREE = Path("kubernetes/apps", NAMESPACE, NAME)
+STEPS = (f"{NAME}-stores", f"{NAME}-migrate", NAME)
 
 
 @dataclass(frozen=True)
@@ -93,4 +93,4 @@ def programs() -> Iterator[None]:
         os.environ["PATH"] = before
 
 
-GITOPS = GitopsInstance("molecule-gitops", "langfuse_gitops", "langfuse", "ai-system", scenario="gitops")
+GITOPS = GitopsInstance("molecule-gitops", "langfuse_gitops", NAME, NAMESPACE, scenario="gitops")

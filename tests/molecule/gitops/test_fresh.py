@@ -11,7 +11,10 @@ def test_check_is_the_diff_that_it_would_make(cluster: GitopsInstance) -> None:
     before = api().get(cluster.path("configmaps"))["metadata"]["resourceVersion"]
     checked = playbook.check(cluster)
     checked.mentions(
-        f"+++ after: b/{TREE}/ks.yaml", f"{TREE}/app/secret.sops.yaml", "kind: Deployment", "name: langfuse-migrate"
+        f"+++ after: b/{TREE}/ks.yaml",
+        f"{TREE}/app/secret.sops.yaml",
+        "kind: Deployment",
+        f"name: {cluster.name}-migrate",
     )
     assert checked.changed == 1
     assert git("status", "--porcelain", "--ignored") == ""

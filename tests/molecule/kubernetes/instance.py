@@ -200,11 +200,6 @@ def everything(selector: str = "", namespace: str = "") -> Iterable[Object]:
             yield {**found, "kind": kind, "apiVersion": root.removeprefix("/apis/").removeprefix("/api/")}
 
 
-_NAMESPACE = os.environ.get("MOLECULE_KUBERNETES_NAMESPACE") or DEFAULT
-CLUSTER = ClusterInstance(
-    "molecule-cluster",
-    "langfuse_cluster",
-    "langfuse" if _NAMESPACE == DEFAULT else _NAMESPACE,
-    _NAMESPACE,
-    scenario="kubernetes",
-)
+NAMESPACE = os.environ.get("MOLECULE_KUBERNETES_NAMESPACE") or DEFAULT
+NAME = "langfuse" if NAMESPACE == DEFAULT else NAMESPACE
+CLUSTER = ClusterInstance("molecule-cluster", "langfuse_cluster", NAME, NAMESPACE, scenario="kubernetes")
