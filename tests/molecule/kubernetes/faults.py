@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.cluster.api import Object
-from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of
+from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of, kubectl
 
 
 def kill(cluster: ClusterInstance, component: str) -> float:
@@ -36,6 +36,20 @@ def end(cluster: ClusterInstance, pod: Object) -> float:
     # Nothing of it runs, so that nobody else has its volume.
     api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
     return at
+
+
+@contextlib.contextmanager
+def away(cluster: ClusterInstance, store: str) -> Iterator[None]:
+    """Within it the store has no pod: it is killed, and no other one takes its place."""
+    workload = (f"--namespace={cluster.namespace}", "statefulset", f"{cluster.name}-{store}")
+    pod = cluster.pod(store)
+    end(cluster, pod)
+    kubectl("scale", *workload, "--replicas=0")
+    try:
+        yield
+    finally:
+        kubectl("scale", *workload, "--replicas=1")
+        cluster.wait_ready([store], 180, {pod["metadata"]["uid"]})
 
 
 @contextlib.contextmanager

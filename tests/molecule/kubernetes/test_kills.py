@@ -29,6 +29,18 @@ def test_killed_pod_loses_nothing(cluster: ClusterInstance, component: str) -> N
     wait_until("the worker reaches its stores again", cluster.works, 30)
 
 
+def test_clickhouse_away_for_longer_loses_nothing(cluster: ClusterInstance) -> None:
+    """A killed pod is back so soon that no insert has failed yet."""
+    with Load(cluster) as load:
+        time.sleep(2)
+        with faults.away(cluster, "clickhouse"):
+            time.sleep(12)
+        time.sleep(2)
+    print(load.summary())
+    assert len(load.accepted) == len(load.sent), "web takes traces without ClickHouse"
+    assert load.lost() == set()
+
+
 def test_what_waits_in_a_killed_valkey_is_not_lost(cluster: ClusterInstance) -> None:
     traces = Traces(cluster)
     with faults.paused(cluster, "worker"):
