@@ -41,13 +41,15 @@ def test_clickhouse_away_for_longer_loses_nothing(cluster: ClusterInstance) -> N
     assert load.lost() == set()
 
 
-def test_what_waits_in_a_killed_valkey_is_not_lost(cluster: ClusterInstance) -> None:
+@pytest.mark.parametrize("component", ["valkey", "seaweedfs"])
+def test_what_waits_in_a_killed_store_is_not_lost(cluster: ClusterInstance, component: str) -> None:
+    """The job in Valkey, and the event that it names in the bucket."""
     traces = Traces(cluster)
     with faults.paused(cluster, "worker"):
         sent = [traces.send("waiting") for _number in range(20)]
         began = time.monotonic()
-        faults.kill(cluster, "valkey")
-        print(f"valkey: ready after {time.monotonic() - began:.1f} s")
+        faults.kill(cluster, component)
+        print(f"{component}: ready after {time.monotonic() - began:.1f} s")
     assert {status for _trace, status in sent} == {200}
     assert traces.missing("waiting", [trace for trace, _status in sent], 60) == set()
 
