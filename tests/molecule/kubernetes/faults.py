@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.cluster.api import Object
-from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of, kubectl
+from tests.molecule.instance import wait_until
+from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of
 
 
 def kill(cluster: ClusterInstance, component: str) -> float:
@@ -38,18 +39,20 @@ def end(cluster: ClusterInstance, pod: Object) -> float:
     return at
 
 
-@contextlib.contextmanager
-def away(cluster: ClusterInstance, store: str) -> Iterator[None]:
-    """Within it the store has no pod: it is killed, and no other one takes its place."""
-    workload = (f"--namespace={cluster.namespace}", "statefulset", f"{cluster.name}-{store}")
-    pod = cluster.pod(store)
-    end(cluster, pod)
-    kubectl("scale", *workload, "--replicas=0")
-    try:
-        yield
-    finally:
-        kubectl("scale", *workload, "--replicas=1")
-        cluster.wait_ready([store], 180, {pod["metadata"]["uid"]})
+def crash(cluster: ClusterInstance, component: str) -> None:
+    """End every process of the pod, which stays: its containers are started again, the second time after 10 s.
+
+    Connections to it are refused meanwhile. Those to a Service without pods are not: a policy swallows them until there is one.
+    """
+    old = containers_of(cluster.pod(component))
+    for pid in processes_of(old):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(
+        f"other containers of {component}",
+        lambda: processes_of([one for one in containers_of(cluster.pod(component)) if one not in old]),
+        120,
+    )
 
 
 @contextlib.contextmanager
