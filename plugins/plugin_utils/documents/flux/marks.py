@@ -43,9 +43,15 @@ def _job(manifest: Manifest) -> Manifest:
     return replace(manifest, object=merge_patch(job, {"metadata": {"name": f"{name}-{digest[:10]}"}}))
 
 
+def _stays(manifest: Manifest) -> bool:
+    """Whether it may not go with the tree. The data of a StatefulSet is in claims that outlive it, and without the tree its pods
+    would run on without their Service and their network policies."""
+    return manifest.keep and manifest.identity[0] != "StatefulSet"
+
+
 def _for_flux(plan: Plan, manifest: Manifest) -> Mapping[str, str]:
     marks = {}
-    if manifest.keep:
+    if _stays(manifest):
         marks[f"{_FLUX}/prune"] = "disabled"
     if not _substituted(plan, manifest):
         marks[f"{_FLUX}/substitute"] = "disabled"
@@ -62,6 +68,6 @@ def _substituted(plan: Plan, manifest: Manifest) -> bool:
 
 def _for_argo(manifest: Manifest) -> Mapping[str, str]:
     marks = {f"{_ARGO}/sync-wave": str(int(manifest.wave))}
-    if manifest.keep:
+    if _stays(manifest):
         marks[f"{_ARGO}/sync-options"] = "Prune=false,Delete=false"
     return marks

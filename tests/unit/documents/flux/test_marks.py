@@ -41,7 +41,8 @@ def _kept(given: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {
         (*one.identity[:1], one.object["metadata"].get("namespace", ""), one.identity[1])
         for one in objects(result.plan, result.secrets)
-        if one.keep
+        # Claims outlive their StatefulSet, whose pods would run on without Service and policies.
+        if one.keep and one.identity[0] != "StatefulSet"
     }
 
 
