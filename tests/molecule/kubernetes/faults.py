@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.cluster.api import Object
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import ClusterInstance, api, containers_of
 
 
@@ -37,22 +36,6 @@ def end(cluster: ClusterInstance, pod: Object) -> float:
     # Nothing of it runs, so that nobody else has its volume.
     api().delete(cluster.path("pods", pod["metadata"]["name"]), 0)
     return at
-
-
-def crash(cluster: ClusterInstance, component: str) -> None:
-    """End every process of the pod, which stays: its containers are started again, the second time after 10 s.
-
-    Connections to it are refused meanwhile. Those to a Service without pods are not: a policy swallows them until there is one.
-    """
-    old = containers_of(cluster.pod(component))
-    for pid in processes_of(old):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(
-        f"other containers of {component}",
-        lambda: processes_of([one for one in containers_of(cluster.pod(component)) if one not in old]),
-        120,
-    )
 
 
 @contextlib.contextmanager

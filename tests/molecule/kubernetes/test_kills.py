@@ -29,21 +29,6 @@ def test_killed_pod_loses_nothing(cluster: ClusterInstance, component: str) -> N
     wait_until("the worker reaches its stores again", cluster.works, 30)
 
 
-def test_clickhouse_that_crashes_twice_loses_nothing(cluster: ClusterInstance) -> None:
-    """It refuses connections for longer than the application's own attempts last. A killed pod is back before one fails."""
-    with Load(cluster) as load:
-        time.sleep(2)
-        began = time.monotonic()
-        faults.crash(cluster, "clickhouse")
-        faults.crash(cluster, "clickhouse")
-        cluster.wait_ready(["clickhouse"])
-        took = time.monotonic() - began
-        time.sleep(2)
-    print(f"clickhouse: ready after {took:.1f} s, {load.summary()}")
-    assert len(load.accepted) == len(load.sent), "web takes traces without ClickHouse"
-    assert load.lost() == set()
-
-
 @pytest.mark.parametrize("component", ["valkey", "seaweedfs"])
 def test_what_waits_in_a_killed_store_is_not_lost(cluster: ClusterInstance, component: str) -> None:
     """The job in Valkey, and the event that it names in the bucket."""
