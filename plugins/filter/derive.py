@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils.settings.contract import contract, native
 from ..plugin_utils.settings.derive import derive as derive_instance
 from ..plugin_utils.settings.plan import Placement
+from ..plugin_utils.settings.secrets import FROZEN
 
 
 def derive(
@@ -26,7 +27,7 @@ def derive(
     missing: Any = None,
     may_miss: bool = False,
 ) -> dict[str, Any]:
-    """Variables of an instance → problems, warnings, plan, secrets, generated."""
+    """Variables of an instance → problems, warnings, plan, secrets, generated, new_keys."""
     try:
         result = derive_instance(
             contract(),
@@ -52,6 +53,7 @@ def derive(
         "plan": dict(result.plan),
         "secrets": dict(result.secrets),
         "generated": list(result.generated),
+        "new_keys": [name for name in result.generated if name in FROZEN],
     }
 
 

@@ -110,7 +110,7 @@ def _collisions(facts: Facts) -> Iterator[Finding]:
 
 
 # Keys of a Secret without which what is stored cannot be read any more.
-_FROZEN = ("SALT", "ENCRYPTION_KEY")
+KEYS_OF_DATA = ("SALT", "ENCRYPTION_KEY")
 
 
 def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Find
         if live is None or one.identity.kind != "Secret" or one.identity in facts.foreign:
             continue
         before, after = live.get("data") or {}, one.object.get("data") or {}
-        changed = [key for key in _FROZEN if key in before and before[key] != after.get(key)]
+        changed = [key for key in KEYS_OF_DATA if key in before and before[key] != after.get(key)]
         if changed:
             yield finding(
                 "other_keys",

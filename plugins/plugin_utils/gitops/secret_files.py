@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ...module_utils.kubernetes.preflight import KEYS_OF_DATA
 from ..documents.document import Document, to_yaml_all
 from ..sops import Cipher, SopsFailed, keys_of, metadata
 
@@ -20,7 +21,6 @@ FIELDS = ("data", "stringData")
 REGEX = f"^({'|'.join(FIELDS)})$"
 _HIDDEN = "(hidden)"
 # Without the old ones stored data cannot be read.
-_FROZEN = ("SALT", "ENCRYPTION_KEY")
 Objects = list[dict[str, Any]]
 
 
@@ -116,7 +116,7 @@ def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str
         key
         for one in old
         for key, value in (one.get("data") or {}).items()
-        if key in _FROZEN and new.get(_identity(one), {}).get(key, value) != value
+        if key in KEYS_OF_DATA and new.get(_identity(one), {}).get(key, value) != value
     ]
     return sorted(set(found))
 

@@ -38,7 +38,9 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "identity_file": settings["langfuse_age_identity_file"],
         "overwrite": settings["langfuse_gitops_overwrite"],
         "namespace": flux_namespace,
-        "kustomizations": kustomizations(settings),
+        "kustomizations": (names := kustomizations(settings)),
+        # An instance that is switched off migrates nothing; its Services stay.
+        "applied": [name for step, name in names.items() if settings["langfuse_enabled"] or step != "migration"],
         "source": {
             "kind": settings["langfuse_gitops_source_kind"],
             "name": settings["langfuse_gitops_source_name"],

@@ -14,11 +14,22 @@ from tests.bench.cluster import cluster as whole
 from tests.bench.cluster import programs
 from tests.bench.cluster.api import Api, is_available
 from tests.bench.cluster.layout import Layout
-from tests.bench.lock import only_one
+from tests.bench.lock import exclusive, only_one
 from tests.bench.paths import find_paths
 from tests.integration.cluster.host import Traces
 
 LAYOUT = Layout(find_paths())
+
+
+@contextlib.contextmanager
+def alone_in(*names: str) -> Iterator[None]:
+    """No other file's tests, which run beside, make, use or remove namespaces of these names meanwhile."""
+    with contextlib.ExitStack() as stack:
+        # In one order, so that two never wait for each other.
+        for name in sorted(names):
+            lock = LAYOUT.state / "namespaces" / name
+            stack.enter_context(exclusive(lock, f"tests in the namespace {name}"))
+        yield
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,11 @@ class Running:
     @contextlib.contextmanager
     def namespaces(self, *names: str) -> Iterator[None]:
         """With these. What was there before, as of others, stays."""
+        with alone_in(*names), self._made(*names):
+            yield
+
+    @contextlib.contextmanager
+    def _made(self, *names: str) -> Iterator[None]:
         new = [name for name in names if self._has_no(name)]
         self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in new)
         try:
@@ -55,13 +71,13 @@ class Running:
             found = self.api.find(path)
             return found is None or "deletionTimestamp" not in found["metadata"]
 
-        until(is_settled, f"the namespace {namespace} is gone or there", 60)
+        until(is_settled, f"the namespace {namespace} is gone or there", 180)
         return self.api.find(path) is None
 
     @contextlib.contextmanager
     def new_namespace(self) -> Iterator[Namespace]:
         name = f"test-{uuid.uuid4().hex[:8]}"
-        with self.namespaces(name):
+        with self._made(name):
             yield Namespace(self, name)
 
     def add(self, name: str) -> None:

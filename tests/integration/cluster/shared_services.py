@@ -5,8 +5,9 @@ Dragonfly and RustFS have no packages: Valkey with users in a file and SeaweedFS
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.bench.cluster.api import Api, is_available
 from tests.bench.lock import only_one
 from tests.bench.paths import find_paths
 from tests.bench.shell import run
-from tests.integration.cluster.running import LAYOUT
+from tests.integration.cluster.running import LAYOUT, alone_in
 from tests.integration.modules import keycloak
 from tests.integration.modules.conftest import image
 
@@ -165,9 +166,19 @@ def servers() -> dict[str, Server]:
     }
 
 
-def start(api: Api, wanted: Iterable[Server]) -> None:
-    """All at once; waits until they listen."""
-    wanted = list(wanted)
+@contextlib.contextmanager
+def started(api: Api, wanted: Iterable[Server]) -> Iterator[None]:
+    """All at once, and listening; everything is removed afterwards, the instance's namespace too."""
+    with alone_in(*NAMESPACES, HOME):
+        try:
+            _start(api, list(wanted))
+            yield
+        finally:
+            for name in (*NAMESPACES, HOME):
+                api.delete(f"/api/v1/namespaces/{name}")
+
+
+def _start(api: Api, wanted: Sequence[Server]) -> None:
     for name in dict.fromkeys(one.namespace for one in wanted):
         _make(api, name)
     bring(one.image for one in wanted)
@@ -185,11 +196,6 @@ def _make(api: Api, name: str) -> None:
         found = api.find(path)
     api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
     api.wait(f"{path}/serviceaccounts/default", bool, f"service account of {name}")
-
-
-def remove(api: Api) -> None:
-    for name in (*NAMESPACES, HOME):
-        api.delete(f"/api/v1/namespaces/{name}")
 
 
 def address(api: Api, one: Server) -> str:

@@ -129,13 +129,10 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     servers = shared_services.servers()
-    try:
-        shared_services.start(running.api, servers.values())
+    with shared_services.started(running.api, servers.values()):
         found = Platform(running, servers, tmp_path_factory.mktemp("platform"))
         found.keycloak().realm(REALM)
         yield found
-    finally:
-        shared_services.remove(running.api)
 
 
 def test_a_check_tells_what_would_be_made_and_makes_nothing(platform: Platform) -> None:

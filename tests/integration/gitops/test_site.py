@@ -149,11 +149,15 @@ def test_teardown_removes_the_tree_and_says_what_follows(site: Site) -> None:
     check = site.play("teardown", "--check")
     assert check.changed and site.tree.exists()
     run = site.play("teardown")
-    run.mentions("the tree is still in the last commit", "Flux then removes everything but volumes", "are kept")
+    run.mentions(
+        "the tree is still in the last commit",
+        "then removes everything (Flux does, kubectl does not) but volumes",
+        "are kept",
+    )
     assert site.repository.files() == before and site.secrets_file.exists()
     # The data is somewhere in a cluster, from which Flux would bring everything back.
     run = site.play("teardown", more={"langfuse_teardown_data": "langfuse"})
-    run.mentions("When Flux is done, run teardown again")
+    run.mentions("When that is done, run teardown again")
     assert run.changed == 0 and site.secrets_file.exists()
     site.repository.commit()
     site.play("teardown").mentions("has no tree of langfuse any more")

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,7 @@ def call(module: str, check: bool = False, diff: bool = False, **options: Any) -
 
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
     main = importlib.import_module(f"ansible_collections.llmops.langfuse.plugins.modules.{module}").main
-    forget_warnings()
-    with patch_module_args(arguments), io.StringIO() as out:
+    with _process_of_a_module(), patch_module_args(arguments), io.StringIO() as out:
         with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
             main()
         text = out.getvalue()
@@ -77,11 +77,18 @@ def call(module: str, check: bool = False, diff: bool = False, **options: Any) -
     return result
 
 
-def forget_warnings() -> None:
-    """A process of Ansible runs one module, so that all warnings in it are that module's."""
+@contextlib.contextmanager
+def _process_of_a_module() -> Iterator[None]:
+    """A process of Ansible runs one module: all warnings in it are that module's, and go into its result.
+
+    Where a test has run a filter or an action before, warnings would be shown as the controller shows its own.
+    """
+    from ansible.module_utils import _internal
     from ansible.module_utils.common import warnings
 
     warnings._global_warnings.clear()
+    with unittest.mock.patch.object(_internal, "is_controller", False):
+        yield
 
 
 def texts(value: Any) -> list[str]:

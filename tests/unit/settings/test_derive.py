@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.filter.derive import derive as derive_filter
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.contract import contract
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.derive import derive
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.plan import Placement
@@ -54,6 +55,19 @@ def test_a_secret_is_given_or_stored_or_drawn_in_that_order() -> None:
     assert result.secrets["langfuse_salt"] == CANDIDATES["langfuse_salt"]
     assert "langfuse_salt" in result.generated
     assert not {"langfuse_redis_password", "langfuse_s3_secret_key"} & set(result.generated)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ({}, ["langfuse_salt", "langfuse_encryption_key"]),
+        ({"langfuse_salt": "stored-before-that"}, ["langfuse_encryption_key"]),
+        (CANDIDATES, []),
+    ],
+)
+def test_new_keys_are_those_without_which_stored_data_is_lost(stored: dict[str, str], expected: list[str]) -> None:
+    found = derive_filter(GOOD, list(GOOD), ["localhost"], stored, CANDIDATES)
+    assert (found["problems"], found["new_keys"]) == ([], expected)
 
 
 @pytest.mark.parametrize("name", ["langfuse_salt", "langfuse_encryption_key"])

@@ -11,7 +11,7 @@ from ...settings.cluster_cases import SHARED
 from ...settings.gitops_cases import GITOPS, REPOSITORY
 from ...settings.source_cases import POSTGRES
 from ..kubernetes.support import derived, unfit
-from .support import CONFIGURATIONS, GUIDE, applied, files, kustomizations, resources
+from .support import CONFIGURATIONS, GUIDE, PLAIN, applied, files, kustomizations, resources
 
 OF_FLUX = {name: given for name, given in CONFIGURATIONS.items() if name != "quiet"}
 EACH = pytest.mark.parametrize("given", OF_FLUX.values(), ids=OF_FLUX)
@@ -28,6 +28,12 @@ def test_each_step_waits_for_the_one_before(given: dict[str, Any]) -> None:
     assert list(found) == list(STEPS.values())
     assert _names(found["langfuse-migrate"]["dependsOn"]) == ["langfuse-stores"]
     assert _names(found["langfuse"]["dependsOn"]) == ["langfuse-migrate"]
+
+
+@pytest.mark.parametrize("given", [GITOPS, {**GITOPS, "langfuse_enabled": False}, {**GITOPS, **PLAIN}])
+def test_the_plan_names_those_that_are_applied(given: dict[str, Any]) -> None:
+    found = [] if PLAIN.items() <= given.items() else list(kustomizations(given))
+    assert derived(given).plan["gitops"]["applied"] == found
 
 
 @pytest.mark.parametrize(
