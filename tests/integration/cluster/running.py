@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +13,12 @@ from tests.bench.cluster import cluster as whole
 from tests.bench.cluster import programs
 from tests.bench.cluster.api import Api, is_available
 from tests.bench.cluster.layout import Layout
-from tests.bench.lock import exclusive, only_one
+from tests.bench.lock import only_one
 from tests.bench.paths import find_paths
 from tests.integration.cluster.host import Traces
+from tests.integration.cluster.leases import leased
 
 LAYOUT = Layout(find_paths())
-
-
-@contextlib.contextmanager
-def alone_in(*names: str) -> Iterator[None]:
-    """No other file's tests, which run beside, make, use or remove namespaces of these names meanwhile."""
-    with contextlib.ExitStack() as stack:
-        # In one order, so that two never wait for each other.
-        for name in sorted(names):
-            lock = LAYOUT.state / "namespaces" / name
-            stack.enter_context(exclusive(lock, f"tests in the namespace {name}"))
-        yield
 
 
 @dataclass(frozen=True)
@@ -44,40 +33,14 @@ class Running:
         command = [*programs.kubectl(LAYOUT), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
 
-    @contextlib.contextmanager
-    def namespaces(self, *names: str) -> Iterator[None]:
+    def namespaces(self, *names: str) -> contextlib.AbstractContextManager[None]:
         """With these. What was there before, as of others, stays."""
-        with alone_in(*names), self._made(*names):
-            yield
-
-    @contextlib.contextmanager
-    def _made(self, *names: str) -> Iterator[None]:
-        new = [name for name in names if self._has_no(name)]
-        self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in new)
-        try:
-            for name in new:
-                # Pods are refused before it is there.
-                self.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", bool, f"service account of {name}")
-            yield
-        finally:
-            for name in new:
-                self.api.delete(f"/api/v1/namespaces/{name}")
-
-    def _has_no(self, namespace: str) -> bool:
-        """Also after one that is still going has gone."""
-        path = f"/api/v1/namespaces/{namespace}"
-
-        def is_settled() -> bool:
-            found = self.api.find(path)
-            return found is None or "deletionTimestamp" not in found["metadata"]
-
-        until(is_settled, f"the namespace {namespace} is gone or there", 180)
-        return self.api.find(path) is None
+        return leased(self.api, LAYOUT.state / "namespaces", *names)
 
     @contextlib.contextmanager
     def new_namespace(self) -> Iterator[Namespace]:
         name = f"test-{uuid.uuid4().hex[:8]}"
-        with self._made(name):
+        with self.namespaces(name):
             yield Namespace(self, name)
 
     def add(self, name: str) -> None:
@@ -161,10 +124,3 @@ class Namespace:
         return (
             self.run(pod, "wget", "-q", "-T", "2", "-t", "1", "-O", "/dev/null", f"http://{address}/").returncode == 0
         )
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.2)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.bench.cluster.api import Api, is_available
 from tests.bench.lock import only_one
 from tests.bench.paths import find_paths
 from tests.bench.shell import run
-from tests.integration.cluster.running import LAYOUT, alone_in
+from tests.integration.cluster.running import LAYOUT, Running
 from tests.integration.modules import keycloak
 from tests.integration.modules.conftest import image
 
@@ -26,7 +26,6 @@ from tests.integration.modules.conftest import image
 PREFIX = os.environ.get("LANGFUSE_TEST_NAMESPACES", "")
 CACHE, STORAGE, IDENTITY = (f"{PREFIX}{name}" for name in ("cache", "storage", "identity"))
 DATABASES, HOME = f"{PREFIX}databases", f"{PREFIX}ai-system"
-NAMESPACES = (CACHE, STORAGE, IDENTITY, DATABASES)
 ADMIN, REALM = "boss", "platform"
 POSTGRES_PASSWORD, CLICKHOUSE_PASSWORD = "canary-postgres-admin", "canary-clickhouse-admin"
 REDIS_PASSWORD, SECRET_KEY = "canary-redis-admin", "canary-rustfs-secret"
@@ -58,6 +57,10 @@ class Server:
     @property
     def place(self) -> str:
         return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.service}"
+
+    @property
+    def service_place(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/services/{self.service}"
 
     def _probe(self) -> Object:
         if self.ready is None:
@@ -167,40 +170,29 @@ def servers() -> dict[str, Server]:
 
 
 @contextlib.contextmanager
-def started(api: Api, wanted: Iterable[Server]) -> Iterator[None]:
+def started(running: Running, wanted: Iterable[Server]) -> Iterator[None]:
     """All at once, and listening; everything is removed afterwards, the instance's namespace too."""
-    with alone_in(*NAMESPACES, HOME):
+    wanted = list(wanted)
+    api = running.api
+    with running.namespaces(*dict.fromkeys(one.namespace for one in wanted)):
+        bring(one.image for one in wanted)
         try:
-            _start(api, list(wanted))
+            for one in wanted:
+                api.apply(one.objects())
+            for one in wanted:
+                api.wait(one.place, is_available, f"{one.service} in {one.namespace}", 180)
             yield
         finally:
-            for name in (*NAMESPACES, HOME):
-                api.delete(f"/api/v1/namespaces/{name}")
-
-
-def _start(api: Api, wanted: Sequence[Server]) -> None:
-    for name in dict.fromkeys(one.namespace for one in wanted):
-        _make(api, name)
-    bring(one.image for one in wanted)
-    for one in wanted:
-        api.apply(one.objects())
-    for one in wanted:
-        api.wait(one.place, is_available, f"{one.service} in {one.namespace}", 180)
-
-
-def _make(api: Api, name: str) -> None:
-    """A namespace; one of that name that is being removed is waited for."""
-    path = f"/api/v1/namespaces/{name}"
-    found = api.find(path)
-    while found and found["status"]["phase"] == "Terminating":
-        found = api.find(path)
-    api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
-    api.wait(f"{path}/serviceaccounts/default", bool, f"service account of {name}")
+            # Somebody else may still use the namespace.
+            for one in wanted:
+                for path in (one.place, one.service_place):
+                    api.delete(path)
+            api.delete(f"/api/v1/namespaces/{HOME}")
 
 
 def address(api: Api, one: Server) -> str:
     """Host and port at which the machine of the node reaches the Service."""
-    found = api.get(f"/api/v1/namespaces/{one.namespace}/services/{one.service}")
+    found = api.get(one.service_place)
     return f"{found['spec']['clusterIP']}:{one.ports[0]}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.cluster import objects
 from tests.integration.cluster.objects import autoscaler, document, instance, migration, secret, settings, web
 from tests.integration.cluster.place import Place, Result
-from tests.integration.cluster.running import until
+from tests.integration.cluster.waiting import until
 
 pytestmark = [pytest.mark.engine]
 

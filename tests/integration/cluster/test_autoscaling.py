@@ -18,7 +18,8 @@ import yaml
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
 from tests.bench.cluster import runtime, volumes
-from tests.integration.cluster.running import LAYOUT, Running, until
+from tests.integration.cluster.running import LAYOUT, Running
+from tests.integration.cluster.waiting import until
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import derived
 

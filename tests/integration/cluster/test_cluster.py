@@ -17,7 +17,8 @@ from tests.bench.cluster.volumes import STORAGE_CLASS
 from tests.bench.extras import by_name, find
 from tests.bench.lock import only_one
 from tests.integration.cluster.host import take_traces
-from tests.integration.cluster.running import LAYOUT, Namespace, Running, until
+from tests.integration.cluster.running import LAYOUT, Namespace, Running
+from tests.integration.cluster.waiting import until
 
 pytestmark = [pytest.mark.engine]
 

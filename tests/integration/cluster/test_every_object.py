@@ -7,30 +7,51 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.objects import objects
 
+from tests.bench.cluster import manifests
+from tests.bench.cluster.api import Api
+from tests.bench.cluster.layout import Layout
 from tests.integration.cluster.objects import known
-from tests.integration.cluster.running import LAYOUT, Running
+from tests.integration.cluster.own_server import api_server
+from tests.integration.cluster.running import LAYOUT
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import CONFIGURATIONS, derived
 
 pytestmark = [pytest.mark.engine]
 
 
+_DISKS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "disks", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "example.com/nobody",
+}
+
+
 @pytest.fixture(scope="module")
-def defined(definitions: Running) -> Iterator[Running]:
-    """With the namespaces of the configurations."""
-    with definitions.namespaces("ai-system", "llm", "network", "storage"):
-        yield definitions
+def server() -> Iterator[Layout]:
+    """With the operators' definitions and the namespaces of the configurations."""
+    with api_server() as (layout, api):
+        api.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in ("ai-system", "llm", "network", "storage")
+        )
+        api.apply([_DISKS])
+        for source in (*manifests.DEFINITIONS, manifests.GATEWAY_API, manifests.CNPG):
+            found = manifests.ensure(LAYOUT, source, {})
+            manifests.apply(api, [one for one in found if one["kind"] == "CustomResourceDefinition"])
+        yield layout
 
 
-def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
+def _call(server: Layout, module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
     plan = derived(given)
     contents = known(one.as_data() for one in objects(plan.plan, plan.secrets))
     result = call(
         module,
         check=True,
-        kubeconfig=str(LAYOUT.kubeconfig),
+        kubeconfig=str(server.kubeconfig),
         instance=plan.plan["instance"],
         namespace=plan.plan["kubernetes"]["namespace"],
         objects=json.dumps(contents),
@@ -46,30 +67,31 @@ def _call(module: str, given: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("given", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_the_server_takes_every_object(defined: Running, given: dict[str, Any]) -> None:
-    result = _call("kubernetes_apply", given)
+def test_the_server_takes_every_object(server: Layout, given: dict[str, Any]) -> None:
+    result = _call(server, "kubernetes_apply", given)
     assert not result.get("failed"), result
     assert len(result["applied"]) == result["expected"]
 
 
-def test_preflight_tells_what_such_a_cluster_lacks(defined: Running) -> None:
-    result = _call("kubernetes_preflight", CONFIGURATIONS["shared"])
+def test_preflight_tells_what_such_a_cluster_lacks(server: Layout) -> None:
+    result = _call(server, "kubernetes_preflight", CONFIGURATIONS["shared"])
     assert result["version"].startswith("v1.")
     assert [one["code"] for one in result["findings"]] == ["no_gateway"], result["errors"]
-    assert _call("kubernetes_preflight", CONFIGURATIONS["quiet"])["errors"] == []
-    result = _call("kubernetes_preflight", CONFIGURATIONS["big"])
+    assert _call(server, "kubernetes_preflight", CONFIGURATIONS["quiet"])["errors"] == []
+    result = _call(server, "kubernetes_preflight", CONFIGURATIONS["big"])
     assert [one["code"] for one in result["findings"]] == ["no_storage_class"], result["errors"]
 
 
-def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
+def test_the_roles_of_preflight_are_enough(server: Layout) -> None:
     """An account that has nothing but them passes, and one without is told them."""
     given = CONFIGURATIONS["quiet"]
-    roles = _call("kubernetes_preflight", given)["roles"]
+    roles = _call(server, "kubernetes_preflight", given)["roles"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": "llm"}}
-    defined.api.apply([account])
-    token = defined.kubectl("create", "token", "deployer", "--namespace=llm").stdout.strip()
-    path = LAYOUT.state / "deployer.kubeconfig"
-    content = json.loads(defined.kubectl("config", "view", "--raw", "--output=json").stdout)
+    api = Api(server.kubeconfig)
+    api.apply([account])
+    token = api.call("POST", f"{api.path_of(account)}/token", {"spec": {}})["status"]["token"]
+    path = server.state / "deployer.kubeconfig"
+    content = yaml.safe_load(server.kubeconfig.read_text())
     content["users"][0]["user"] = {"token": token}
     path.write_text(json.dumps(content))
     plan = derived(given)
@@ -91,7 +113,7 @@ def test_the_roles_of_preflight_are_enough(defined: Running) -> None:
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role["metadata"]["name"]},
             "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": "llm"}],
         }
-        defined.api.apply([role, binding])
+        api.apply([role, binding])
     assert call("kubernetes_preflight", **options)["errors"] == []
     result = call("kubernetes_apply", check=True, **options)
     assert not result.get("failed"), result

@@ -12,7 +12,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import resolver
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import Forwards
 
-from tests.integration.cluster.running import LAYOUT, Namespace, until
+from tests.integration.cluster.running import LAYOUT, Namespace
+from tests.integration.cluster.waiting import until
 
 pytestmark = [pytest.mark.engine]
 

@@ -23,7 +23,8 @@ from botocore.config import Config
 from tests.bench.cluster import gateway, runtime
 from tests.bench.cluster.certificates import Authority
 from tests.bench.cluster.layout import NODE_ADDRESS
-from tests.integration.cluster.running import LAYOUT, Running, until
+from tests.integration.cluster.running import LAYOUT, Running
+from tests.integration.cluster.waiting import until
 from tests.integration.cluster.world import Place, World, labels_of
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import derived

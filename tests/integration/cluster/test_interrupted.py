@@ -17,7 +17,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client 
 
 from tests.integration.cluster.objects import Document, instance, migration, settings
 from tests.integration.cluster.place import Place
-from tests.integration.cluster.running import LAYOUT, until
+from tests.integration.cluster.running import LAYOUT
+from tests.integration.cluster.waiting import until
 from tests.molecule.instance import ROOT
 
 pytestmark = [pytest.mark.engine]

@@ -129,7 +129,7 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     servers = shared_services.servers()
-    with shared_services.started(running.api, servers.values()):
+    with shared_services.started(running, servers.values()):
         found = Platform(running, servers, tmp_path_factory.mktemp("platform"))
         found.keycloak().realm(REALM)
         yield found
