@@ -35,8 +35,9 @@ KUBERNETES = "kubernetes"
 GITOPS = "gitops"
 CLUSTER_TESTS = "tests/integration/cluster"
 FLUX_TESTS = tuple(f"{CLUSTER_TESTS}/{name}.py" for name in ("test_flux", "test_flux_trees"))
-# They run with the others once SOPS is compiled, which takes minutes too.
+# They run with the others once SOPS, or Helm's engine, is compiled, which takes minutes too.
 SOPS_TESTS = "tests/integration/gitops"
+CHART_TESTS = "tests/unit/documents/flux/test_chart_rendered.py"
 NODE_TESTS = f"{CLUSTER_TESTS}/test_cluster.py"
 CLUSTER = [sys.executable, "-m", "tests.bench.cluster"]
 # Which lane a thread runs, as it stands before each line.
@@ -201,7 +202,7 @@ def gitops() -> Count:
     """Flux, which takes minutes to compile: itself, then whole playbooks whose tree it applies."""
     return on_cluster(
         ("gateway", "cnpg", "flux"),
-        lambda: pytest(*FLUX_TESTS, SOPS_TESTS, "--durations=10"),
+        lambda: pytest(*FLUX_TESTS, SOPS_TESTS, CHART_TESTS, "--durations=10"),
         lambda: scenarios(GITOPS),
     )
 

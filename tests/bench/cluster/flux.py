@@ -102,7 +102,8 @@ def start_sources(layout: Layout, address: str) -> None:
 
 
 def add(layout: Layout, api: Api, times: dict[str, float]) -> None:
-    for program, _source in CONTROLLERS:
+    # The last one is no part of it: tests render charts with it, and it is of helm-controller's modules.
+    for program in (*(program for program, _source in CONTROLLERS), programs.HELM_TEMPLATE):
         programs.ensure(layout, program, times)
     definitions = manifests.ensure(layout, manifests.SOURCES, times)
     controllers: list[Object] = []

@@ -1,6 +1,6 @@
 """The same by Helm's own engine and kustomize, with the stand-in for the official chart.
 
-They have been compiled wherever a cluster of the bench was up; without them only the model of the chart speaks.
+`make test-gitops` compiles them; without them only the model of the chart speaks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .chart_support import BY_CHART, Release
 from .test_chart import comparable, patched
 
 _PROGRAM = programs.executable(Layout(find_paths()), programs.HELM_TEMPLATE)
-pytestmark = pytest.mark.skipif(not _PROGRAM.exists(), reason=f"{_PROGRAM.name} is not compiled")
+pytestmark = pytest.mark.skipif(not _PROGRAM.exists(), reason=f"{_PROGRAM.name} is not compiled: make test-gitops")
 
 
 def _run(release: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
