@@ -12,7 +12,7 @@ import pytest
 
 from .cluster_cases import BACKUP, CLUSTER, KEYS, SHARED
 from .sign_in_cases import ADMINISTERED
-from .source_cases import CLICKHOUSE, POSTGRES, S3
+from .source_cases import CLICKHOUSE, POSTGRES, S3, SENTINEL
 from .support import CANDIDATES, run
 
 FIRST = {"langfuse_init_user_email": "first@example.com"}
@@ -99,6 +99,8 @@ def test_keys_of_backups_that_somebody_else_keeps() -> None:
 def test_namespaces_of_others_that_are_reached() -> None:
     issuer = {"langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform"}
     assert _kubernetes({**SHARED, **ADMINISTERED, **issuer})["reaches"] == ["cache", "identity", "storage"]
+    pod = {"langfuse_redis_nodes": ["redis-0.redis.sentinels.svc:26379"]}
+    assert _kubernetes({**CLUSTER, **SENTINEL, **pod})["reaches"] == ["sentinels"]
     assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.example.com"})["reaches"] == []
     assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.shop.svc"})["reaches"] == ["shop"]
 

@@ -155,6 +155,7 @@ def test_every_pod_has_a_policy() -> None:
         ({**SHARED, **other("gitlab")}, "langfuse", "egress", {"host": "gitlab.com"}, [443]),
         ({**SHARED, **other("azure_ad", tenant_id="x")}, "langfuse", "egress", {"host": "login.microsoftonline.com"}, [443]),
         ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
+        ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["redis-0.s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
         ({**CLUSTER, "langfuse_expose": "ingress"}, "langfuse", "ingress", {"namespace": "ingress-nginx"}, [3000]),
     ],
 )  # fmt: skip
