@@ -32,6 +32,8 @@ _TRIES = 200
 _LABEL = re.compile(r"(?!\d+\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Pod and port that a connection is for; None while nothing is behind.
 Target = Callable[[], "tuple[str, int] | None"]
+# The pod that is meant, of those in its namespace.
+Which = Callable[[Iterable[Object]], "Object | None"]
 
 
 class Place(NamedTuple):
@@ -99,22 +101,22 @@ class Forwards:
             return None, True
         self._namespaces.setdefault(place.namespace, []).append(service)
         if place.pod:
-            pod = pod_named(self._pods(service), place.pod)
-            return self._listen_for_pod(place.namespace, pod) if pod else (None, False)
+            return self._listen_for_pod(place.namespace, lambda pods: pod_named(pods, place.pod), _selector(service))
         targets = {port["port"]: self._behind(service, port) for port in _tcp(service)}
         return self._forward(place.namespace, targets), True
 
     def _listen_for_address(self, address: str) -> tuple[str | None, bool]:
-        for namespace in self._namespaces:
-            try:
-                found = pod_at(self._cluster.list(_POD, namespace) or (), address)
-            except (ApiError, Failure):
-                continue
-            if found:
-                return self._listen_for_pod(namespace, found)
-        return None, False
+        found = (self._listen_for_pod(one, lambda pods: pod_at(pods, address)) for one in self._namespaces)
+        return next((one for one in found if one[0]), (None, False))
 
-    def _listen_for_pod(self, namespace: str, pod: Object) -> tuple[str, bool]:
+    def _listen_for_pod(self, namespace: str, which: Which, selector: str = "") -> tuple[str | None, bool]:
+        try:
+            pod = which(self._cluster.list(_POD, namespace, selector) or ())
+        except (ApiError, Failure):
+            # As with a Service that cannot be looked up.
+            pod = None
+        if pod is None:
+            return None, False
         name = pod["metadata"]["name"]
         targets = {number: _always(name, number) for number in ports_of(pod, self._namespaces[namespace])}
         return self._forward(namespace, targets), True
@@ -162,8 +164,7 @@ class Forwards:
             far.close()
 
     def _pods(self, service: Object) -> Sequence[Object]:
-        selector = ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
-        return self._cluster.list(_POD, service["metadata"]["namespace"], selector) or ()
+        return self._cluster.list(_POD, service["metadata"]["namespace"], _selector(service)) or ()
 
     def claims(self, name: str) -> bool:
         """Whether the name is one of the cluster by its form, wherever else it may be known."""
@@ -255,6 +256,10 @@ def ports_of(pod: Object, services: Iterable[Object]) -> list[int]:
         if service["spec"]["selector"].items() <= labels.items():
             found += [_port_of(pod, port.get("targetPort", port["port"])) for port in _tcp(service)]
     return sorted({number for number in found if number})
+
+
+def _selector(service: Object) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
 
 
 def _tcp(service: Object) -> list[Mapping[str, Any]]:

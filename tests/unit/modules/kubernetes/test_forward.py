@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils import resolver
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import (
     Forwards,
     _bind,
@@ -89,6 +90,7 @@ class Redis:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.closed = False
         self.pods = [self.pod(number) for number in (0, 1)]
         self.forwards = Forwards(self, "cluster.local", "ai-system")  # type: ignore[arg-type]
 
@@ -110,7 +112,9 @@ class Redis:
         return {"metadata": metadata, "spec": {"selector": {"app": "redis"}, "ports": ports}}
 
     def list(self, kind: Any, namespace: str, selector: str = "") -> list[dict[str, Any]]:
-        return self.pods if namespace == "cache" else []
+        if self.closed:
+            raise ApiError({"code": 403})
+        return self.pods if namespace == "cache" and selector in ("", "app=redis") else []
 
     def dial(self, namespace: str, pod: str, port: int) -> socket.socket:
         near, far = socket.socketpair()
@@ -163,6 +167,13 @@ def test_a_pod_that_comes_back_is_found(redis: Redis) -> None:
     assert redis.forwards.get(host) is None
     redis.pods.append(gone)
     assert redis.answers(host, 16379) == "cache/redis-node-1:16379"
+
+
+def test_pods_that_may_not_be_listed_are_not_known(redis: Redis) -> None:
+    redis.closed = True
+    redis.forwards.get("redis.cache.svc")
+    assert redis.forwards.get("redis-node-1.redis-headless.cache.svc") is None
+    assert redis.forwards.get("10.42.0.1") is None
 
 
 def test_the_way_to_the_api_server_is_not_through_it(redis: Redis) -> None:
