@@ -19,7 +19,7 @@ from .look import Found, look, refusals
 from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_waves
 from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
-from .references import followed
+from .references import followed, of_others
 from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
 from .waiting import Waiter
 
@@ -112,7 +112,7 @@ class Applier:
         found = look(self._cluster, wanted, self._owner, self._options.elsewhere)
         if failures := refusals(wanted, found, self._owner):
             raise joined(failures)
-        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner, self._options.remove)
+        verdicts = prune(found.live.values(), _needed(wanted), self._owner, self._options.remove)
         removed = [one.identity for one in verdicts if one.action == REMOVE]
         self._going = [one for one in removed if one.kind in AUTOSCALERS]
         steps = self._plan(wanted, found)
@@ -136,7 +136,7 @@ class Applier:
 
     def refused(self, wanted: Sequence[Wanted], found: Found) -> list[Failure]:
         """What the cluster would say, and nothing is written."""
-        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner)
+        verdicts = prune(found.live.values(), _needed(wanted), self._owner)
         self._going = [one.identity for one in verdicts if one.action == REMOVE and one.identity.kind in AUTOSCALERS]
         return self._asked(wanted, found)[1]
 
@@ -334,6 +334,12 @@ class Applier:
             return ask()
         except ApiError as error:
             raise refused(identity, error.status) from None
+
+
+def _needed(wanted: Sequence[Wanted]) -> list[Identity]:
+    """What stays: also a Secret that the collection made once and that the wanted objects read as somebody else's now."""
+    read = [Identity("", "Secret", *reference.place) for reference in of_others(wanted)]
+    return [*(one.identity for one in wanted), *read]
 
 
 def _new_namespaces(wanted: Iterable[Wanted], found: Found) -> list[Wanted]:
