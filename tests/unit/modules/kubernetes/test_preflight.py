@@ -262,8 +262,8 @@ class Cluster:
     def kind(self, _api: str, _name: str) -> None:
         return None
 
-    def served(self, _api: str) -> list[str]:
-        return []
+    def served(self, _api: str) -> tuple[str, ...]:
+        return ()
 
     versions = served
 
