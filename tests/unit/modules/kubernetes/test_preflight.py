@@ -300,6 +300,28 @@ def test_a_secret_of_somebody_else_has_the_keys_of_the_data(
     assert not [value for value in (*after.values(), *OURS.values()) if value in str(found)]
 
 
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [
+        ("username", ["bootstrap"]),
+        ("password", ["bootstrap", "managed"]),
+        ("password", ["managed"]),
+        ("", ["bootstrap"]),
+    ],
+)
+def test_a_secret_of_somebody_else_has_what_cloudnativepg_takes_by_its_type(lacking: str, named: list[str]) -> None:
+    """In the first password of the role as in those that follow it."""
+    kept = {"langfuse_kubernetes_existing_secrets": {"postgresql-credentials": "theirs"}}
+    (found,) = [one for one in manifests({**CONFIGURATIONS["quiet"], **kept}) if one.object["kind"] == "Cluster"]
+    places = ("bootstrap", "managed")
+    spec = {name: value for name, value in found.object["spec"].items() if name in named or name not in places}
+    wanted = [Wanted({**found.object, "spec": spec}, 1)]
+    keys = {"username", "password"} - {lacking}
+    told = findings(wanted, TEAM, GOOD._replace(theirs={("llm", "theirs"): keys}))
+    what = f"Secret theirs in llm has no {lacking}, and Cluster team-a-postgresql in llm reads it"
+    assert [one["what"] for one in told] == ([what] if lacking else [])
+
+
 def test_who_should_have_made_it_says_why() -> None:
     place = ("llm", "theirs")
     facts = GOOD._replace(theirs={place: None}, reasons={place: "ExternalSecret a says: no"})
