@@ -77,7 +77,7 @@ def _own(wanted: Iterable[Wanted]) -> dict[Place, Mapping[str, str]]:
 
 
 def _references(one: Wanted) -> list[Reference]:
-    spec = one.object.get("spec")
+    spec = one.object.get("spec") or {}
     logins = _logins(spec) if (one.identity.group, one.identity.kind) == _DATABASES else ()
     return [Reference(one.identity, secret, key) for secret, key in (*_in(spec), *logins)]
 
