@@ -13,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply i
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.comparison import compare
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted, identity_of
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, Verdict
+from ansible_collections.llmops.langfuse.plugins.modules import kubernetes_apply, kubernetes_remove
 
 from .support import OWNER, made
 
@@ -127,6 +128,31 @@ def test_a_secret_that_was_handed_over_under_its_own_name_stays(
     name = str(identity_of(secret))
     assert told["removed"] == ([name] if fate == "removed" else [])
     assert [one["object"] for one in told["kept"]] == ([name] if fate == "kept" else [])
+
+
+@pytest.mark.parametrize(("module", "more"), [(kubernetes_apply, {}), (kubernetes_remove, {"data": True})])
+@pytest.mark.parametrize(
+    ("name", "removed"), [("langfuse-smtp-credentials", []), ("from-the-vault", [str(identity_of(MAIL))])]
+)
+def test_it_stays_too_while_nobody_reads_it(
+    module: Any, more: dict[str, Any], name: str, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an instance that is switched off, or taken away with all its data."""
+    monkeypatch.setattr(module, "Cluster", lambda *_place: Cluster(MAIL))
+    params = {
+        "objects": "[]",
+        "instance": OWNER.instance,
+        "namespace": OWNER.namespace,
+        "kubeconfig": None,
+        "context": None,
+        "elsewhere": [],
+        "remove": [],
+        "timeout": 1,
+        "migration_timeout": 1,
+        "existing_secrets": [name],
+        **more,
+    }
+    assert module.run(params, True)["removed"] == removed
 
 
 def test_the_action_passes_on_what_the_filter_returns() -> None:
