@@ -78,7 +78,9 @@ errors:
   type: list
   elements: str
 roles:
-  description: ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
+  description:
+    - ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
+    - To list routes and their grants in the whole cluster is among them, and is not demanded. It finds those in namespaces that the settings no longer name.
   returned: success
   type: list
   elements: dict
@@ -96,7 +98,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import settled
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import findings
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import followed
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import needed, roles
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import helpful, needed, roles
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey import survey
 
 
@@ -114,7 +116,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles(needed(wanted, owner, params["reaches"]), owner),
+        "roles": roles([*needed(wanted, owner, params["reaches"]), *helpful(wanted)], owner),
     }
 
 

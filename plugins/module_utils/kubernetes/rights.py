@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .objects import KINDS, Owner, Wanted, group_of
+from .objects import ELSEWHERE, KINDS, Owner, Wanted, group_of
 from .prune import holds_data
 from .references import of_others
 
@@ -72,6 +72,13 @@ def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) 
     add("", "", "namespaces", ("get",))
     add("", "storage.k8s.io", "storageclasses", ("list",))
     return [Right(*key, tuple(sorted(verbs))) for key, verbs in sorted(found.items())]
+
+
+def helpful(wanted: Iterable[Wanted]) -> list[Right]:
+    """What finds objects in namespaces that the settings no longer name. Nobody is refused without it."""
+    groups = {one.identity.group for one in wanted if one.identity.kind in ELSEWHERE}
+    kinds = [kind for kind in KINDS if kind.name in ELSEWHERE and group_of(kind.api) in groups]
+    return [Right("", group_of(kind.api), kind.plural, ("list",)) for kind in kinds]
 
 
 def roles(rights: Sequence[Right], owner: Owner) -> list[dict[str, Any]]:

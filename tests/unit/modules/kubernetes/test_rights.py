@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import (
     Right,
+    helpful,
     needed,
     reviews,
     roles,
@@ -111,6 +112,13 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
             "verbs": ["create", "delete", "get", "list", "patch"],
         },
     ]
+
+
+def test_routes_are_found_everywhere_by_who_has_one() -> None:
+    gateway = "gateway.networking.k8s.io"
+    assert helpful(SHARED) == [Right("", gateway, each, ("list",)) for each in ("referencegrants", "httproutes")]
+    assert helpful([one for one in SHARED if one.identity.group != gateway]) == []
+    assert not [one for one in needed(SHARED, OWNER) if one in helpful(SHARED)]
 
 
 def test_each_verb_is_a_question_of_its_own() -> None:
