@@ -12,7 +12,7 @@ from typing import Any
 from . import sizes
 from .buckets import backups, expires
 from .cluster import SERVICES
-from .consumers import namespaces
+from .consumers import namespaces, written
 from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
@@ -38,6 +38,7 @@ def kubernetes(
         },
         "from_secrets": from_secrets(settings),
         "reaches": reached_namespaces(settings, endpoints),
+        "connects": written(settings),
         # Stores whose data is somebody else's where the instance is new.
         "unclaimed": [
             store for store in provision(settings, endpoints, buckets) if store not in settings["langfuse_moved_stores"]

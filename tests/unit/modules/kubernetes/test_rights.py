@@ -61,6 +61,16 @@ def test_services_of_others_are_reached_with_little() -> None:
     }
 
 
+def test_what_connect_writes_for_others_may_be_written_and_no_more() -> None:
+    rights = needed(SHARED, OWNER, (), {"chat": ["configmaps", "secrets"], "ai-system": ["secrets"]})
+    verbs = ("create", "delete", "get", "patch")
+    assert {one.resource: one.verbs for one in rights if one.namespace == "chat"} == {
+        "configmaps": verbs,
+        "secrets": verbs,
+    }
+    assert _verbs(rights, "secrets") == ("create", "delete", "get", "list", "patch")
+
+
 def test_secrets_of_others_are_read() -> None:
     """Also where the instance makes none of its own."""
     volume = {"name": "a", "secret": {"secretName": "theirs"}}
