@@ -82,6 +82,11 @@ CASES = (
     bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://10.0.0.7"}, "cloudflare_domain"),
     bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://[fd00::7]"}, "cloudflare_domain"),
     bad(
+        "encrypted_media",
+        "langfuse_s3_public_endpoint",
+        {**SHARED, "langfuse_s3_endpoint": "https://minio.storage.svc.cluster.local"},
+    ),
+    bad(
         "media_address",
         "langfuse_s3_public_endpoint",
         {**SHARED, "langfuse_s3_endpoint": "http://minio:9000", "langfuse_extra_hosts": {"minio": "10.0.0.7"}},

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..cluster import OF_OPERATOR, SHARED, in_cluster
 from ..cluster_secrets import BACKUP, HOMES, is_there, kept_elsewhere
-from ..endpoints import is_local, media_service, public_url
+from ..endpoints import inner_s3_endpoint, is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
@@ -193,6 +193,16 @@ def exposure(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def encrypted_media(settings: Settings) -> Iterator[Problem]:
+    """What stands before the instance speaks plain HTTP to the Services that its route names."""
+    if media_service(settings) and (inner_s3_endpoint(settings) or "").lower().startswith("https:"):
+        yield Problem(
+            "langfuse_s3_public_endpoint",
+            "is the instance's own address, whose route speaks HTTP to an object store that speaks HTTPS",
+            "Write the address of the store's own way from outside, or an http:// address of it as langfuse_s3_endpoint",
+        )
+
+
 def network_policies(settings: Settings) -> Iterator[Problem]:
     if not in_cluster(settings):
         return
@@ -315,6 +325,7 @@ RULES = (
     cluster_names,
     cluster_numbers,
     exposure,
+    encrypted_media,
     network_policies,
     unseen_addresses,
     names_of_pods,
