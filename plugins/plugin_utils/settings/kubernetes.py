@@ -141,10 +141,18 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
         "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
         "enforced": mode == "enforce",
         "from": list(dict.fromkeys([*settings["langfuse_network_policy_from"], *namespaces(settings)])),
+        "door": _door(settings),
         "litellm": settings["litellm_enabled"],
         "operators": {name: settings[f"{name}_namespace"] for name in ("clickhouse_operator", "cnpg", "keda")},
         "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
     }
+
+
+def _door(settings: Settings) -> str | None:
+    """Namespace of the pods through which the outside comes in."""
+    gateway = settings["langfuse_gateway_pods_namespace"] or settings["langfuse_gateway_namespace"]
+    doors: dict[str, str] = {"httproute": gateway, "ingress": settings["langfuse_ingress_namespace"]}
+    return doors.get(settings["langfuse_expose"])
 
 
 def _storage(settings: Settings) -> dict[str, dict[str, str | None]]:

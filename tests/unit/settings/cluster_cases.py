@@ -132,6 +132,7 @@ CASES = (
         "langfuse_consumers",
         {"langfuse_consumers": [{**POD, "namespace": "ai-system", "secret": "langfuse-init-credentials"}]},
     ),
+    bad("cluster_names", "langfuse_gateway_pods_namespace", {"langfuse_gateway_pods_namespace": "Envoy_1"}),
     bad("network_policies", "langfuse_network_policy_mode", {"langfuse_network_policy_mode": "audit"}),
     bad("network_policies", "langfuse_network_policy_to", {"langfuse_network_policy_to": ["https://api.openai.com"]}),
     bad(

@@ -112,6 +112,7 @@ def cluster_names(settings: Settings) -> Iterator[Problem]:
     for name in (
         *("langfuse_kubernetes_namespace", "langfuse_gateway_namespace", "langfuse_ingress_namespace"),
         *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace", "clickhouse_operator_namespace"),
+        *(["langfuse_gateway_pods_namespace"] if settings["langfuse_gateway_pods_namespace"] is not None else []),
     ):
         if not re.fullmatch(LABEL, settings[name] or ""):
             yield Problem(name, "is not the name of a namespace", "Use lower-case letters, digits and hyphens")
