@@ -33,7 +33,9 @@ options:
     type: raw
     required: true
   elsewhere:
-    description: Further namespaces in which routes of the instance are looked for, to remove them when they are no longer wanted.
+    description:
+      - Further namespaces in which routes of the instance are looked for, to remove them when they are no longer wanted.
+      - An account that may list them in the whole cluster finds them all without.
     type: list
     elements: str
     default: []

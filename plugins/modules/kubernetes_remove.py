@@ -26,7 +26,7 @@ options:
     type: raw
     required: true
   elsewhere:
-    description: Further namespaces in which routes of the instance are looked for.
+    description: Further namespaces in which routes of the instance are looked for, where the account may not list them in the whole cluster.
     type: list
     elements: str
     default: []
@@ -91,7 +91,7 @@ kept:
     - object: PersistentVolumeClaim data-langfuse-clickhouse-0 in ai-system
       why: holds the volume and its data
 unseen:
-  description: Where the account may not look for objects of operators.
+  description: Where the account may not look for objects of operators, and for routes.
   returned: success
   type: list
   elements: str

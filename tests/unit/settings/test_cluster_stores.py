@@ -182,3 +182,16 @@ def test_the_password_of_a_user_that_is_made_is_drawn() -> None:
     assert not result.problems
     assert result.secrets["langfuse_redis_password"] == CANDIDATES["langfuse_redis_password"]
     assert result.plan["provision"]["redis"]["username"] == "langfuse"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"langfuse_s3_endpoint": "https://minio.example.com"},
+        {"langfuse_s3_public_endpoint": "https://s3.example.com"},
+        {"langfuse_expose": "service"},
+    ],
+)
+def test_a_store_that_speaks_https_has_a_way_of_its_own(given: dict[str, Any]) -> None:
+    inside = {"langfuse_s3_endpoint": "https://minio.storage.svc.cluster.local"}
+    assert not run({**FIRST, **SHARED, **inside, **given}).problems
