@@ -57,7 +57,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             result.update(self._applied(tree, documents, arguments["new_secrets"]))
             if not result.get("failed"):
-                result["uncommitted"] = sorted(checkout.uncommitted(arguments["path"]))
+                # What others keep there is no part of the tree, so it does not hold up what follows its removal.
+                asked = checkout.uncommitted if arguments["state"] == "present" else checkout.uncommitted_removals
+                result["uncommitted"] = sorted(asked(arguments["path"]))
                 result["holders"] = checkout.holders(arguments["path"])
         except OSError as error:
             msg = f"langfuse_gitops_path: {error.filename} cannot be used: {error.strerror}. Mend its rights"
