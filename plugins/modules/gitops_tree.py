@@ -117,6 +117,18 @@ holders:
   returned: success
   type: list
   elements: str
+named:
+  description: Who names the tree, which is the C(kustomization.yaml) beside it. Empty where that does not.
+  returned: success
+  type: dict
+  contains:
+    file:
+      description: That file, relative to the root.
+      type: str
+    entries:
+      description: Those of its resources that lead into the tree.
+      type: list
+      elements: str
 errors:
   description: What stands in the way, as sentences.
   returned: failure
