@@ -38,7 +38,7 @@ def gitops(ctx: Context) -> Finding:
         except Failure as failure:
             return Finding(SKIPPED, failure.message)
         rows = state.judge(tree, seen)
-        revision, applied = state.revision_of(seen.objects.get(tree.source)), state.applied(tree, seen)
+        revision, applied = state.commit_of(seen.objects.get(tree.source)), state.applied(tree, seen)
     commits = checkout.look(given["directory"], tree.path, revision) if given["directory"] else None
     rows += checkout.judge(commits, given["directory"], tree.path, state.again(tree.source))
     ctx.evidence["gitops"] = rows
