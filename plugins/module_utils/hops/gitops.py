@@ -64,7 +64,7 @@ def tree_of(given: dict[str, Any]) -> state.Tree:
 def _again(given: dict[str, Any], tree: state.Tree) -> str:
     """What has the tree applied at once."""
     if not tree.kustomizations:
-        return f"kubectl apply -k {given['directory']}/{tree.path}"
+        return f"kubectl apply --server-side -k {given['directory']}/{tree.path}"
     return f"{state.again((state.KUSTOMIZATION, tree.namespace, tree.kustomizations[-1]))} --with-source"
 
 

@@ -102,7 +102,7 @@ def test_without_flux_the_checkout_is_looked_at(checkout: Path) -> None:
     plain = {**GIVEN, "directory": str(checkout), "kustomizations": [], "source": None}
     ctx = context(plain)
     assert gitops.gitops(ctx) == ("ok", "applied by others than Flux")
-    assert ctx.evidence["by_git"] == {"again": f"kubectl apply -k {checkout}/{TREE.path}"}
+    assert ctx.evidence["by_git"] == {"again": f"kubectl apply --server-side -k {checkout}/{TREE.path}"}
     write(checkout, f"{TREE.path}/app/web.yaml", "a: 1\n")
     assert gitops.gitops(context(plain)).status == "warning"
 
