@@ -168,7 +168,7 @@ def _kustomization(tree: Tree, seen: Seen, name: str) -> Iterator[Row]:
         what = f"There is no Kustomization {name} in {tree.namespace}"
         cure = (
             f"Commit and push {tree.path}, and name it among the resources of a kustomization.yaml that Flux applies already, "
-            "mostly the one beside it"
+            "mostly the one beside it. Where that is done, look at the Kustomization that applies that one: a Flux older than 2.5 refuses the tree"
         )
         yield _row(key, "missing", what, cure)
         return

@@ -81,7 +81,7 @@ def test_without_flux_nothing_else_is_said() -> None:
 def test_what_is_not_there() -> None:
     gone = tuple(("Kustomization", "flux-system", name) for name in NAMES)
     rows = state.judge(TREE, seen(gone=gone))
-    assert [row["code"] for row in rows] == ["missing"] * 3
+    assert [row["code"] for row in rows] == ["missing"] * 3 and "older than 2.5" in rows[0]["cure"]
     assert "Commit and push kubernetes/apps/ai-system/langfuse, and name it" in rows[0]["cure"]
     # The source is looked at all the same.
     assert codes(seen(gone=(*gone, SOURCE)))[0] == "source"
