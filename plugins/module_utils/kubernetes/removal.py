@@ -88,7 +88,7 @@ class Remover(Applier):
         sleeping = [one for wave in in_waves(documents) for one in wave]
         found = self._look()
         if found.flux:
-            raise by_flux(found.flux)
+            raise by_flux(found.flux, removing=True)
         if not self._check and (
             running := [one for one in found.live.values() if one["kind"] == "Job" and is_running(one)]
         ):
