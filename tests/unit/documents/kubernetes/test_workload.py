@@ -115,6 +115,13 @@ def test_no_pod_is_missing_during_a_roll() -> None:
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+@pytest.mark.parametrize(("seconds", "deadline"), [(300, 600), (1800, 1800)])
+def test_kubernetes_gives_a_roll_as_long_as_whoever_waits_for_it(seconds: int, deadline: int) -> None:
+    found = by_identity({**BIG, "langfuse_start_timeout": seconds})
+    deployments = [one["spec"] for (kind, _name), one in found.items() if kind == "Deployment"]
+    assert [one["progressDeadlineSeconds"] for one in deployments] == [deadline] * 3
+
+
 def test_replicas_are_left_to_an_autoscaler() -> None:
     assert by_identity({**CLUSTER, "langfuse_web_replicas": 3})["Deployment", "langfuse-web"]["spec"]["replicas"] == 3
     assert "replicas" not in by_identity(BIG)["Deployment", "langfuse-web"]["spec"]
