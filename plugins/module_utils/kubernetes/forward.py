@@ -24,7 +24,7 @@ from .api_errors import refused
 from .client import ApiError, Cluster
 from .objects import Identity, Kind, Object
 
-_SERVICE, _POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
+SERVICE, POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
 _CHUNK = 64 * 1024
 _TRIES = 200
 
@@ -74,7 +74,7 @@ class Forwards:
 
     def _service(self, name: str, namespace: str) -> Object | None:
         try:
-            return self._cluster.get(_SERVICE, namespace, name)
+            return self._cluster.get(SERVICE, namespace, name)
         except (ApiError, Failure):
             # A name that cannot be looked up is one that is not known; whoever asked says so.
             return None
@@ -105,8 +105,7 @@ class Forwards:
             far.close()
 
     def _pods(self, service: Object) -> Sequence[Object]:
-        selector = ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
-        return self._cluster.list(_POD, service["metadata"]["namespace"], selector) or ()
+        return self._cluster.list(POD, service["metadata"]["namespace"], selector_of(service)) or ()
 
 
 @contextlib.contextmanager
@@ -145,6 +144,11 @@ def service_of(name: str, domain: str, namespace: str | None = None) -> tuple[st
     if namespace and short == name and len(labels) == 1:
         return name, namespace
     return (labels[0], labels[1]) if len(labels) == 3 and labels[2] == "svc" else None
+
+
+def selector_of(service: Object) -> str:
+    """What a list of the API takes to find the pods of a Service. Pure."""
+    return ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
 
 
 def pod_behind(pods: Sequence[Object], port: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -15,6 +15,7 @@ from ..finding import finding
 from .api_errors import missing_kind, old_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import by_flux, foreign_object
+from .pod_ports import Closed
 from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .references import Reference, of_others
@@ -35,7 +36,7 @@ class Facts(NamedTuple):
     there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
     moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
-    Kustomizations that apply the instance.
+    Kustomizations that apply the instance. closed: ports of pods that the instance's policies do not open.
     """
 
     version: str
@@ -52,6 +53,7 @@ class Facts(NamedTuple):
     moved: Sequence[str] = ()
     reasons: Mapping[tuple[str, str], str] = {}
     flux: Collection[tuple[str, str]] = ()
+    closed: Sequence[Closed] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -68,6 +70,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *moved(ours, facts.live, facts.moved),
         *stored(ours, facts.live, facts.classes),
         *_gateways(wanted, facts),
+        *_closed(facts),
         *_quotas(wanted, owner, facts),
     ]
     told = {one["code"] for one in found}
@@ -203,6 +206,15 @@ def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
                 )
             else:
                 yield from _listener(one.object, parent, gateway)
+
+
+def _closed(facts: Facts) -> Iterator[Finding]:
+    for host, port, of_pods in facts.closed:
+        yield finding(
+            "closed_port",
+            f"The network policies open {port} towards {host}, and act on its pods, which listen on {of_pods}",
+            f"Add {host}:{of_pods} to langfuse_network_policy_to",
+        )
 
 
 def _listener(route: Object, parent: Mapping[str, Any], gateway: Object) -> Iterator[Finding]:
