@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -14,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils.documents.document import Document, from_data
 from ..plugin_utils.documents.kubernetes.secrets import unguessable
 from ..plugin_utils.gitops.git import Checkout, GitFailed
+from ..plugin_utils.gitops.parent import naming
 from ..plugin_utils.gitops.tree import Tree
 from ..plugin_utils.settings.contract import native
 from ..plugin_utils.settings.secrets import fingerprint_key
@@ -57,8 +59,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             result.update(self._applied(tree, documents, arguments["new_secrets"]))
             if not result.get("failed"):
-                result["uncommitted"] = sorted(checkout.uncommitted(arguments["path"]))
+                # What others keep there is no part of the tree, so it does not hold up what follows its removal.
+                asked = checkout.uncommitted if arguments["state"] == "present" else checkout.uncommitted_removals
+                result["uncommitted"] = sorted(asked(arguments["path"]))
                 result["holders"] = checkout.holders(arguments["path"])
+                named = naming(checkout.directory, arguments["path"])
+                result["named"] = asdict(named) if named else {}
         except OSError as error:
             msg = f"langfuse_gitops_path: {error.filename} cannot be used: {error.strerror}. Mend its rights"
         except GitFailed as failed:

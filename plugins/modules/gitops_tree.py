@@ -104,15 +104,31 @@ removed:
   type: list
   elements: str
 uncommitted:
-  description: Files of the tree that are not as they were committed last.
+  description:
+    - Files of the tree that are not as they were committed last.
+    - With O(state=absent) those whose removal is not committed.
   returned: success
   type: list
   elements: str
 holders:
-  description: Which of the last commit and the branch that it follows have a file of the tree.
+  description:
+    - Which of the last commit, the branch that it follows and the main branches of the remotes, as they were fetched last, have the tree.
+    - Where there are remotes and the branch follows none, that is one of them, because nobody knows what was pushed.
   returned: success
   type: list
   elements: str
+named:
+  description: Who names the tree, which is the C(kustomization.yaml) beside it. Empty where that does not.
+  returned: success
+  type: dict
+  contains:
+    file:
+      description: That file, relative to the root.
+      type: str
+    entries:
+      description: Those of its resources that lead into the tree.
+      type: list
+      elements: str
 errors:
   description: What stands in the way, as sentences.
   returned: failure

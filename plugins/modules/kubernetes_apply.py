@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  existing_secrets:
+    description: Secrets of the namespace that somebody else keeps. They stay, also under names that the instance has for its own.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that each wave has to become ready.
     type: int
@@ -135,7 +140,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
+    options = Options(
+        params["elsewhere"],
+        params["remove"],
+        params["timeout"],
+        params["migration_timeout"],
+        params["existing_secrets"],
+    )
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     return Applier(cluster, owner, options, check_mode).run(json.loads(params["objects"])).as_result()
@@ -148,6 +159,7 @@ def main() -> None:
             **INSTANCE_SPEC,
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },

@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  existing_secrets:
+    description: Secrets of the namespace that somebody else keeps. They stay, also under names that the instance has for its own.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that an object which stays has to stop its pods.
     type: int
@@ -114,7 +119,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
+    options = Options(
+        params["elsewhere"],
+        params["remove"],
+        params["timeout"],
+        params["migration_timeout"],
+        params["existing_secrets"],
+    )
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     remover = Remover(cluster, owner, options, check_mode, params["data"])
@@ -129,6 +140,7 @@ def main() -> None:
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "bool", "default": False},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },

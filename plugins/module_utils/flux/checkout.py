@@ -16,7 +16,9 @@ UNCOMMITTED, UNPUSHED, UNFETCHED, OLD = "uncommitted", "unpushed", "unfetched", 
 _TIMEOUT = 20
 # Variables by which the repository of somebody else would be asked.
 _ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE")
-_COMMIT = re.compile(r"[0-9a-f]{40,64}$")
+_COMMIT = re.compile(r"\b[0-9a-f]+$")
+# Digits of a commit by the format of the repository's objects.
+_DIGITS = {"sha1": 40, "sha256": 64}
 
 
 class Checkout(NamedTuple):
@@ -30,15 +32,23 @@ class Checkout(NamedTuple):
 
 
 def look(directory: str, path: str, revision: str) -> Checkout | None:
-    """revision: what Flux has fetched, like ``main@sha1:...``; "" where that is not known. None where there is no checkout."""
+    """revision: the commit that Flux has, like ``main@sha1:...``; "" where that is not known. None where there is no checkout."""
     if _git(directory, "rev-parse", "--git-dir") is None:
         return None
     status = _git(directory, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", path)
     changed = [line[3:] for line in (status or "").split("\0") if line]
-    commit = _COMMIT.search(revision)
-    known = commit is None or _git(directory, "cat-file", "-e", f"{commit[0]}^{{commit}}") is not None
-    unfetched = _count(directory, f"{commit[0]}..HEAD", path) if commit and known else None
+    commit = _commit(directory, revision)
+    known = not commit or _git(directory, "cat-file", "-e", f"{commit}^{{commit}}") is not None
+    unfetched = _count(directory, f"{commit}..HEAD", path) if commit and known else None
     return Checkout(changed, _count(directory, "@{upstream}..HEAD", path), unfetched, known)
+
+
+def _commit(directory: str, revision: str) -> str:
+    """What of it may be a commit of this repository; "" where it is the digest of something else."""
+    found = _COMMIT.search(revision)
+    # Before Git 2.28 there was one format.
+    digits = _DIGITS.get(_git(directory, "rev-parse", "--show-object-format") or "sha1", 40)
+    return found[0] if found and len(found[0]) == digits else ""
 
 
 def judge(found: Checkout | None, directory: str, path: str, fetching: str) -> list[dict[str, str]]:

@@ -75,6 +75,10 @@ _ARTIFACT: _Table = (
 )
 _APPLY: _Table = (
     (
+        r"healthCheckExprs",
+        Said("refused", "Upgrade Flux: the tree needs 2.5 or newer"),
+    ),
+    (
         r"configuring decryption is required",
         Said("decryption", f"The Kustomization does not decrypt. {_ANEW}, its ks.yaml too"),
     ),

@@ -70,11 +70,20 @@ def judge(tree: Tree, seen: Seen) -> list[Row]:
     return _without_echoes(rows)
 
 
-def revision_of(source: Object | None) -> str:
-    """What a source has last fetched, like ``main@sha1:...``; of a Git repository that was packed, where that is known, its commit."""
-    artifact = ((source or {}).get("status") or {}).get("artifact") or {}
-    origin = (artifact.get("metadata") or {}).get("org.opencontainers.image.revision")
-    return str(origin or artifact.get("revision") or "")
+def fetched(source: Object | None) -> str:
+    """What a source has last fetched, as Kustomizations and events name it: ``main@sha1:...`` of Git, a digest of what was packed or of a bucket."""
+    return str(_artifact(source).get("revision") or "")
+
+
+def commit_of(source: Object | None) -> str:
+    """The commit in it, like ``main@sha1:...``; "" where nobody says which one was packed."""
+    origin = (_artifact(source).get("metadata") or {}).get("org.opencontainers.image.revision")
+    return str(origin or "") or (fetched(source) if source and source["kind"] == "GitRepository" else "")
+
+
+def _artifact(source: Object | None) -> Mapping[str, Any]:
+    artifact: Mapping[str, Any] = ((source or {}).get("status") or {}).get("artifact") or {}
+    return artifact
 
 
 def applied(tree: Tree, seen: Seen) -> str:
@@ -138,7 +147,7 @@ def _source(tree: Tree, seen: Seen) -> Iterator[Row]:
         if ready.get("status") == "False":
             said = messages.of_source(str(ready.get("message") or ""))
             yield _told(key, ready, said, kind=kind)
-        elif not revision_of(found):
+        elif not fetched(found):
             yield _row(
                 key,
                 "progressing",
@@ -159,7 +168,7 @@ def _kustomization(tree: Tree, seen: Seen, name: str) -> Iterator[Row]:
         what = f"There is no Kustomization {name} in {tree.namespace}"
         cure = (
             f"Commit and push {tree.path}, and name it among the resources of a kustomization.yaml that Flux applies already, "
-            "mostly the one beside it"
+            "mostly the one beside it. Where that is done, look at the Kustomization that applies that one: a Flux older than 2.5 refuses the tree"
         )
         yield _row(key, "missing", what, cure)
         return
@@ -174,7 +183,7 @@ def _kustomization(tree: Tree, seen: Seen, name: str) -> Iterator[Row]:
     elif ready.get("status") == "True":
         yield from _behind(key, found, source)
     else:
-        last = ready if ready["status"] == "False" else _last_failure(seen, key, revision_of(source))
+        last = ready if ready["status"] == "False" else _last_failure(seen, key, fetched(source))
         if last is None:
             doing = condition(found, "Reconciling").get("message") or ready.get("message")
             yield _row(key, "progressing", f"Flux is at work on {name}: {short(doing)}", "Wait until it is done")
@@ -232,8 +241,7 @@ def _time(event: Event) -> str:
 
 def _behind(key: Key, found: Object, source: Object | None) -> Iterator[Row]:
     done = str((found.get("status") or {}).get("lastAppliedRevision") or "")
-    fetched = ((source or {}).get("status") or {}).get("artifact") or {}
-    newest = str(fetched.get("revision") or "")
+    newest = fetched(source)
     if done and newest and done != newest:
         what = f"Flux has fetched {_commit(newest)} and applied {_commit(done)} of {key[2]}"
         yield _row(key, "behind", what, f"Have Flux look at once: {again(key)}")

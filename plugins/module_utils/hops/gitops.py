@@ -38,7 +38,7 @@ def gitops(ctx: Context) -> Finding:
         except Failure as failure:
             return Finding(SKIPPED, failure.message)
         rows = state.judge(tree, seen)
-        revision, applied = state.revision_of(seen.objects.get(tree.source)), state.applied(tree, seen)
+        revision, applied = state.commit_of(seen.objects.get(tree.source)), state.applied(tree, seen)
     commits = checkout.look(given["directory"], tree.path, revision) if given["directory"] else None
     rows += checkout.judge(commits, given["directory"], tree.path, state.again(tree.source))
     ctx.evidence["gitops"] = rows
@@ -64,7 +64,7 @@ def tree_of(given: dict[str, Any]) -> state.Tree:
 def _again(given: dict[str, Any], tree: state.Tree) -> str:
     """What has the tree applied at once."""
     if not tree.kustomizations:
-        return f"kubectl apply -k {given['directory']}/{tree.path}"
+        return f"kubectl apply --server-side -k {given['directory']}/{tree.path}"
     return f"{state.again((state.KUSTOMIZATION, tree.namespace, tree.kustomizations[-1]))} --with-source"
 
 

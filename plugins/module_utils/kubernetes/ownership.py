@@ -70,9 +70,19 @@ def flux_of(live: Object) -> tuple[str, str] | None:
     return (str(labels.get(FLUX_NAMESPACE) or ""), str(name)) if name else None
 
 
-def by_flux(kustomizations: Collection[tuple[str, str]]) -> Failure:
-    """Two who apply the same objects undo each other's work."""
+def by_flux(kustomizations: Collection[tuple[str, str]], removing: bool = False) -> Failure:
+    """Two who apply the same objects undo each other's work. removing: whether the instance is to go."""
     told = ", ".join(f"{name} in {namespace}" for namespace, name in sorted(kustomizations))
+    if removing:
+        looks = " and ".join(
+            f"kubectl get kustomizations -n {one}" for one in sorted({namespace for namespace, _name in kustomizations})
+        )
+        return Failure(
+            "applied_by_flux",
+            f"Flux still applies this instance from Git (Kustomization {told}), and would make anew what is removed from here.",
+            f"Wait until Flux has pruned it: {looks}. If they stay, the commit is not applied: look at the one above them, and at the source. Where its "
+            "tree is in Git yet, run teardown with langfuse_target: gitops, and commit and push that first.",
+        )
     return Failure(
         "applied_by_flux",
         f"Flux applies this instance from Git (Kustomization {told}), and would set back what is changed from here.",

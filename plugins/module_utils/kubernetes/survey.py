@@ -17,7 +17,7 @@ from .objects import Identity, Kind, Object, Owner, Wanted, group_of
 from .others import NOBODY, Others
 from .ownership import foreign
 from .pod_ports import closed
-from .preflight import Facts
+from .preflight import KEYS_OF_DATA, Facts
 from .rights import Right, needed, reviews
 
 _CLASSES = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
@@ -71,6 +71,11 @@ def survey(
         moved,
         theirs.reasons,
         found.flux,
+        {
+            place: {key: data[key] for key in KEYS_OF_DATA if key in data}
+            for place, data in theirs.contents.items()
+            if data
+        },
         closed(cluster, services),
     )
 

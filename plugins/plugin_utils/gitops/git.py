@@ -10,9 +10,15 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..documents.document import HEADER
 from ..settings.problems import Problem
+from . import record as records
 
 VARIABLE = "langfuse_gitops_directory"
+# One of the holders, where nobody knows what was pushed.
+NO_UPSTREAM = "a branch that was pushed before, for all that is known here: the one here follows none"
+# What of a tree others name.
+_ENTRIES = ("ks.yaml", "kustomization.yaml")
 # Variables by which the repository of somebody else would be asked, such as that of the hook that runs this.
 _ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES")
 
@@ -67,25 +73,46 @@ class Checkout:
         )
         return frozenset(line[3:] for line in lines)
 
+    def uncommitted_removals(self, path: str) -> frozenset[str]:
+        """Files below `path` that are not there any more and are in the last commit, or in the next."""
+        lines = self._paths("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--", path)
+        return frozenset(line[3:] for line in lines if "D" in line[:2])
+
     def ignored(self, paths: Iterable[str]) -> list[str]:
         """Those of `paths` that Git would never commit."""
         words = "\0".join(paths)
         return sorted(self._paths("check-ignore", "-z", "--stdin", words=words, fine=(0, 1)))
 
     def holders(self, path: str) -> list[str]:
-        """Which of the last commit and the branch that it follows have anything below `path`."""
-        return [
-            name
-            for name, ref in (("the last commit", "HEAD"), ("the branch it follows", "@{upstream}"))
-            if self._has(ref, path)
-        ]
+        """Where the tree at `path` still is, or may be, so that somebody applies it: the last commit, the branch that it follows, and what
+        the remotes hold for their main branch. They are as they were fetched last."""
+        upstream = self._said("rev-parse", "--symbolic-full-name", "@{upstream}")
+        places = [("the last commit", "HEAD"), ("the branch it follows", upstream)]
+        places += [(ref.removeprefix("refs/remotes/"), ref) for ref in self._mains() if ref != upstream]
+        found = [name for name, ref in places if ref and self._has(ref, path)]
+        return [*found, NO_UPSTREAM] if not upstream and self._said("remote") else found
+
+    def _mains(self) -> list[str]:
+        """Branches that the remotes call their main ones."""
+        heads = self._git("for-each-ref", "--format=%(symref)", "refs/remotes/*/HEAD")
+        return [ref for ref in heads.splitlines() if ref]
 
     def _has(self, ref: str, path: str) -> bool:
+        """Whether it has the tree's record, or a file from which the tree is applied. What others keep beside them does not count."""
+        files = [f"{path}/{name}" for name in (records.NAME, *_ENTRIES)]
         try:
-            return bool(self._paths("ls-tree", "-r", "-z", "--name-only", ref, "--", path))
+            # 1 is for none.
+            return bool(self._git("grep", "--fixed-strings", "-l", "-e", HEADER, ref, "--", *files, fine=(0, 1)))
         except GitFailed:
-            # No commit yet, or no branch to follow.
+            # No commit yet, or the branch is gone.
             return False
+
+    def _said(self, *words: str) -> str:
+        """Empty where Git has no answer, as of a branch that follows none."""
+        try:
+            return self._git(*words).strip()
+        except GitFailed:
+            return ""
 
     def _paths(self, *words: str, **options: object) -> list[str]:
         return [path for path in self._git(*words, **options).split("\0") if path]  # type: ignore[arg-type]

@@ -143,28 +143,61 @@ def test_switched_off_the_workloads_go_and_the_data_stays(site: Site) -> None:
 
 
 def test_teardown_removes_the_tree_and_says_what_follows(site: Site) -> None:
+    parent = f"{Path(TREE).parent}/kustomization.yaml"
+    site.repository.write(parent, "resources: [./other]\n")
     before = site.repository.files()
     site.play("site")
+    named = "resources: [./other, ./langfuse]\n"
+    site.repository.write(parent, named)
     site.repository.commit()
     check = site.play("teardown", "--check")
     assert check.changed and site.tree.exists()
     run = site.play("teardown")
+    git = f"git -C {site.repository.root}"
     run.mentions(
         "the tree is still in the last commit",
+        f"Take ./langfuse out of the resources of {parent} in the same commit",
+        f'Next: {git} add {TREE} {parent} && {git} commit -m \\"Without langfuse\\" && {git} push',
         "then removes everything (Flux does, kubectl does not) but volumes",
         "are kept",
     )
-    assert site.repository.files() == before and site.secrets_file.exists()
+    assert site.repository.read(parent) == named and site.secrets_file.exists()
     # The data is somewhere in a cluster, from which Flux would bring everything back.
     run = site.play("teardown", more={"langfuse_teardown_data": "langfuse"})
     run.mentions("When that is done, run teardown again")
     assert run.changed == 0 and site.secrets_file.exists()
-    site.repository.commit()
-    site.play("teardown").mentions("has no tree of langfuse any more")
+    site.repository.write(parent, "resources: [./other]\n")
+    # What somebody else works on stays out of that commit.
+    site.repository.write("README.md", "not ready\n")
+    site.repository.git("add", TREE, parent)
+    site.repository.git("commit", "--quiet", "--message", "Without langfuse")
+    assert site.repository.git("status", "--porcelain") == " M README.md\n"
+    site.repository.write("README.md", "of somebody else\n")
+    assert {path: data for path, (data, _time) in site.repository.files().items()} == {
+        path: data for path, (data, _time) in before.items()
+    }
+    run = site.play("teardown")
+    run.mentions("has no tree of langfuse any more", "All of it is committed")
+    assert "Take ./langfuse out" not in run.output
     # Only now a cluster is asked, and there is none here.
     run = site.play("teardown", fails=True, more={"langfuse_teardown_data": "langfuse"})
     run.mentions("Remove the application before its stores")
     assert site.secrets_file.exists()
+
+
+def test_teardown_that_is_not_in_the_main_branch_leaves_the_data(site: Site, tmp_path: Path) -> None:
+    site.play("site")
+    site.repository.commit()
+    site.repository.git("init", "--quiet", "--bare", "--initial-branch=main", str(tmp_path / "origin"))
+    site.repository.git("remote", "add", "origin", str(tmp_path / "origin"))
+    site.repository.git("push", "--quiet", "--set-upstream", "origin", "main")
+    site.repository.git("remote", "set-head", "origin", "main")
+    site.repository.git("checkout", "--quiet", "-b", "away")
+    site.play("teardown").mentions("names ./langfuse, take it out there in the same commit", f"add {TREE} &&")
+    site.repository.commit()
+    run = site.play("teardown", more={"langfuse_teardown_data": "langfuse"})
+    run.mentions("still in origin/main and a branch that was pushed before", "push that to the branch that is applied")
+    assert run.changed == 0 and site.secrets_file.exists()
 
 
 @pytest.mark.parametrize("playbook", ["verify", "status", "diagnose"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.bench.cluster.sources import shelf
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops import platform
-from tests.molecule.gitops.instance import STEPS, GitopsInstance, git
+from tests.molecule.gitops.instance import STEPS, TREE, GitopsInstance, git
 from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import api, component_of
 from tests.molecule.traces import Traces
@@ -19,9 +20,16 @@ def test_teardown_removes_the_tree_and_flux_what_it_made(cluster: GitopsInstance
     playbook.run(cluster, TEARDOWN, "--check", "--diff")
     assert cluster.files() == files, "the check took files away"
 
-    playbook.run(cluster, TEARDOWN)
+    told = playbook.run(cluster, TEARDOWN)
     assert cluster.files() == {}
+    parent = TREE.parent / "kustomization.yaml"
+    told.mentions(f"Take ./{TREE.name} out of the resources of {parent}", f" add {TREE} {parent} && ")
+    # As it says. The platform's own Kustomization could not be built without its part.
     platform.name_instance(there=False)
+    git("add", str(TREE), str(parent))
+    git("commit", "--quiet", "--message=Without Langfuse")
+    git("push", "--quiet", "origin", f"HEAD:{shelf.BRANCH}")
+    assert git("status", "--porcelain") == ""
     cluster.deliver("Without Langfuse", steps=[platform.ALL])
     wait_until("no Kustomization is left", lambda: not {*STEPS} & {*Flux(api()).kustomizations()}, 120)
     # CloudNativePG's Cluster is its data, and runs on; claims of the other stores stay without their pods.

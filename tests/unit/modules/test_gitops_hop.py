@@ -15,7 +15,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.flux import state
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops import gitops, walk
 from ansible_collections.llmops.langfuse.plugins.module_utils.hops.base import Context
 
-from .flux.objects import NAMES, TREE, failed, kustomization, ready, seen
+from .flux.objects import NAMES, TREE, failed, kustomization, ready, seen, source
 from .flux.test_checkout import commit, git, write
 
 GIVEN = {
@@ -83,11 +83,26 @@ def test_what_the_checkout_says_breaks_nothing(monkeypatch: pytest.MonkeyPatch, 
     assert [row["code"] for row in ctx.evidence["gitops"]] == ["uncommitted", "old"]
 
 
+def test_the_commit_that_was_packed_is_looked_for(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
+    packed = source(kind="OCIRepository", revision="latest@sha256:" + "0" * 64)
+    packed["status"]["artifact"]["metadata"] = {
+        "org.opencontainers.image.revision": f"main@sha1:{git(checkout, 'rev-parse', 'HEAD')}"
+    }
+    answered(monkeypatch, seen()._replace(objects={**seen().objects, TREE.source: packed}))
+    ctx = context({**GIVEN, "directory": str(checkout)})
+    gitops.gitops(ctx)
+    assert "old" not in [row["code"] for row in ctx.evidence["gitops"]]
+    write(checkout, f"{TREE.path}/ks.yaml", "a: 2\n")
+    commit(checkout)
+    gitops.gitops(ctx)
+    assert "unfetched" in [row["code"] for row in ctx.evidence["gitops"]]
+
+
 def test_without_flux_the_checkout_is_looked_at(checkout: Path) -> None:
     plain = {**GIVEN, "directory": str(checkout), "kustomizations": [], "source": None}
     ctx = context(plain)
     assert gitops.gitops(ctx) == ("ok", "applied by others than Flux")
-    assert ctx.evidence["by_git"] == {"again": f"kubectl apply -k {checkout}/{TREE.path}"}
+    assert ctx.evidence["by_git"] == {"again": f"kubectl apply --server-side -k {checkout}/{TREE.path}"}
     write(checkout, f"{TREE.path}/app/web.yaml", "a: 1\n")
     assert gitops.gitops(context(plain)).status == "warning"
 

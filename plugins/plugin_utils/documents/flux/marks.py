@@ -19,7 +19,8 @@ _FLUX, _ARGO = "kustomize.toolkit.fluxcd.io", "argocd.argoproj.io"
 # A failed migration has nobody here who makes its Job anew, and one that found a store not ready yet may go on. Both of the
 # application's migration tools refuse a schema that a migration before has left half-way, so nothing is tried on top of that.
 _RETRIES = 4
-_NAMED = re.compile(r"\$\{\w+\}")
+# As Flux reads it: a name, or one with a default or a change of its value. `${1}` is of a regular expression.
+_NAMED = re.compile(r"\$\{#?[A-Za-z_]\w*([:=^,#%/-][^}]*)?\}")
 
 
 def marked(plan: Plan, manifest: Manifest) -> Manifest:

@@ -118,6 +118,30 @@ def test_nothing_that_is_meant_as_it_is_is_replaced(given: dict[str, Any], repla
     assert found == ({} if replaced else {"substitute": "disabled"})
 
 
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("${DOMAIN:=example.com}", True),
+        ("${DOMAIN:-example.com}", True),
+        ("${DOMAIN:=}", True),
+        ("a ${DOMAIN:=${OTHER:-x}} b", True),
+        ("${DOMAIN:0:3}", True),
+        ("${DOMAIN/example/langfuse}", True),
+        ("${DOMAIN^^}${DOMAIN,}", True),
+        ("${#DOMAIN}", True),
+        ("${DOMAIN", False),
+        ("${}", False),
+        ("${a b}", False),
+        # Of a regular expression, as a rule of Prometheus has it.
+        ("${1}", False),
+    ],
+)
+def test_what_flux_would_replace(text: str, replaced: bool) -> None:
+    given = {**GITOPS, **SUBSTITUTION, "langfuse_annotations": {"example.com/text": text}}
+    found = _mark(given, "Deployment", "langfuse-web")
+    assert found == ({} if replaced else {"substitute": "disabled"})
+
+
 def test_annotations_of_the_user_stay() -> None:
     given = {
         **GITOPS,

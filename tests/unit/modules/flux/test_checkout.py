@@ -75,13 +75,20 @@ def test_the_cluster_has_a_commit_that_is_not_here(folder: Path) -> None:
     assert codes(folder, "main@sha1:" + "0" * 40) == ["old"]
 
 
+def test_a_repository_with_longer_names_of_commits(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--object-format=sha256")
+    write(tmp_path, f"{PATH}/ks.yaml", "a: 1\n")
+    assert codes(tmp_path, f"main@sha256:{commit(tmp_path)}") == []
+    assert codes(tmp_path, "main@sha256:" + "0" * 64) == ["old"]
+
+
 def test_what_is_not_known_is_not_told(folder: Path, tmp_path: Path) -> None:
     git(folder, "branch", "--unset-upstream")
     write(folder, f"{PATH}/ks.yaml", "a: 2\n")
     commit(folder)
     assert codes(folder) == []
-    # A digest of what was packed is no commit.
-    assert codes(folder, "latest@sha256:x") == []
+    # The digest of what was packed, or of a bucket, is no commit.
+    assert codes(folder, "latest@sha256:" + "0" * 64) == [] and codes(folder, "sha256:" + "0" * 64) == []
     assert checkout.look(str(tmp_path), PATH, "") is None
     assert checkout.look(str(tmp_path / "nowhere"), PATH, "") is None
     assert checkout.judge(None, "x", PATH, FETCHING) == []

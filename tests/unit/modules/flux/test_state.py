@@ -81,7 +81,7 @@ def test_without_flux_nothing_else_is_said() -> None:
 def test_what_is_not_there() -> None:
     gone = tuple(("Kustomization", "flux-system", name) for name in NAMES)
     rows = state.judge(TREE, seen(gone=gone))
-    assert [row["code"] for row in rows] == ["missing"] * 3
+    assert [row["code"] for row in rows] == ["missing"] * 3 and "older than 2.5" in rows[0]["cure"]
     assert "Commit and push kubernetes/apps/ai-system/langfuse, and name it" in rows[0]["cure"]
     # The source is looked at all the same.
     assert codes(seen(gone=(*gone, SOURCE)))[0] == "source"
@@ -261,15 +261,51 @@ def test_a_repository_of_charts_is_no_source_of_the_tree() -> None:
     ]
 
 
-def test_the_commit_of_what_was_packed() -> None:
-    packed = source(kind="OCIRepository")
-    packed["status"]["artifact"] = {
-        "revision": "latest@sha256:0",
-        "metadata": {"org.opencontainers.image.revision": NEW},
-    }
-    assert state.revision_of(packed) == NEW
-    assert state.revision_of(source()) == NEW
-    assert state.revision_of(None) == ""
+DIGEST = "sha256:" + "0" * 64
+PACKED: dict[str, str] = {"kind": "OCIRepository", "revision": f"latest@{DIGEST}"}
+
+
+def _packed(commit: str) -> dict[str, Any]:
+    """As `flux push artifact` packs it, which says of which commit that is."""
+    found = source(**PACKED)
+    found["status"]["artifact"]["metadata"] = {"org.opencontainers.image.revision": commit}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "fetched", "commit"),
+    [
+        (source(), NEW, NEW),
+        (_packed(NEW), PACKED["revision"], NEW),
+        (source(**PACKED), PACKED["revision"], ""),
+        (source(kind="Bucket", revision=DIGEST), DIGEST, ""),
+        (source(revision=""), "", ""),
+        (None, "", ""),
+    ],
+)
+def test_what_a_source_has(found: dict[str, Any] | None, fetched: str, commit: str) -> None:
+    assert (state.fetched(found), state.commit_of(found)) == (fetched, commit)
+
+
+def test_the_last_failure_of_what_was_packed() -> None:
+    """Events name the digest, and not the commit in it."""
+    packed = TREE._replace(source=("OCIRepository", "flux-system", "flux-system"))
+    reference = {"kind": "OCIRepository", "name": "flux-system", "namespace": "flux-system"}
+    ours = [
+        kustomization(name, ready(PACKED["revision"]), revision=PACKED["revision"], spec={"sourceRef": reference})
+        for name in NAMES
+    ]
+    trying = condition("Ready", "Unknown", "Progressing", "Reconciliation in progress")
+    ours[-1]["status"]["conditions"] = [trying]
+    failure = event(
+        "langfuse",
+        "BuildFailed",
+        "kustomize build failed: no such file or directory",
+        "2026-01-01T00:00:00Z",
+        revision=PACKED["revision"],
+    )
+    rows = state.judge(packed, seen(_packed(NEW), *ours, gone=(SOURCE,), events=[failure]))
+    assert [row["code"] for row in rows] == ["build"]
 
 
 def test_what_flux_keeps() -> None:

@@ -77,6 +77,17 @@ def test_an_object_that_flux_applies() -> None:
     assert "langfuse_target: gitops" in told.cure
 
 
+def test_an_instance_that_goes_while_flux_applies_it() -> None:
+    told = ownership.by_flux(
+        [("flux-system", "langfuse-stores"), ("flux-system", "langfuse"), ("a", "b")], removing=True
+    )
+    assert told.code == "applied_by_flux" and "would make anew what is removed from here" in told.message
+    assert told.cure.startswith(
+        "Wait until Flux has pruned it: kubectl get kustomizations -n a and kubectl get kustomizations -n flux-system. "
+        "If they stay, the commit is not applied"
+    )
+
+
 def _status(*causes: tuple[str, str]) -> dict[str, Any]:
     """The answer 409, as an API server 1.36 gives it."""
     return {

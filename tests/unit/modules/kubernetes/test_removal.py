@@ -71,6 +71,7 @@ def test_what_flux_applies_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(Failure) as refused:
         Remover(nobody, OWNER, Options(), check_mode=True, data=False).remove([])
     assert refused.value.code == "applied_by_flux"
+    assert "Wait until Flux has pruned it: kubectl get kustomizations -n flux-system" in refused.value.cure
 
 
 def test_what_is_told() -> None:
