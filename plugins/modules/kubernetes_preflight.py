@@ -43,6 +43,29 @@ options:
     type: list
     elements: str
     default: []
+  services:
+    description: Services of others that the instance's network policies open. They act on ports of pods, and one that they leave closed is told.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Name of the Service as the settings have it.
+        type: str
+        required: true
+      name:
+        description: Name of the Service.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the Service.
+        type: str
+        required: true
+      ports:
+        description: Ports that are open towards it.
+        type: list
+        elements: int
+        required: true
 attributes:
   check_mode:
     support: full
@@ -113,7 +136,17 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     theirs = settled(cluster, given)
     wanted = followed(given, theirs.contents)
     reaches, connects = params["reaches"], params["connects"]
-    facts = survey(cluster, wanted, owner, params["new_secrets"], reaches, params["moved_stores"], theirs, connects)
+    facts = survey(
+        cluster,
+        wanted,
+        owner,
+        params["new_secrets"],
+        reaches,
+        params["moved_stores"],
+        theirs,
+        connects,
+        params["services"],
+    )
     found = findings(wanted, owner, facts)
     return {
         "changed": False,
@@ -133,6 +166,17 @@ def main() -> None:
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "reaches": {"type": "list", "elements": "str", "default": []},
             "connects": {"type": "dict", "default": {}},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "required": True},
+                    "ports": {"type": "list", "elements": "int", "required": True},
+                },
+            },
             "moved_stores": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

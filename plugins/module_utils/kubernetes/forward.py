@@ -26,7 +26,7 @@ from .api_errors import refused
 from .client import ApiError, Cluster
 from .objects import Identity, Kind, Object
 
-_SERVICE, _POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
+SERVICE, POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
 _CHUNK = 64 * 1024
 _TRIES = 200
 _LABEL = re.compile(r"(?!\d+\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -133,7 +133,7 @@ class Forwards:
 
     def _service(self, name: str, namespace: str) -> Object | None:
         try:
-            return self._cluster.get(_SERVICE, namespace, name)
+            return self._cluster.get(SERVICE, namespace, name)
         except (ApiError, Failure):
             # A name that cannot be looked up is one that is not known; whoever asked says so.
             return None
@@ -164,7 +164,7 @@ class Forwards:
             far.close()
 
     def _pods(self, service: Object) -> Sequence[Object]:
-        return self._cluster.list(_POD, service["metadata"]["namespace"], _selector(service)) or ()
+        return self._cluster.list(POD, service["metadata"]["namespace"], selector_of(service)) or ()
 
     def claims(self, name: str) -> bool:
         """Whether the name is one of the cluster by its form, wherever else it may be known."""
@@ -264,6 +264,11 @@ def _selector(service: Object) -> str:
 
 def _tcp(service: Object) -> list[Mapping[str, Any]]:
     return [port for port in service["spec"].get("ports") or () if port.get("protocol", "TCP") == "TCP"]
+
+
+def selector_of(service: Object) -> str:
+    """What a list of the API takes to find the pods of a Service. Pure."""
+    return ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
 
 
 def pod_behind(pods: Sequence[Object], port: Mapping[str, Any]) -> tuple[str, int] | None:

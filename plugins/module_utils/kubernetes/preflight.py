@@ -15,6 +15,7 @@ from ..finding import finding
 from .api_errors import missing_kind, old_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
 from .ownership import by_flux, foreign_object
+from .pod_ports import Closed
 from .prune import holds_data
 from .quantities import asked, over, without_limits
 from .references import Reference, of_others
@@ -36,7 +37,7 @@ class Facts(NamedTuple):
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
     frozen: the same place → those of its values that data needs (``KEYS_OF_DATA``), which no finding shows.
     moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
-    Kustomizations that apply the instance.
+    Kustomizations that apply the instance. closed: ports of pods that the instance's policies do not open.
     """
 
     version: str
@@ -54,6 +55,7 @@ class Facts(NamedTuple):
     reasons: Mapping[tuple[str, str], str] = {}
     flux: Collection[tuple[str, str]] = ()
     frozen: Mapping[tuple[str, str], Mapping[str, str]] = {}
+    closed: Sequence[Closed] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -70,6 +72,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *moved(ours, facts.live, facts.moved),
         *stored(ours, facts.live, facts.classes),
         *_gateways(wanted, facts),
+        *_closed(facts),
         *_quotas(wanted, owner, facts),
     ]
     told = {one["code"] for one in found}
@@ -229,6 +232,15 @@ def _gateways(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
                 )
             else:
                 yield from _listener(one.object, parent, gateway)
+
+
+def _closed(facts: Facts) -> Iterator[Finding]:
+    for host, port, of_pods in facts.closed:
+        yield finding(
+            "closed_port",
+            f"The network policies open {port} towards {host}, and act on its pods, which listen on {of_pods}",
+            f"Add {host}:{of_pods} to langfuse_network_policy_to",
+        )
 
 
 def _listener(route: Object, parent: Mapping[str, Any], gateway: Object) -> Iterator[Finding]:

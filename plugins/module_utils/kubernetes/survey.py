@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from .api_errors import refused
 from .apply import Applier, Options
@@ -15,6 +16,7 @@ from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
 from .others import NOBODY, Others
 from .ownership import foreign
+from .pod_ports import closed
 from .preflight import KEYS_OF_DATA, Facts
 from .rights import Right, needed, reviews
 
@@ -33,9 +35,10 @@ def survey(
     moved: Sequence[str] = (),
     theirs: Others = NOBODY,
     connects: Mapping[str, Iterable[str]] | None = None,
+    services: Iterable[Mapping[str, Any]] = (),
 ) -> Facts:
     """drawn: keys of the application that were drawn in this run. reaches, connects: as for `rights`. moved: as Facts has them.
-    theirs: what Secrets of somebody else hold.
+    theirs: what Secrets of somebody else hold. services: those of others that policies open, as `pod_ports` takes them.
 
     Raises Failure where the cluster cannot be asked at all.
     """
@@ -73,6 +76,7 @@ def survey(
             for place, data in theirs.contents.items()
             if data
         },
+        closed(cluster, services),
     )
 
 

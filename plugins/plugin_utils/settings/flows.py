@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,7 +49,8 @@ class Flow:
 
 def flows(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> list[Flow]:
     """Every way out of the application, without DNS."""
-    found = [*_stores(settings, endpoints), *_platform(settings, features), *_further(settings)]
+    found = [*_stores(settings, endpoints), *_platform(settings, features)]
+    found += further(settings, found)
     # A name that only the pods know is of no use to a policy.
     known = settings["langfuse_extra_hosts"]
     found = [replace(flow, host=str(known.get(flow.host, flow.host))) for flow in found]
@@ -101,9 +102,11 @@ def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[F
         yield Flow("litellm", dns_name(settings, LITELLM_NAME), LITELLM_PORT)
 
 
-def _further(settings: Settings) -> Iterator[Flow]:
-    for place in settings["langfuse_network_policy_to"]:
-        yield Flow("further", *_host_and_port(place))
+def further(settings: Settings, found: Sequence[Flow]) -> list[Flow]:
+    """What the user opens to web, worker, and who goes to that host already: the port may be that of the pods behind a Service."""
+    places = [_host_and_port(place) for place in settings["langfuse_network_policy_to"]]
+    senders = {host: [one for flow in found if flow.host == host for one in flow.senders] for host, _port in places}
+    return [Flow("further", host, port, tuple(dict.fromkeys((*APPLICATION, *senders[host])))) for host, port in places]
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

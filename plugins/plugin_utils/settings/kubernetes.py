@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from . import sizes
 from .buckets import backups, expires
-from .cluster import SERVICES
+from .cluster import SERVICES, service_of
 from .consumers import namespaces, written
 from .endpoints import media_service, object_store_service
-from .flows import flows, object_store
+from .flows import Flow, flows, further, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
 from .plan import Feature, Settings
-from .sources import bundled_services, places, whole_places
+from .sources import bundled_services, is_bundled, places, whole_places
 
 Endpoints = Mapping[str, Mapping[str, Any]]
 _REPLICATED = ("web", "worker", "ingestion")
@@ -136,6 +136,7 @@ def _elsewhere(settings: Settings) -> list[str]:
 
 
 def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: Endpoints) -> dict[str, Any]:
+    ways = flows(settings, features, endpoints)
     kind, mode = settings["langfuse_network_policy_kind"], settings["langfuse_network_policy_mode"]
     return {
         "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
@@ -144,8 +145,25 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
         "door": _door(settings),
         "litellm": settings["litellm_enabled"],
         "operators": {name: settings[f"{name}_namespace"] for name in ("clickhouse_operator", "cnpg", "keda")},
-        "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
+        "flows": [asdict(flow) for flow in ways],
+        # Policies act on ports of pods, which only the cluster knows.
+        "services": _of_others(settings, ways) if features["network_policies"].on and mode == "enforce" else [],
     }
+
+
+def _of_others(settings: Settings, ways: Iterable[Flow]) -> list[dict[str, Any]]:
+    """Services that are not the instance's own: host as the settings have it, name, namespace, and the ports that are open."""
+    where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
+    ports: dict[str, list[int]] = {}
+    for flow in ways:
+        if not flow.store or (flow.store != "pooler" and not is_bundled(settings, flow.store)):
+            ports.setdefault(flow.host, []).append(flow.port)
+    found = {host: service_of(*where, host) for host in ports}
+    return [
+        {"host": host, **asdict(service), "ports": sorted(set(ports[host]))}
+        for host, service in found.items()
+        if service
+    ]
 
 
 def _door(settings: Settings) -> str | None:
@@ -170,6 +188,8 @@ def _storage(settings: Settings) -> dict[str, dict[str, str | None]]:
 
 def _backup(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
     s3 = endpoints["s3"]
+    ways = list(object_store(settings, s3))
+    hosts = [flow.host for flow in ways]
     return {
         "schedule": settings["langfuse_backup_schedule"],
         "retention": settings["langfuse_backup_retention"],
@@ -178,7 +198,7 @@ def _backup(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
         "region": s3["region"],
         # None: the pods' own rights.
         "keys": _backup_keys(settings) if s3["keys"] else None,
-        "flows": [asdict(flow) for flow in object_store(settings, s3)],
+        "flows": [asdict(flow) for flow in (*ways, *(one for one in further(settings, ways) if one.host in hosts))],
     }
 
 

@@ -197,3 +197,15 @@ def test_the_password_of_a_user_that_is_made_is_drawn() -> None:
 def test_a_store_that_speaks_https_has_a_way_of_its_own(given: dict[str, Any]) -> None:
     inside = {"langfuse_s3_endpoint": "https://minio.storage.svc.cluster.local"}
     assert not run({**FIRST, **SHARED, **inside, **given}).problems
+
+
+def test_services_of_others_that_policies_open_are_looked_at() -> None:
+    given = {**SHARED, "network_policies_enabled": True}
+    storage = {"host": "rustfs-svc.storage.svc.cluster.local", "name": "rustfs-svc", "namespace": "storage"}
+    cache = {"host": "dragonfly.cache.svc.cluster.local", "name": "dragonfly", "namespace": "cache", "ports": [6379]}
+    assert _kubernetes(given)["policies"]["services"] == [cache, {**storage, "ports": [9000]}]
+    opened = {"langfuse_network_policy_to": [f"{storage['host']}:9001", "api.openai.com:443"]}
+    assert _kubernetes({**given, **opened})["policies"]["services"] == [cache, {**storage, "ports": [9000, 9001]}]
+    assert _kubernetes(SHARED)["policies"]["services"] == []
+    watched = {"langfuse_network_policy_kind": "cilium", "langfuse_network_policy_mode": "audit"}
+    assert _kubernetes({**given, **watched})["policies"]["services"] == []

@@ -11,7 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernet
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
 from ...settings.sign_in_cases import other
-from ...settings.source_cases import AWS, GCS, SENTINEL
+from ...settings.source_cases import AWS, GCS, POSTGRES, SENTINEL
 from .support import BIG, CLOUD, QUIET, by_identity, derived, environment
 
 ON: dict[str, Any] = {"network_policies_enabled": True}
@@ -45,6 +45,8 @@ CASES = {
     "quiet": QUIET,
     "big": BIG,
 }
+PODS = {"langfuse_network_policy_to": ["rustfs-svc.storage.svc.cluster.local:9001", "api.openai.com:443"]}
+SHOP = {"langfuse_postgres_host": "db.shop.svc", "langfuse_network_policy_to": ["db.shop.svc:6432"]}
 BEHIND = {"langfuse_gateway_pods_namespace": "envoy-gateway-system"}
 OPERATED = {**CLUSTER, "clickhouse_operator_enabled": True}
 WORKLOADS = ("web", "worker", "migrate", "ingestion")
@@ -158,6 +160,10 @@ def test_every_pod_has_a_policy() -> None:
         ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
         ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["redis-0.s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
         ({**CLUSTER, "langfuse_expose": "ingress"}, "langfuse", "ingress", {"namespace": "ingress-nginx"}, [3000]),
+        # A store's Service may listen on another port than its pods, for migration and backups too.
+        ({**BACKUP, **PODS}, "langfuse-postgres", "egress", {"namespace": "storage"}, [9000, 9001]),
+        ({**SHARED, **PODS}, "langfuse-worker", "egress", {"namespace": "storage"}, [9000, 9001]),
+        ({**CLUSTER, **POSTGRES, **SHOP}, "langfuse-migrate", "egress", {"namespace": "shop"}, [5432, 6432]),
         ({**CLUSTER, **BEHIND}, "langfuse", "ingress", {"namespace": "envoy-gateway-system"}, [3000]),
         ({**CLUSTER, **BEHIND}, "langfuse-seaweedfs", "ingress", {"namespace": "envoy-gateway-system"}, [8333]),
     ],

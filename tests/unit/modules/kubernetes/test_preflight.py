@@ -13,6 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
     identity_of,
 )
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import Others
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pod_ports import Closed
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import of_others
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import Right
@@ -78,6 +79,12 @@ DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
             "old_kind",
             "serves HTTPRoute as gateway.networking.k8s.io/v1alpha2, and HTTPRoute langfuse in network is gateway.networking.k8s.io/v1",
             "Upgrade the Gateway API; without it change langfuse_expose",
+        ),
+        (
+            {"closed": [Closed("keycloak.identity.svc", 80, 8080)]},
+            "closed_port",
+            "open 80 towards keycloak.identity.svc, and act on its pods, which listen on 8080",
+            "Add keycloak.identity.svc:8080 to langfuse_network_policy_to",
         ),
         # A kind of that name in another API is another kind.
         (
