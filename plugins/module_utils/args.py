@@ -108,7 +108,8 @@ def from_secrets(module: Any, all_needed: bool = True) -> dict[str, str]:
 
     connected = forward.connected(cluster["kubeconfig"], cluster["context"])
     values, unread = kept_secrets.read(connected, cluster["namespace"], wanted)
-    module.no_log_values.update(values.values())
+    # An empty one would be found between all letters of the output.
+    module.no_log_values.update(filter(None, values.values()))
     module.params.update(values)
     if unread and all_needed:
         told = "; ".join(dict.fromkeys(unread.values()))

@@ -23,11 +23,16 @@ def _no_more() -> Names:
 
 
 @contextlib.contextmanager
-def known(first: Mapping[str, str], otherwise: Callable[[], Names] = _no_more) -> Iterator[None]:
+def known(
+    first: Mapping[str, str],
+    otherwise: Callable[[], Names] = _no_more,
+    claimed: Callable[[str], bool] = lambda _name: False,
+) -> Iterator[None]:
     """Names of ``first`` are at these addresses for the whole process, as with the ``extra_hosts`` of a container.
 
-    ``otherwise`` is asked for a name that nobody else knows. All clients here (HTTP, botocore, redis, and psycopg, which hands
-    libpq the address beside the name) resolve by Python's own function, and go on checking certificates against the name.
+    ``otherwise`` is asked for a name that nobody else knows, and before everybody else for one that is ``claimed``. All
+    clients here (HTTP, botocore, redis, and psycopg, which hands libpq the address beside the name) resolve by Python's own
+    function, and go on checking certificates against the name.
     """
     real = socket.getaddrinfo
     table = {name.lower(): address for name, address in first.items()}
@@ -36,6 +41,8 @@ def known(first: Mapping[str, str], otherwise: Callable[[], Names] = _no_more) -
         name = str(host.decode() if isinstance(host, bytes) else host or "").lower()
         if name in table:
             return real(table[name], *arguments, **options)
+        if claimed(name) and (address := otherwise().get(name)) is not None:
+            return real(address, *arguments, **options)
         try:
             return real(host, *arguments, **options)
         except socket.gaierror:

@@ -33,7 +33,9 @@ options:
     type: raw
     required: true
   elsewhere:
-    description: Further namespaces in which routes of the instance are looked for, to remove them when they are no longer wanted.
+    description:
+      - Further namespaces in which routes of the instance are looked for, to remove them when they are no longer wanted.
+      - An account that may list them in the whole cluster finds them all without.
     type: list
     elements: str
     default: []
@@ -41,6 +43,11 @@ options:
     description:
       - Objects that are removed although data or keys go with them, when they are no longer wanted. Each is C(Kind/name), like C(Cluster/langfuse-postgresql).
       - A name that is not there is a warning.
+    type: list
+    elements: str
+    default: []
+  existing_secrets:
+    description: Secrets of the namespace that somebody else keeps. They stay, also under names that the instance has for its own.
     type: list
     elements: str
     default: []
@@ -133,7 +140,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
+    options = Options(
+        params["elsewhere"],
+        params["remove"],
+        params["timeout"],
+        params["migration_timeout"],
+        params["existing_secrets"],
+    )
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     return Applier(cluster, owner, options, check_mode).run(json.loads(params["objects"])).as_result()
@@ -146,6 +159,7 @@ def main() -> None:
             **INSTANCE_SPEC,
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },

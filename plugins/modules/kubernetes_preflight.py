@@ -34,6 +34,10 @@ options:
     type: list
     elements: str
     default: []
+  connects:
+    description: Namespaces of others into which the playbook C(connect) writes, each with a list of resources, like C(secrets).
+    type: dict
+    default: {}
   moved_stores:
     description: Stores whose data has been moved to where the objects now have them. Another place of other stores is refused once the instance has data.
     type: list
@@ -78,7 +82,9 @@ errors:
   type: list
   elements: str
 roles:
-  description: ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
+  description:
+    - ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
+    - To list routes and their grants in the whole cluster is among them, and is not demanded. It finds those in namespaces that the settings no longer name.
   returned: success
   type: list
   elements: dict
@@ -96,7 +102,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import settled
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import findings
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import followed
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import needed, roles
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import helpful, needed, roles
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey import survey
 
 
@@ -106,7 +112,8 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     cluster = Cluster(params["kubeconfig"], params["context"])
     theirs = settled(cluster, given)
     wanted = followed(given, theirs.contents)
-    facts = survey(cluster, wanted, owner, params["new_secrets"], params["reaches"], params["moved_stores"], theirs)
+    reaches, connects = params["reaches"], params["connects"]
+    facts = survey(cluster, wanted, owner, params["new_secrets"], reaches, params["moved_stores"], theirs, connects)
     found = findings(wanted, owner, facts)
     return {
         "changed": False,
@@ -114,7 +121,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles(needed(wanted, owner, params["reaches"]), owner),
+        "roles": roles([*needed(wanted, owner, reaches, connects), *helpful(wanted)], owner),
     }
 
 
@@ -125,6 +132,7 @@ def main() -> None:
             **INSTANCE_SPEC,
             "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "reaches": {"type": "list", "elements": "str", "default": []},
+            "connects": {"type": "dict", "default": {}},
             "moved_stores": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

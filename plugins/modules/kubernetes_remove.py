@@ -26,7 +26,7 @@ options:
     type: raw
     required: true
   elsewhere:
-    description: Further namespaces in which routes of the instance are looked for.
+    description: Further namespaces in which routes of the instance are looked for, where the account may not list them in the whole cluster.
     type: list
     elements: str
     default: []
@@ -36,6 +36,11 @@ options:
     default: false
   remove:
     description: Single ones of them that go, each C(Kind/name), like C(PersistentVolumeClaim/data-langfuse-valkey-0).
+    type: list
+    elements: str
+    default: []
+  existing_secrets:
+    description: Secrets of the namespace that somebody else keeps. They stay, also under names that the instance has for its own.
     type: list
     elements: str
     default: []
@@ -86,7 +91,7 @@ kept:
     - object: PersistentVolumeClaim data-langfuse-clickhouse-0 in ai-system
       why: holds the volume and its data
 unseen:
-  description: Where the account may not look for objects of operators.
+  description: Where the account may not look for objects of operators, and for routes.
   returned: success
   type: list
   elements: str
@@ -114,7 +119,13 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    options = Options(params["elsewhere"], params["remove"], params["timeout"], params["migration_timeout"])
+    options = Options(
+        params["elsewhere"],
+        params["remove"],
+        params["timeout"],
+        params["migration_timeout"],
+        params["existing_secrets"],
+    )
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     remover = Remover(cluster, owner, options, check_mode, params["data"])
@@ -129,6 +140,7 @@ def main() -> None:
             "elsewhere": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "bool", "default": False},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "timeout": {"type": "int", "default": 300},
             "migration_timeout": {"type": "int", "default": 1800},
         },

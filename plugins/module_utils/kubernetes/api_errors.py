@@ -96,11 +96,11 @@ def _forbidden(identity: Identity, code: int, _reason: str, message: str, doing:
     if not who:
         return Failure("admission", f"A rule of the cluster forbids {identity}: {message}.", "Ask who keeps that rule.")
     api = f" of {who[4]}" if who[4] else ""
-    return Failure(
-        "forbidden",
-        f"{who[1]} may not {who[2]} {who[3]}{api}, so nobody can {doing} {identity}.",
-        "Give the account that right; preflight prints all that are needed.",
-    )
+    where = f" in {identity.namespace}" if identity.namespace else ""
+    right = f"Give the account the right to {who[2]} {who[3]}{api}{where}"
+    # Those to remove data are printed nowhere: without them nobody does it by mistake.
+    cure = f"{right}." if doing == "remove" else f"{right}; preflight prints all that the instance needs."
+    return Failure("forbidden", f"{who[1]} may not {who[2]} {who[3]}{api}, so nobody can {doing} {identity}.", cure)
 
 
 def _unauthorized(_identity: Identity, code: int, _reason: str, _message: str, _doing: str) -> Failure | None:

@@ -19,8 +19,8 @@ from .look import Found, look, refusals
 from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_waves
 from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
-from .references import followed
-from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
+from .references import followed, of_others
+from .replicas import AUTOSCALERS, KEEPER, handed_over, makes_way, taken_back
 from .waiting import Waiter
 
 _HPA = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
@@ -44,12 +44,14 @@ class Step(NamedTuple):
 
 
 class Options(NamedTuple):
-    """``elsewhere``: further namespaces to look for objects in. ``remove``: what may be lost, as ``Kind/name``. Times are seconds."""
+    """``elsewhere``: further namespaces to look for objects in. ``remove``: what may be lost, as ``Kind/name``. ``theirs``: Secrets of the
+    namespace that somebody else keeps. Times are seconds."""
 
     elsewhere: Collection[str] = ()
     remove: Collection[str] = ()
     timeout: int = 300
     migration_timeout: int = 1800
+    theirs: Collection[str] = ()
 
 
 class Outcome(NamedTuple):
@@ -112,7 +114,7 @@ class Applier:
         found = look(self._cluster, wanted, self._owner, self._options.elsewhere)
         if failures := refusals(wanted, found, self._owner):
             raise joined(failures)
-        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner, self._options.remove)
+        verdicts = prune(found.live.values(), self._needed(wanted), self._owner, self._options.remove)
         removed = [one.identity for one in verdicts if one.action == REMOVE]
         self._going = [one for one in removed if one.kind in AUTOSCALERS]
         steps = self._plan(wanted, found)
@@ -136,9 +138,15 @@ class Applier:
 
     def refused(self, wanted: Sequence[Wanted], found: Found) -> list[Failure]:
         """What the cluster would say, and nothing is written."""
-        verdicts = prune(found.live.values(), [one.identity for one in wanted], self._owner)
+        verdicts = prune(found.live.values(), self._needed(wanted), self._owner)
         self._going = [one.identity for one in verdicts if one.action == REMOVE and one.identity.kind in AUTOSCALERS]
         return self._asked(wanted, found)[1]
+
+    def _needed(self, wanted: Sequence[Wanted]) -> list[Identity]:
+        """What stays: also Secrets that the collection made once, and that are read as somebody else's now."""
+        named = ((self._owner.namespace, name) for name in self._options.theirs)
+        places = [*(one.place for one in of_others(wanted)), *named]
+        return [*(one.identity for one in wanted), *(Identity("", "Secret", *place) for place in places)]
 
     def _plan(self, wanted: Sequence[Wanted], found: Found) -> list[Step]:
         """All steps, or all that the cluster refuses."""
@@ -158,6 +166,9 @@ class Applier:
                     raise
                 if failure.code == "no_namespace" and one.identity.namespace in new:
                     # Its fields are known by then; webhooks, quotas and values are asked when the namespace is there.
+                    steps.append(_made(one))
+                    continue
+                if one.identity not in found.live and makes_way(one.identity, failure.message, self._going):
                     steps.append(_made(one))
                     continue
                 # One for each kind: the same rule mostly refuses all of it.

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..failure import Failure
 from ..libraries import missing
@@ -50,6 +51,12 @@ class Cluster:
         self._client = connect(client.ApiClient(configuration), discoverer=lambda *_nothing: None)
         self._answered, self._unanswered = DynamicApiError, HTTPError
         self._found: dict[tuple[str, str], Kind | None] = {}
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Names or addresses on the way to the API server: its own, and a proxy's."""
+        found = [urlsplit(str(url)).hostname for url in (self._server, self._configuration.proxy) if url]
+        return [host for host in found if host]
 
     def _ask(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         try:

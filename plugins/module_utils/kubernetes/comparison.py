@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
 def compare(live: Object | None, result: Object, sensitive: bool = False) -> Comparison:
     """``result`` is the server's answer. Of sensitive objects only the names of what changes are told."""
-    changes = list(_differences("", _own(live) if live is not None else {}, _own(result)))
+    changes = _without_former_secrets(_differences("", _own(live) if live is not None else {}, _own(result)))
     if sensitive or result["kind"] == "Secret":
         changes = [_hidden(one) for one in changes]
     if live is None:
@@ -107,6 +107,17 @@ def _hidden(change: Change) -> Change:
         None if change.before is None else HIDDEN,
         None if change.after is None else f"{HIDDEN[:-1]}, changed)" if change.before is not None else HIDDEN,
     )
+
+
+def _without_former_secrets(found: Iterator[Change]) -> list[Change]:
+    """A variable that is read from a Secret from now on, or was until now, has a value that is one."""
+    changes = list(found)
+    read = {one.path.split(".valueFrom")[0] for one in changes if ".valueFrom" in one.path}
+    values = {f"{path}.value" for path in read}
+    return [
+        Change(one.path, *(None if value is None else HIDDEN for value in one[1:])) if one.path in values else one
+        for one in changes
+    ]
 
 
 def as_diff(comparison: Comparison, result: Object) -> dict[str, str]:

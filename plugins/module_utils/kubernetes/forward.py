@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
+import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, NamedTuple
 
 from .. import resolver
 from ..failure import Failure
@@ -27,25 +29,54 @@ from .objects import Identity, Kind, Object
 _SERVICE, _POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
 _CHUNK = 64 * 1024
 _TRIES = 200
+_LABEL = re.compile(r"(?!\d+\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# Pod and port that a connection is for; None while nothing is behind.
+Target = Callable[[], "tuple[str, int] | None"]
+# The pod that is meant, of those in its namespace.
+Which = Callable[[Iterable[Object]], "Object | None"]
+
+
+class Place(NamedTuple):
+    """What a name is in the cluster: a Service, or one of the pods behind it."""
+
+    service: str
+    namespace: str
+    pod: str = ""
 
 
 class Forwards:
-    """Name of a Service → loopback address, made when it is asked for first. To be closed.
+    """Name of a Service, or of a pod behind it → loopback address, made when it is asked for first. To be closed.
 
-    A Service that is another name for a host elsewhere gives that name.
+    A Service that is another name for a host elsewhere gives that name. Addresses of pods are known in namespaces that a name
+    led to: sentinels and nodes of a cluster name each other by these.
     """
 
     def __init__(self, cluster: Cluster, domain: str, namespace: str | None = None) -> None:
         self._cluster, self._domain, self._namespace = cluster, domain, namespace
         self._addresses: dict[str, str | None] = {}
+        self._namespaces: dict[str, list[Object]] = {}
         self._open: list[Any] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._asking = False
 
     def get(self, name: str) -> str | None:
         """None for a name that is no Service of the cluster. May be called from many threads."""
+        # The way to the API server is not through it.
+        if name in self._cluster.hosts:
+            return None
         with self._lock:
+            if self._asking:
+                # In this thread, by the client of the API server, such as for who signs its user in.
+                return None
             if name not in self._addresses:
-                self._addresses[name] = self._listen(name)
+                self._asking = True
+                try:
+                    address, lasting = self._listen(name)
+                finally:
+                    self._asking = False
+                if not lasting:
+                    return address
+                self._addresses[name] = address
             return self._addresses[name]
 
     def close(self) -> None:
@@ -55,21 +86,49 @@ class Forwards:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
-    def _listen(self, name: str) -> str | None:
+    def _listen(self, name: str) -> tuple[str | None, bool]:
+        """The address, and whether it stays so: a pod that is away may come back."""
+        if is_address(name):
+            return self._listen_for_address(name)
         if (place := service_of(name, self._domain, self._namespace)) is None:
-            return None
-        service = self._service(*place)
+            return None, True
+        service = self._service(place.service, place.namespace)
         if service is None:
-            return None
+            return None, True
         if service["spec"].get("type") == "ExternalName":
-            return str(service["spec"]["externalName"])
+            return str(service["spec"]["externalName"]), True
         if not service["spec"].get("selector"):
-            return None
-        ports = [port for port in service["spec"].get("ports") or () if port.get("protocol", "TCP") == "TCP"]
-        address, listeners = _bind([port["port"] for port in ports])
+            return None, True
+        self._namespaces.setdefault(place.namespace, []).append(service)
+        if place.pod:
+            return self._listen_for_pod(place.namespace, lambda pods: pod_named(pods, place.pod), _selector(service))
+        targets = {port["port"]: self._behind(service, port) for port in _tcp(service)}
+        return self._forward(place.namespace, targets), True
+
+    def _listen_for_address(self, address: str) -> tuple[str | None, bool]:
+        found = (self._listen_for_pod(one, lambda pods: pod_at(pods, address)) for one in self._namespaces)
+        return next((one for one in found if one[0]), (None, False))
+
+    def _listen_for_pod(self, namespace: str, which: Which, selector: str = "") -> tuple[str | None, bool]:
+        try:
+            pod = which(self._cluster.list(_POD, namespace, selector) or ())
+        except (ApiError, Failure):
+            # As with a Service that cannot be looked up.
+            pod = None
+        if pod is None:
+            return None, False
+        name = pod["metadata"]["name"]
+        targets = {number: _always(name, number) for number in ports_of(pod, self._namespaces[namespace])}
+        return self._forward(namespace, targets), True
+
+    def _behind(self, service: Object, port: Mapping[str, Any]) -> Target:
+        return lambda: pod_behind(self._pods(service), port)
+
+    def _forward(self, namespace: str, targets: Mapping[int, Target]) -> str:
+        address, listeners = _bind(list(targets))
         self._open += listeners
-        for port, listener in zip(ports, listeners):
-            threading.Thread(target=self._serve, args=(listener, service, port), daemon=True).start()
+        for target, listener in zip(targets.values(), listeners):
+            threading.Thread(target=self._serve, args=(listener, namespace, target), daemon=True).start()
         return address
 
     def _service(self, name: str, namespace: str) -> Object | None:
@@ -79,22 +138,22 @@ class Forwards:
             # A name that cannot be looked up is one that is not known; whoever asked says so.
             return None
 
-    def _serve(self, listener: socket.socket, service: Object, port: Mapping[str, Any]) -> None:
+    def _serve(self, listener: socket.socket, namespace: str, target: Target) -> None:
         while True:
             try:
                 near, _peer = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._relay, args=(near, service, port), daemon=True).start()
+            threading.Thread(target=self._relay, args=(near, namespace, target), daemon=True).start()
 
-    def _relay(self, near: socket.socket, service: Object, port: Mapping[str, Any]) -> None:
+    def _relay(self, near: socket.socket, namespace: str, target: Target) -> None:
         """One connection. Without a pod behind the Service it is closed at once, as by a server that is down."""
         with contextlib.closing(near):
             try:
-                found = pod_behind(self._pods(service), port)
+                found = target()
                 if found is None:
                     return
-                far = self._cluster.dial(service["metadata"]["namespace"], *found)
+                far = self._cluster.dial(namespace, *found)
             except (ApiError, Failure):
                 return
             self._open.append(near)
@@ -105,17 +164,22 @@ class Forwards:
             far.close()
 
     def _pods(self, service: Object) -> Sequence[Object]:
-        selector = ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
-        return self._cluster.list(_POD, service["metadata"]["namespace"], selector) or ()
+        return self._cluster.list(_POD, service["metadata"]["namespace"], _selector(service)) or ()
+
+    def claims(self, name: str) -> bool:
+        """Whether the name is one of the cluster by its form, wherever else it may be known."""
+        return is_address(name) or service_of(name, self._domain, self._namespace) is not None
 
 
 @contextlib.contextmanager
 def reached(kubeconfig: str | None, context: str | None, domain: str, namespace: str | None = None) -> Iterator[None]:
-    """Within it names of Services that do not resolve here are at their forwards. Raises Failure where the cluster cannot be asked."""
+    """Within it names of Services are at their forwards, in a pod of the cluster as well: there policies of others would close
+    the direct way. Raises Failure where the cluster cannot be asked.
+    """
     cluster = connected(kubeconfig, context)
     cluster.load_dialing()
     forwards = Forwards(cluster, domain, namespace)
-    with contextlib.closing(forwards), resolver.known({}, lambda: forwards):
+    with contextlib.closing(forwards), resolver.known({}, lambda: forwards, forwards.claims):
         yield
 
 
@@ -129,6 +193,10 @@ def connected(kubeconfig: str | None, context: str | None) -> Cluster:
     return cluster
 
 
+def _always(pod: str, port: int) -> Target:
+    return lambda: (pod, port)
+
+
 def _copy(source: Any, target: Any) -> None:
     """Until the source ends, which the target is then told."""
     with contextlib.suppress(OSError):
@@ -138,13 +206,64 @@ def _copy(source: Any, target: Any) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def service_of(name: str, domain: str, namespace: str | None = None) -> tuple[str, str] | None:
-    """Name and namespace of a Service, as pods of ``namespace`` may write it; None where it is another name. Pure."""
+def service_of(name: str, domain: str, namespace: str | None = None) -> Place | None:
+    """A Service, or a pod behind it, as pods of ``namespace`` may write them; None where it is another name. Pure."""
     short = name[: -len(domain) - 1] if name.endswith(f".{domain}") else name
     labels = short.split(".")
+    if not all(map(_LABEL.fullmatch, labels)):
+        return None
     if namespace and short == name and len(labels) == 1:
-        return name, namespace
-    return (labels[0], labels[1]) if len(labels) == 3 and labels[2] == "svc" else None
+        return Place(name, namespace) if name != "localhost" else None
+    if len(labels) not in (3, 4) or labels[-1] != "svc":
+        return None
+    service, within = labels[-3:-1]
+    return Place(service, within, labels[0] if len(labels) == 4 else "")
+
+
+def is_address(name: str) -> bool:
+    """Whether it is an address that a pod may have. Pure."""
+    try:
+        return not ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def pod_named(pods: Iterable[Object], name: str) -> Object | None:
+    """The pod that a name before a Service's is for: its host name, or its address with dashes. Pure."""
+    for pod in pods:
+        dashed = [re.sub(r"[.:]", "-", address) for address in _addresses_of(pod)]
+        if name in (pod["metadata"]["name"], pod["spec"].get("hostname"), *dashed):
+            return pod
+    return None
+
+
+def pod_at(pods: Iterable[Object], address: str) -> Object | None:
+    """The pod that has the address for itself. Pure."""
+    found = (pod for pod in pods if not pod["spec"].get("hostNetwork") and address in _addresses_of(pod))
+    return next((pod for pod in found if pod["status"].get("phase") == "Running"), None)
+
+
+def _addresses_of(pod: Object) -> list[str]:
+    return [one["ip"] for one in (pod.get("status") or {}).get("podIPs") or ()]
+
+
+def ports_of(pod: Object, services: Iterable[Object]) -> list[int]:
+    """What a pod says that it listens on, and what Services lead to it. Pure."""
+    labels = pod["metadata"].get("labels") or {}
+    containers = [port for one in pod["spec"]["containers"] for port in one.get("ports") or ()]
+    found = [port["containerPort"] for port in containers if port.get("protocol", "TCP") == "TCP"]
+    for service in services:
+        if service["spec"]["selector"].items() <= labels.items():
+            found += [_port_of(pod, port.get("targetPort", port["port"])) for port in _tcp(service)]
+    return sorted({number for number in found if number})
+
+
+def _selector(service: Object) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
+
+
+def _tcp(service: Object) -> list[Mapping[str, Any]]:
+    return [port for port in service["spec"].get("ports") or () if port.get("protocol", "TCP") == "TCP"]
 
 
 def pod_behind(pods: Sequence[Object], port: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -12,11 +12,9 @@ from typing import NamedTuple
 from ..failure import Failure, joined
 from .api_errors import EVERYWHERE, missing_kind, refused
 from .client import ApiError, Cluster, of_kind
-from .objects import KINDS, Identity, Kind, Object, Owner, Wanted, group_of
+from .objects import ELSEWHERE, KINDS, Identity, Kind, Object, Owner, Wanted, group_of, identity_of
 from .ownership import by_flux, flux_of, foreign, foreign_object
 
-# Kinds that an instance may have outside of its own namespace.
-_ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
 _KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations")
 
 
@@ -33,17 +31,22 @@ class Found(NamedTuple):
 
 def places(wanted: Sequence[Wanted], owner: Owner, elsewhere: Collection[str]) -> list[tuple[Kind, str, bool]]:
     """Kind, namespace, and whether an object is wanted there: what has to be looked at. Pure."""
-    versions = {(group_of(one.object["apiVersion"]), one.object["kind"]): one.object["apiVersion"] for one in wanted}
     found = []
-    for kind in KINDS:
+    for kind in _kinds(wanted):
         if not kind.namespaced:
             continue
         key = (group_of(kind.api), kind.name)
         there = {one.identity.namespace for one in wanted if one.identity[:2] == key}
-        outside = set(elsewhere) if kind.name in _ELSEWHERE else set()
+        outside = set(elsewhere) if kind.name in ELSEWHERE else set()
         for namespace in sorted({owner.namespace, *there, *outside}):
-            found.append((kind._replace(api=versions.get(key, kind.api)), namespace, namespace in there))
+            found.append((kind, namespace, namespace in there))
     return found
+
+
+def _kinds(wanted: Iterable[Wanted]) -> list[Kind]:
+    """All that an instance may have, in the versions that are wanted."""
+    versions = {(group_of(one.object["apiVersion"]), one.object["kind"]): one.object["apiVersion"] for one in wanted}
+    return [kind._replace(api=versions.get((group_of(kind.api), kind.name), kind.api)) for kind in KINDS]
 
 
 def look(
@@ -52,8 +55,11 @@ def look(
     """elsewhere: further namespaces in which the instance may have objects. strict: what every cluster has must be readable in the
     instance's own, wanted or not. Raises Failure with all that may not be read."""
     live: dict[Identity, Object] = {}
-    missing, unseen, failures = set(), [], []
+    missing, failures = set(), []
+    everywhere, unseen = _everywhere(cluster, wanted, owner)
     for kind, namespace, is_wanted in places(wanted, owner, elsewhere):
+        if kind.name in everywhere:
+            continue
         try:
             found = cluster.list(kind, namespace, owner.selector)
         except ApiError as error:
@@ -72,10 +78,29 @@ def look(
         )
     if failures:
         raise joined(failures)
+    live.update((identity_of(one), one) for there in everywhere.values() for one in there)
     for one, there in _of_others(cluster, wanted, live, missing):
         if there is not None:
             live[one.identity] = there
     return Found(live, frozenset(missing), unseen, appliers(cluster, (one for one in live.values() if owner.has(one))))
+
+
+def _everywhere(cluster: Cluster, wanted: Iterable[Wanted], owner: Owner) -> tuple[dict[str, list[Object]], list[str]]:
+    """Kind → the instance's objects of it in the whole cluster: one may be in a namespace that the settings no longer name. Kinds that
+    are not served, or that the account may not look for there, are left out; the latter are told beside it."""
+    found, unseen = {}, []
+    for kind in _kinds(wanted):
+        if kind.name not in ELSEWHERE:
+            continue
+        try:
+            there = cluster.list(kind, "", owner.selector)
+        except ApiError as error:
+            if error.code != 403:
+                raise refused(of_kind(kind, ""), error.status, "look at") from None
+            unseen.append(f"{kind.plural} in other namespaces")
+        else:
+            found.update({} if there is None else {kind.name: there})
+    return found, unseen
 
 
 def appliers(cluster: Cluster, live: Iterable[Object]) -> list[tuple[str, str]]:

@@ -63,6 +63,8 @@ KINDS: Sequence[Kind] = (
     Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     Kind("networking.k8s.io/v1", "Ingress", "ingresses"),
 )
+# Those that an instance may have outside of its own namespace.
+ELSEWHERE = ("HTTPRoute", "ReferenceGrant")
 
 
 class Identity(NamedTuple):

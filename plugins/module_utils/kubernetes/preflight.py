@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     account does not have. quotas: of the instance's namespace. live: identity → object, of the wanted ones that are
     there. foreign: identity → who has it. drawn: keys of the application that are new. refused: what the API server says
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
+    frozen: the same place → those of its values that data needs (``KEYS_OF_DATA``), which no finding shows.
     moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
     Kustomizations that apply the instance.
     """
@@ -52,6 +53,7 @@ class Facts(NamedTuple):
     moved: Sequence[str] = ()
     reasons: Mapping[tuple[str, str], str] = {}
     flux: Collection[tuple[str, str]] = ()
+    frozen: Mapping[tuple[str, str], Mapping[str, str]] = {}
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -128,6 +130,8 @@ def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Find
                 "Bring the secrets file back, or write these values from the Secret into the inventory",
             )
             return
+    if other := _other_keys_of_theirs(wanted, owner, facts):
+        yield other
     data = sorted(str(identity) for identity, one in facts.live.items() if holds_data(one) and owner.has(one))
     if facts.drawn and data:
         yield finding(
@@ -135,6 +139,28 @@ def _keys(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Find
             f"{data[0]} holds data of the instance, and the secrets file has no {' and '.join(facts.drawn)} for it",
             "Bring the secrets file back, or remove the data first if nobody needs it",
         )
+
+
+def _other_keys_of_theirs(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Finding | None:
+    """Somebody else's Secret takes the place of the instance's own, which stays in the cluster, and data needs the same keys."""
+    before = {
+        key: (identity, live["data"][key])
+        for identity, live in sorted(facts.live.items())
+        for key in KEYS_OF_DATA
+        if identity.kind == "Secret" and owner.has(live) and key in (live.get("data") or {})
+    }
+    for one in of_others(wanted):
+        after = facts.frozen.get(one.place) or {}
+        changed = [key for key in KEYS_OF_DATA if key in before and key in after and before[key][1] != after[key]]
+        if one.key in changed:
+            own = before[one.key][0]
+            return finding(
+                "other_keys",
+                f"{Identity('', 'Secret', *one.place)} has another {' and '.join(changed)} than {own} of the instance, "
+                "and what is stored with it could not be read any more",
+                f"Have whoever keeps it put the values of {own} into it, or remove that one first if nobody needs the data",
+            )
+    return None
 
 
 def _theirs(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ _DATA = {
 }
 # Keys of Secrets that the user's own variables hold, or that are none. Everything else in a Secret may be the only copy.
 REPLACEABLE = frozenset({"SMTP_CONNECTION_URL", "HTTPS_PROXY", "LANGFUSE_EE_LICENSE_KEY", "ca.pem"})
+_OF_VARIABLES = re.compile(r"(?:\w+_)?extra_env\.\w+")
 
 
 class Verdict(NamedTuple):
@@ -42,9 +43,14 @@ def loss(found: Object) -> str | None:
         return _DATA[key]
     if is_record(found):
         return "where the data of the instance is"
-    if found["kind"] == "Secret" and not set(found.get("data") or {"?": ""}) <= REPLACEABLE:
+    if found["kind"] == "Secret" and not all(map(is_replaceable, found.get("data") or {"?": ""})):
         return "keys that may have no other copy"
     return None
+
+
+def is_replaceable(key: str) -> bool:
+    """Whether the next run could write the key of a Secret again."""
+    return key in REPLACEABLE or bool(_OF_VARIABLES.fullmatch(key))
 
 
 def holds_data(found: Object) -> bool:

@@ -26,6 +26,8 @@ ROLLS = "LANGFUSE_CHECKSUM"
 _FROZEN = "ENCRYPTION_KEY"
 # Fields that name a Secret, and mostly a key of it, of pods and of the operators' resources.
 _NAMED = ("secretKeyRef", "secretRef", "secret", "accessKeyId", "secretAccessKey")
+# Group and kind of CloudNativePG's servers.
+_DATABASES = ("postgresql.cnpg.io", "Cluster")
 
 
 class Reference(NamedTuple):
@@ -75,7 +77,18 @@ def _own(wanted: Iterable[Wanted]) -> dict[Place, Mapping[str, str]]:
 
 
 def _references(one: Wanted) -> list[Reference]:
-    return [Reference(one.identity, secret, key) for secret, key in _in(one.object.get("spec"))]
+    spec = one.object.get("spec") or {}
+    logins = _logins(spec) if (one.identity.group, one.identity.kind) == _DATABASES else ()
+    return [Reference(one.identity, secret, key) for secret, key in (*_in(spec), *logins)]
+
+
+def _logins(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and keys of the Secrets of users, which CloudNativePG takes by their type: no field of its names the keys."""
+    initdb = (spec.get("bootstrap") or {}).get("initdb") or {}
+    roles = (spec.get("managed") or {}).get("roles") or ()
+    for found in (initdb.get("secret"), *(role.get("passwordSecret") for role in roles)):
+        if found:
+            yield from ((str(found["name"]), key) for key in ("username", "password"))
 
 
 def _frozen(reference: Reference, own: Contents, contents: Contents) -> bytes | None:

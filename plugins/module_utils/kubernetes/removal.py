@@ -97,7 +97,7 @@ class Remover(Applier):
                 self._waiter.ended(job, self._options.migration_timeout)
             found = self._look()
         live = list(found.live.values())
-        verdicts = prune(live, (), self._owner, confirmed(live, self._data, self._options.remove), "")
+        verdicts = prune(live, self._needed(()), self._owner, confirmed(live, self._data, self._options.remove), "")
         going = [one.identity for one in verdicts if one.action == REMOVE]
         # What goes need not sleep before.
         steps = self._plan([one for one in sleeping if one.identity in found.live and one.identity not in going], found)

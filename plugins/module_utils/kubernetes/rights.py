@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .objects import KINDS, Owner, Wanted, group_of
+from .objects import ELSEWHERE, KINDS, Owner, Wanted, group_of
 from .prune import holds_data
 from .references import of_others
 
@@ -29,6 +29,8 @@ _REACHES: Mapping[str, tuple[str, ...]] = {
     "pods/portforward": ("create",),
     "services": ("get",),
 }
+# What `connect` does with a consumer's objects.
+_CONNECT = ("create", "delete", "get", "patch")
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -41,10 +43,15 @@ class Right(NamedTuple):
     verbs: tuple[str, ...]
 
 
-def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) -> list[Right]:
-    """The least that applying, waiting, provisioning and proving need. Removing data is not among it.
+def needed(
+    wanted: Iterable[Wanted],
+    owner: Owner,
+    reaches: Iterable[str] = (),
+    connects: Mapping[str, Iterable[str]] | None = None,
+) -> list[Right]:
+    """The least that applying, waiting, provisioning, proving and connecting need. Removing data is not among it.
 
-    reaches: namespaces with Services of others, such as stores.
+    reaches: namespaces with Services of others, such as stores. connects: namespace → resources that consumers have there.
     """
     plurals = {(group_of(kind.api), kind.name): kind.plural for kind in KINDS}
     found: dict[tuple[str, str, str], set[str]] = {}
@@ -69,9 +76,19 @@ def needed(wanted: Iterable[Wanted], owner: Owner, reaches: Iterable[str] = ()) 
     for namespace in reaches:
         for resource, verbs in _REACHES.items():
             add(namespace, "", resource, verbs)
+    for namespace, resources in (connects or {}).items():
+        for resource in resources:
+            add(namespace, "", resource, _CONNECT)
     add("", "", "namespaces", ("get",))
     add("", "storage.k8s.io", "storageclasses", ("list",))
     return [Right(*key, tuple(sorted(verbs))) for key, verbs in sorted(found.items())]
+
+
+def helpful(wanted: Iterable[Wanted]) -> list[Right]:
+    """What finds objects in namespaces that the settings no longer name. Nobody is refused without it."""
+    groups = {one.identity.group for one in wanted if one.identity.kind in ELSEWHERE}
+    kinds = [kind for kind in KINDS if kind.name in ELSEWHERE and group_of(kind.api) in groups]
+    return [Right("", group_of(kind.api), kind.plural, ("list",)) for kind in kinds]
 
 
 def roles(rights: Sequence[Right], owner: Owner) -> list[dict[str, Any]]:

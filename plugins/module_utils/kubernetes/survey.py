@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .api_errors import refused
 from .apply import Applier, Options
@@ -15,7 +15,7 @@ from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
 from .others import NOBODY, Others
 from .ownership import foreign
-from .preflight import Facts
+from .preflight import KEYS_OF_DATA, Facts
 from .rights import Right, needed, reviews
 
 _CLASSES = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
@@ -32,14 +32,15 @@ def survey(
     reaches: Sequence[str] = (),
     moved: Sequence[str] = (),
     theirs: Others = NOBODY,
+    connects: Mapping[str, Iterable[str]] | None = None,
 ) -> Facts:
-    """drawn: keys of the application that were drawn in this run. reaches: as for `rights`. moved: as Facts has them. theirs: what
-    Secrets of somebody else hold.
+    """drawn: keys of the application that were drawn in this run. reaches, connects: as for `rights`. moved: as Facts has them.
+    theirs: what Secrets of somebody else hold.
 
     Raises Failure where the cluster cannot be asked at all.
     """
     version = cluster.version()
-    missing = missing_rights(cluster, needed(wanted, owner, reaches))
+    missing = missing_rights(cluster, needed(wanted, owner, reaches, connects))
     found = Found({}, frozenset(), ()) if missing else look(cluster, wanted, owner)
     whose = {one.identity: foreign(found.live.get(one.identity), owner) for one in wanted}
     served = _served(cluster, wanted)
@@ -67,6 +68,11 @@ def survey(
         moved,
         theirs.reasons,
         found.flux,
+        {
+            place: {key: data[key] for key in KEYS_OF_DATA if key in data}
+            for place, data in theirs.contents.items()
+            if data
+        },
     )
 
 

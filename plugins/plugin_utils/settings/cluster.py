@@ -82,12 +82,12 @@ def ingests_apart(settings: Settings) -> bool:
 
 
 def service_of(domain: str, namespace: str, host: str) -> Service | None:
-    """The Service that `host` names from within `namespace`; None for a host elsewhere."""
+    """The Service that `host` names from within `namespace`, or that a pod named so is behind; None for a host elsewhere."""
     labels = host.removesuffix(f".{domain}").split(".")
     if len(labels) == 1:
         return Service(labels[0], namespace)
-    if len(labels) == 3 and labels[2] == "svc":
-        return Service(labels[0], labels[1])
+    if len(labels) in (3, 4) and labels[-1] == "svc":
+        return Service(*labels[-3:-1])
     return None
 
 

@@ -38,8 +38,20 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "langfuse_backup_access_key": (BACKUP, "ACCESS_KEY_ID"),
     "langfuse_backup_secret_key": (BACKUP, "SECRET_ACCESS_KEY"),
 }
-# Secrets of the cluster, as they are called after the instance's name.
+# The secrets among the user's additions to the environment.
+EXTRA = "extra-env"
+# Secrets of the cluster that somebody else may keep, as they are called after the instance's name.
 GROUPS = tuple(dict.fromkeys(group for group, _key in HOMES.values()))
+
+
+def extra_secret(variable: str, name: str) -> str:
+    """The secret that `name` is in a variable such as langfuse_web_extra_env: web and worker may have different ones."""
+    return f"{variable}.{name}"
+
+
+def home(secret: str) -> tuple[str, str]:
+    """The Secret of the cluster (after the instance's name) and the key in it."""
+    return HOMES[secret] if secret in HOMES else (EXTRA, secret.removeprefix("langfuse_"))
 
 
 def kept_elsewhere(values: Mapping[str, Any] | Settings, name: str) -> bool:

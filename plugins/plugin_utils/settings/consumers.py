@@ -82,6 +82,16 @@ def namespaces(settings: Settings) -> list[str]:
     return list(dict.fromkeys(one["namespace"] for one in wanted if one.get("namespace")))
 
 
+def written(settings: Settings) -> dict[str, list[str]]:
+    """What `connect` writes into a cluster: namespace → resources."""
+    found: dict[str, set[str]] = {}
+    resources = {"secret": "secrets", "config_map": "configmaps"}
+    for one in settings["langfuse_consumers"]:
+        if one.get("namespace"):
+            found.setdefault(one["namespace"], set()).update(resources[key] for key in resources if one.get(key))
+    return {namespace: sorted(found[namespace]) for namespace in sorted(found)}
+
+
 def consumers(settings: Settings) -> list[dict[str, Any]]:
     """Each consumer with everything that the role needs: of secrets only the names, of what goes out of its file too.
 

@@ -17,7 +17,7 @@ from .compose import compose
 from .consumers import connection, consumers, proof_keys
 from .contract import Spec, near_misses, unknown, validate, without_effect
 from .endpoints import endpoints, public_url
-from .env import Endpoints, derived_secrets, environments
+from .env import Endpoints, derived_secrets, environments, extra_secrets
 from .features import features
 from .gitops import gitops
 from .hosts import split
@@ -86,7 +86,7 @@ def derive(
         (),
         (*warnings, *sso.advice(settings)),
         _plan(settings, where, placement, used, not stored),
-        {**secrets, **derived_secrets(settings, where), **proof_keys(settings)},
+        {**secrets, **extra_secrets(settings), **derived_secrets(settings, where), **proof_keys(settings)},
         generated,
     )
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from . import environment_schema, sso
 from .cluster import ingests_apart
-from .cluster_secrets import is_there
+from .cluster_secrets import extra_secret, is_there
 from .consumers import allowed
 from .endpoints import clickhouse_url, hosts
 from .hosts import netloc
@@ -48,10 +48,10 @@ def environments(
     """Environment of web, worker, migrate and, where it is apart, ingestion: service → name → value, or a secret's name."""
     own = own_environments(settings, features, endpoints, url)
     result: dict[str, Environment] = {
-        service: {**environment, **extra_environment(settings, service)} for service, environment in own.items()
+        service: {**environment, **_extra_environment(settings, service)} for service, environment in own.items()
     }
     if "ingestion" in own:
-        result["ingestion"] = {**own["ingestion"], **extra_environment(settings, "worker")}
+        result["ingestion"] = {**own["ingestion"], **_extra_environment(settings, "worker")}
     asked_for = [name for name in _MIGRATION_TOO if name in own["web"]]
     result["migrate"] = {name: own["web"][name] for name in (*_MIGRATION, *asked_for)}
     return result
@@ -104,12 +104,34 @@ def _queues(ingestion: bool) -> list[str]:
 
 
 def extra_environment(settings: Settings, service: str) -> dict[str, str]:
-    """The user's additions for one service; the service's own variable wins over the common one."""
+    """The user's additions for one service, secrets among them; the service's own variable wins over the common one."""
+    return {name: value for name, (_variable, value) in _extra(settings, service).items()}
+
+
+def _extra(settings: Settings, service: str) -> dict[str, tuple[str, str]]:
+    """Name → variable of the contract that it is from, and value."""
     return {
-        name: value
+        name: (variable, value)
         for variable, services in EXTRA_READERS.items()
         if service in services
         for name, value in settings[variable].items()
+    }
+
+
+def _extra_environment(settings: Settings, service: str) -> dict[str, EnvValue]:
+    return {
+        name: Secretly(extra_secret(variable, name)) if environment_schema.is_secret(name, value) else value
+        for name, (variable, value) in _extra(settings, service).items()
+    }
+
+
+def extra_secrets(settings: Settings) -> dict[str, str]:
+    """Secrets among the user's additions: name → value."""
+    return {
+        extra_secret(variable, name): value
+        for service in APPLICATION
+        for name, (variable, value) in _extra(settings, service).items()
+        if environment_schema.is_secret(name, value)
     }
 
 

@@ -20,6 +20,14 @@ _FILE = Path(__file__).with_name("environment_schema.json")
 # Read by libraries of the application (tracers, the AWS SDK, Node), not by its own schemas.
 _LIBRARIES = re.compile(r"(DD|OTEL|AWS|NODE)_[A-Z0-9_]+\Z|(HTTPS?|NO)_PROXY\Z|(https?|no)_proxy\Z|TZ\Z")
 
+# Names whose values are secrets by their form. Where a secret lies is none.
+_SECRET = re.compile(
+    r"(?:\w+_)?(?:(?:SECRET|PASSWORD|PASSPHRASE|TOKEN|CREDENTIALS)(?:_\w+)?"
+    r"|KEY|KEY_ID|SALT|AUTH|CONNECTION_STRING|OTLP_(?:\w+_)?HEADERS)(?<!_FILE)(?<!_PATH)(?<!_URL)(?<!_URI)"
+)
+# Some carry a password in an address.
+_WITH_LOGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s]*@")
+
 
 @functools.cache
 def schema() -> Mapping[str, Mapping[str, Any]]:
@@ -39,6 +47,13 @@ def nearest(name: str) -> str | None:
     """The known name most like `name`."""
     near = difflib.get_close_matches(name, schema(), n=1, cutoff=0.75)
     return near[0] if near else None
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether nobody may read `value`, which somebody gives the variable. The application's switches and numbers are none."""
+    option = schema().get(name)
+    fits = option is None or option["type"] == "string"
+    return bool((fits and _SECRET.fullmatch(name)) or _WITH_LOGIN.search(value))
 
 
 def unfit(name: str, value: str) -> str | None:

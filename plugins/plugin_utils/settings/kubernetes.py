@@ -12,7 +12,7 @@ from typing import Any
 from . import sizes
 from .buckets import backups, expires
 from .cluster import SERVICES
-from .consumers import namespaces
+from .consumers import namespaces, written
 from .endpoints import media_service, object_store_service
 from .flows import flows, object_store
 from .module_options import bundled_s3, from_secrets, provision, reached_namespaces
@@ -38,6 +38,7 @@ def kubernetes(
         },
         "from_secrets": from_secrets(settings),
         "reaches": reached_namespaces(settings, endpoints),
+        "connects": written(settings),
         # Stores whose data is somebody else's where the instance is new.
         "unclaimed": [
             store for store in provision(settings, endpoints, buckets) if store not in settings["langfuse_moved_stores"]
@@ -140,10 +141,18 @@ def _policies(settings: Settings, features: Mapping[str, Feature], endpoints: En
         "kinds": [one for one in ("kubernetes", "cilium") if features["network_policies"].on and kind in (one, "both")],
         "enforced": mode == "enforce",
         "from": list(dict.fromkeys([*settings["langfuse_network_policy_from"], *namespaces(settings)])),
+        "door": _door(settings),
         "litellm": settings["litellm_enabled"],
         "operators": {name: settings[f"{name}_namespace"] for name in ("clickhouse_operator", "cnpg", "keda")},
         "flows": [asdict(flow) for flow in flows(settings, features, endpoints)],
     }
+
+
+def _door(settings: Settings) -> str | None:
+    """Namespace of the pods through which the outside comes in."""
+    gateway = settings["langfuse_gateway_pods_namespace"] or settings["langfuse_gateway_namespace"]
+    doors: dict[str, str] = {"httproute": gateway, "ingress": settings["langfuse_ingress_namespace"]}
+    return doors.get(settings["langfuse_expose"])
 
 
 def _storage(settings: Settings) -> dict[str, dict[str, str | None]]:

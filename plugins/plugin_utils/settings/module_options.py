@@ -17,7 +17,7 @@ from .endpoints import clickhouse_url, hosts
 from .env import APPLICATION, extra_environment
 from .hosts import bare, split
 from .plan import Settings
-from .sources import is_bundled
+from .sources import is_bundled, without_keys
 
 Endpoint = Mapping[str, Any]
 Endpoints = Mapping[str, Endpoint]
@@ -149,6 +149,7 @@ _STORE_SECRETS = {
 
 
 _BACKUP_KEYS = ("backup_access_key", "backup_secret_key")
+_S3_KEYS = tuple(f"langfuse_{name}" for name in ("s3_access_key", "s3_secret_key", *_BACKUP_KEYS))
 
 
 def from_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -164,11 +165,24 @@ def from_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
         **({"sso_client_secret": sso.secret_name(settings)} if settings["langfuse_sso_enabled"] else {}),
     }
     keys = {"access_key": "langfuse_s3_access_key", "secret_key": "langfuse_s3_secret_key"}
-    return {
-        "provision": read_from(settings, {**_STORE_SECRETS, **provision}),
-        "health": read_from(settings, {**_STORE_SECRETS, **proof}),
-        "s3": read_from(settings, keys),
+    wanted = {
+        "provision": {**_STORE_SECRETS, **provision},
+        "health": {**_STORE_SECRETS, **proof},
+        "s3": keys,
     }
+    return {
+        module: read_from(settings, {option: name for option, name in options.items() if _is_used(settings, name)})
+        for module, options in wanted.items()
+    }
+
+
+def _is_used(settings: Settings, name: str) -> bool:
+    """Whether the stores as they are take the secret. Nobody has to keep the key of another one in a Secret."""
+    if name == "langfuse_redis_sentinel_password":
+        return bool(settings["langfuse_redis_mode"] == "sentinel")
+    if name == "langfuse_gcs_credentials":
+        return settings["langfuse_s3_service"] == "gcs" and not settings["langfuse_s3_use_role"]
+    return name not in _S3_KEYS or not without_keys(settings)
 
 
 def reached_namespaces(settings: Settings, endpoints: Endpoints) -> list[str]:

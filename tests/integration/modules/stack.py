@@ -108,7 +108,7 @@ class Stack:
             "s3_access_key": "s3key",
             "s3_secret_key": SECRETS["s3"],
             "runtime": {"project": self.project},
-            "hop_timeout": 4,
+            "hop_timeout": 8,
             "trace_timeout": 20,
             **changes,
         }

@@ -10,6 +10,8 @@ from tests.molecule.kubernetes.instance import ClusterInstance
 from tests.molecule.load import Load
 from tests.molecule.traces import Bucket, Traces, replay
 
+# What an autoscaler brings for a workload.
+_SCALED = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
 READERS = [
     ("langfuse_nextauth_secret", {"web"}),
     ("langfuse_redis_password", {"valkey", "web", "worker"}),
@@ -58,8 +60,7 @@ def test_what_is_switched_off_goes_and_nothing_else(cluster: ClusterInstance) ->
     more = {
         f"HTTPRoute network/{name}",
         f"ReferenceGrant {home}/{name}-network-access",
-        f"PodDisruptionBudget {home}/{name}-web",
-        *(f"HorizontalPodAutoscaler {home}/{name}-{each}" for each in ("web", "worker")),
+        *(f"{kind} {home}/{name}-{each}" for kind in _SCALED for each in ("web", "worker")),
     }
     assert set(cluster.versions()) == before - policies | more
     switched.mentions(*(f"{_said(each)} +++ after: (removed)" for each in policies))

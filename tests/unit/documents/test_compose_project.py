@@ -65,6 +65,13 @@ def test_secrets_are_only_in_sensitive_documents_that_only_their_owner_reads() -
             assert not holds, (document.path, holds)
 
 
+def test_secrets_of_the_extra_environment_are_in_the_env_files_alone() -> None:
+    given = {"langfuse_extra_env": {"DD_API_KEY": "hidden-1"}, "langfuse_worker_extra_env": {"DD_API_KEY": "hidden-2"}}
+    holds = {path: one.content() for path, one in _documents(given).items() if "hidden" in one.content()}
+    assert holds.keys() == {"env/web.env", "env/worker.env"}
+    assert 'DD_API_KEY="hidden-1"' in holds["env/web.env"] and 'DD_API_KEY="hidden-2"' in holds["env/worker.env"]
+
+
 def test_stores_are_published_on_loopback_only() -> None:
     services = _services({"langfuse_bind_address": "0.0.0.0"})
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}

@@ -35,6 +35,17 @@ def test_known_names_come_before_the_resolver_and_others_after_it() -> None:
         _address("files.invalid")
 
 
+def test_a_claimed_name_is_asked_for_before_the_resolver() -> None:
+    """In a pod names of Services resolve, and a search domain with a wildcard resolves anything."""
+    others = {"localhost": "192.0.2.9"}
+    with resolver.known({}, lambda: others, lambda name: name == "localhost"):
+        assert _address("LOCALHOST") == "192.0.2.9"
+    with resolver.known({"localhost": "192.0.2.1"}, lambda: others, lambda _name: True):
+        assert _address("localhost") == "192.0.2.1"
+        # What nobody claims to know after all is where it always was.
+        assert _address("127.0.0.7") == "127.0.0.7"
+
+
 def test_the_gateway_is_the_address_of_docker_s_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
     told = '[{"IPAM": {"Config": [{"Subnet": "fd00::/64"}, {"Gateway": "172.17.0.1"}]}}]'
     monkeypatch.setattr(compose, "docker", lambda *_words: (0, told, ""))

@@ -82,6 +82,11 @@ CASES = (
     bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://10.0.0.7"}, "cloudflare_domain"),
     bad("exposure", "langfuse_public_url", {"langfuse_public_url": "https://[fd00::7]"}, "cloudflare_domain"),
     bad(
+        "encrypted_media",
+        "langfuse_s3_public_endpoint",
+        {**SHARED, "langfuse_s3_endpoint": "https://minio.storage.svc.cluster.local"},
+    ),
+    bad(
         "media_address",
         "langfuse_s3_public_endpoint",
         {**SHARED, "langfuse_s3_endpoint": "http://minio:9000", "langfuse_extra_hosts": {"minio": "10.0.0.7"}},
@@ -127,6 +132,7 @@ CASES = (
         "langfuse_consumers",
         {"langfuse_consumers": [{**POD, "namespace": "ai-system", "secret": "langfuse-init-credentials"}]},
     ),
+    bad("cluster_names", "langfuse_gateway_pods_namespace", {"langfuse_gateway_pods_namespace": "Envoy_1"}),
     bad("network_policies", "langfuse_network_policy_mode", {"langfuse_network_policy_mode": "audit"}),
     bad("network_policies", "langfuse_network_policy_to", {"langfuse_network_policy_to": ["https://api.openai.com"]}),
     bad(

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.secrets import secrets_in
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_secrets import GROUPS, HOMES
 
 from .cluster_cases import BACKUP, CLUSTER, KEYS, SHARED
 from .sign_in_cases import ADMINISTERED
-from .source_cases import CLICKHOUSE, POSTGRES, S3
+from .source_cases import AWS, AZURE, CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
 
 FIRST = {"langfuse_init_user_email": "first@example.com"}
@@ -53,10 +55,7 @@ def test_secrets_that_somebody_else_keeps_are_read_there() -> None:
         "s3_secret_key": {"name": "keys", "key": "AWS_SECRET_ACCESS_KEY"},
     }
     client = {"name": "client", "key": "client-secret"}
-    assert {name: one for name, one in found["provision"].items() if name != "gcs_credentials"} == {
-        **stores,
-        "keycloak_client_secret": client,
-    }
+    assert found["provision"] == {**stores, "keycloak_client_secret": client}
     assert found["health"] == {
         **stores,
         "secret_key": {"name": "first", "key": "LANGFUSE_INIT_PROJECT_SECRET_KEY"},
@@ -65,6 +64,38 @@ def test_secrets_that_somebody_else_keeps_are_read_there() -> None:
     }
     assert found["s3"] == {"access_key": stores["s3_access_key"], "secret_key": stores["s3_secret_key"]}
     assert "langfuse_clickhouse_password_made" not in run(given).generated
+
+
+THEIRS = {group: "theirs" for group in GROUPS if group not in ("init-credentials", "smtp-credentials", "license")}
+_KEYS_OF_STORES = {key for group, key in HOMES.values() if group.partition("-")[0] in ("redis", "s3", "clickhouse")}
+
+
+@pytest.mark.parametrize(
+    ("stores", "keys"),
+    [
+        ({}, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        (REDIS, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        (SENTINEL, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "sentinel-password"}),
+        (S3, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        (AZURE, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        (AWS, set()),
+        (GCS, {"GOOGLE_CREDENTIALS"}),
+    ],
+)
+def test_only_what_pods_read_is_asked_of_secrets_of_somebody_else(stores: dict[str, Any], keys: set[str]) -> None:
+    """Whoever keeps them has no reason to put another key in, and a walk without it would fail."""
+    kept = {name for name, (group, _key) in HOMES.items() if group in THEIRS}
+    given = {name: value for name, value in {**CLUSTER, **FIRST, **stores}.items() if name not in kept}
+    result = run({**given, "langfuse_kubernetes_existing_secrets": THEIRS})
+    assert not result.problems, result.problems
+    read = {HOMES[name][1] for values in result.plan["env"].values() for name in secrets_in(values)}
+    assert read & _KEYS_OF_STORES == {"password", *keys}
+    found = result.plan["kubernetes"]["from_secrets"]
+    asked = {module: {one["key"] for one in options.values()} for module, options in found.items()}
+    assert asked["provision"] - {"client-secret"} == {"password", *keys}
+    # Google's are proved by the trace.
+    assert asked["health"] == {"password", *keys} - {"GOOGLE_CREDENTIALS"}
+    assert asked["s3"] == keys & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
 def test_the_bucket_of_backups_is_made_beside_the_others() -> None:
@@ -93,12 +124,17 @@ def test_keys_of_backups_that_somebody_else_keeps() -> None:
         "s3_backup_secret_key": {"name": "theirs", "key": "SECRET_ACCESS_KEY"},
     }
     assert _kubernetes({**SHARED, **theirs})["from_secrets"]["provision"] == {}
+    # With the rights of the machine nobody reads any.
+    role = {**CLUSTER, **AWS, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
+    assert _kubernetes({**role, **theirs})["from_secrets"]["provision"] == {}
     assert _kubernetes({**BACKUP, **KEYS})["from_secrets"]["provision"] == {}
 
 
 def test_namespaces_of_others_that_are_reached() -> None:
     issuer = {"langfuse_sso_issuer": "http://keycloak-service.identity.svc.cluster.local:8080/realms/platform"}
     assert _kubernetes({**SHARED, **ADMINISTERED, **issuer})["reaches"] == ["cache", "identity", "storage"]
+    pod = {"langfuse_redis_nodes": ["redis-0.redis.sentinels.svc:26379"]}
+    assert _kubernetes({**CLUSTER, **SENTINEL, **pod})["reaches"] == ["sentinels"]
     assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.example.com"})["reaches"] == []
     assert _kubernetes({**CLUSTER, **POSTGRES, "langfuse_postgres_host": "db.shop.svc"})["reaches"] == ["shop"]
 
@@ -148,3 +184,16 @@ def test_the_password_of_a_user_that_is_made_is_drawn() -> None:
     assert not result.problems
     assert result.secrets["langfuse_redis_password"] == CANDIDATES["langfuse_redis_password"]
     assert result.plan["provision"]["redis"]["username"] == "langfuse"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"langfuse_s3_endpoint": "https://minio.example.com"},
+        {"langfuse_s3_public_endpoint": "https://s3.example.com"},
+        {"langfuse_expose": "service"},
+    ],
+)
+def test_a_store_that_speaks_https_has_a_way_of_its_own(given: dict[str, Any]) -> None:
+    inside = {"langfuse_s3_endpoint": "https://minio.storage.svc.cluster.local"}
+    assert not run({**FIRST, **SHARED, **inside, **given}).problems

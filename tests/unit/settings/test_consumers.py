@@ -97,6 +97,13 @@ def test_policies_let_senders_in() -> None:
     assert plan["kubernetes"]["policies"]["from"] == ["team-c", "team-a"]
 
 
+def test_preflight_is_told_what_connect_writes_for_whom() -> None:
+    collector = {**POD, "kind": "otel_collector", "secret": "b", "config_map": "c"}
+    gone = {**POD, "namespace": "team-b", "state": "absent"}
+    plan = run({**GOOD, **CLUSTER, NAME: [POD, collector, gone]}).plan
+    assert plan["kubernetes"]["connects"] == {"team-a": ["configmaps", "secrets"], "team-b": ["secrets"]}
+
+
 @pytest.mark.parametrize(("given", "entry", "said"), [
     (CLUSTER, SERVICE, "has path, which langfuse_target=kubernetes does not have. There it takes kind, url, state, namespace, secret"),
     (GOOD, {**SERVICE, "secret": "a"}, "has secret, which langfuse_target=compose does not have. There it takes kind, url, state, path"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings import environment_schema as schema
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.environment_schema import is_secret
 
 from .cases import CERTIFICATE, GOOD
 from .support import run
@@ -107,6 +108,57 @@ def test_private_authorities_are_trusted_by_the_migration_too() -> None:
     for service in ("web", "worker", "migrate"):
         assert _environment(given, service)["NODE_EXTRA_CA_CERTS"].startswith("/etc/langfuse/")
         assert "NODE_EXTRA_CA_CERTS" not in _environment({}, service)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("AUTH_GOOGLE_CLIENT_SECRET", "x", True),
+        ("SLACK_STATE_SECRET", "x", True),
+        ("AWS_SECRET_ACCESS_KEY", "x", True),
+        ("AWS_ACCESS_KEY_ID", "x", True),
+        ("AWS_SESSION_TOKEN", "x", True),
+        ("DD_API_KEY", "x", True),
+        ("REDIS_TLS_KEY_PASSPHRASE", "x", True),
+        ("LANGFUSE_GOOGLE_CLOUD_STORAGE_CREDENTIALS", "{}", True),
+        ("REDIS_AUTH", "x", True),
+        ("REDIS_CONNECTION_STRING", "x", True),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x", True),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x", True),
+        ("HTTP_PROXY", "http://user:x@proxy:3128", True),
+        ("HTTP_PROXY", "http://proxy:3128/@", False),
+        # Switches, numbers, and where a secret lies.
+        ("AUTH_CUSTOM_ID_TOKEN", "true", False),
+        ("LANGFUSE_TOKEN_COUNT_WORKER_POOL_SIZE", "2", False),
+        ("AUTH_GOOGLE_CLIENT_ID", "x", False),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/x", False),
+        ("REDIS_TLS_KEY_PATH", "/x", False),
+        ("REDIS_KEY_PREFIX", "x", False),
+        ("LANGFUSE_LOG_PROPAGATED_HEADERS", "x", False),
+    ],
+)
+def test_secrets_by_their_form(name: str, value: str, secret: bool) -> None:
+    assert is_secret(name, value) is secret
+
+
+def test_secrets_of_the_extra_environment_are_not_in_the_plan() -> None:
+    """Each is in the variable that wins, and known once although two services read it."""
+    given = {
+        "langfuse_extra_env": {"DD_API_KEY": "hidden-1", "DD_APP_KEY": "hidden-2", "DD_SITE": "datadoghq.eu"},
+        "langfuse_worker_extra_env": {"DD_API_KEY": "hidden-3"},
+    }
+    result = run({**GOOD, **given})
+    assert "hidden" not in str(result.plan)
+    read = {service: result.plan["env"][service]["DD_API_KEY"] for service in ("web", "worker")}
+    assert read["web"] == {"secret": "langfuse_extra_env.DD_API_KEY"}
+    assert read["worker"] == {"secret": "langfuse_worker_extra_env.DD_API_KEY"}
+    found = {name: value for name, value in result.secrets.items() if "extra_env" in name}
+    assert found == {
+        "langfuse_extra_env.DD_API_KEY": "hidden-1",
+        "langfuse_extra_env.DD_APP_KEY": "hidden-2",
+        "langfuse_worker_extra_env.DD_API_KEY": "hidden-3",
+    }
+    assert result.plan["env"]["web"]["DD_SITE"] == "datadoghq.eu"
 
 
 def test_extra_environment_reaches_its_service_only() -> None:

@@ -123,14 +123,13 @@ def destination(plan: Plan, host: str) -> Peer:
 def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:
     """Who comes in: the gateway, senders, LiteLLM."""
     kubernetes, web = plan["kubernetes"], plan["endpoints"]["web"]["port"]
-    expose, rules = kubernetes["expose"], kubernetes["policies"]
-    doors = {"httproute": expose["gateway"]["namespace"], "ingress": expose["ingress"]["namespace"]}
-    door = doors.get(expose["kind"])
+    rules = kubernetes["policies"]
+    door = rules["door"]
     for namespace in [*([door] if door else []), *rules["from"]]:
         found["web"].allow("ingress", Peer(namespace=namespace), web)
     if rules["litellm"]:
         found["web"].allow("ingress", _pods(LITELLM), web)
-    if door and expose["media"] and "seaweedfs" in found:
+    if door and kubernetes["expose"]["media"] and "seaweedfs" in found:
         for flow in rules["flows"]:
             if flow["store"] == "s3":
                 found["seaweedfs"].allow("ingress", Peer(namespace=door), flow["port"])

@@ -21,7 +21,7 @@ def manifests(plan: Plan) -> list[Manifest]:
         return []
     kubernetes = plan["kubernetes"]
     kind = kubernetes["autoscaling"]["kind"]
-    found = [_budget(plan, name) for name, number in kubernetes["replicas"].items() if number > 1]
+    found = [_budget(plan, name) for name, number in kubernetes["replicas"].items() if number > 1 or kind != "none"]
     if kind == "none":
         return found
     if kind == "hpa":
@@ -32,7 +32,7 @@ def manifests(plan: Plan) -> list[Manifest]:
 
 
 def _budget(plan: Plan, component: str) -> Manifest:
-    """One pod at a time. A single pod has none: its node could never be drained."""
+    """One pod at a time, which always lets a single pod go. Where there is never more than one, it would say nothing."""
     spec = {
         "maxUnavailable": 1,
         "selector": {"matchLabels": selector(plan, APPLICATION, component)},

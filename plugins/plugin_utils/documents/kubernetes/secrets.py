@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ....module_utils.kubernetes.prune import REPLACEABLE
-from ...settings.cluster_secrets import BACKUP, HOMES, POSTGRESQL
+from ....module_utils.kubernetes.prune import is_replaceable
+from ...settings.cluster_secrets import BACKUP, POSTGRESQL, home
 from ...settings.secrets import fingerprint, fingerprint_key
 from .manifest import Manifest, Plan, Wave, name_of, resource
 
@@ -27,7 +27,7 @@ def secret_name(plan: Plan, group: str) -> str:
 
 def reference(plan: Plan, secret: str) -> dict[str, str]:
     """Name and key of the Secret that holds `secret`."""
-    group, key = HOMES[secret]
+    group, key = home(secret)
     return {"name": secret_name(plan, group), "key": key}
 
 
@@ -73,7 +73,7 @@ def _wanted(plan: Plan) -> dict[str, dict[str, str]]:
     names.append("langfuse_postgres_password")
     groups: dict[str, dict[str, str]] = {}
     for name in sorted(set(names)):
-        group, key = HOMES[name]
+        group, key = home(name)
         groups.setdefault(group, {})[key] = name
     backup = plan["kubernetes"]["backup"]
     if backup and backup["keys"]:
@@ -100,5 +100,5 @@ def _secret(plan: Plan, group: str, data: dict[str, str]) -> Manifest:
         found["metadata"]["labels"]["cnpg.io/reload"] = "true"
     # Not stringData: a key that is taken out of it stays in the object.
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
-    only_copy = not encoded.keys() <= REPLACEABLE
+    only_copy = not all(map(is_replaceable, encoded))
     return Manifest(Wave.CONFIGURATION, {**found, "type": kind, "data": encoded}, sensitive=True, keep=only_copy)

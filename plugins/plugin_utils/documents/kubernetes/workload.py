@@ -21,6 +21,8 @@ WEB_GRACE = 125
 # How long a container may take to its first answer.
 _START = 60
 _PERIOD = 10
+# After which Kubernetes gives a Deployment up that makes no progress, in seconds.
+_DEADLINE = 600
 _AUTHORITIES = "authorities"
 # Those of the second kind do nothing but ingestion, and leave all else to the first.
 WORKERS = ("worker", "ingestion")
@@ -156,6 +158,8 @@ def _deployment(plan: Plan, pod: Pod) -> dict[str, Any]:
     spec = {
         **replicas,
         "revisionHistoryLimit": 3,
+        # Left alone, Kubernetes gives up before whoever waits longer.
+        "progressDeadlineSeconds": max(_DEADLINE, kubernetes["start_timeout"]),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "selector": {"matchLabels": selector(plan, pod.application, pod.component)},
         "template": template(plan, pod),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..cluster import OF_OPERATOR, SHARED, in_cluster
 from ..cluster_secrets import BACKUP, HOMES, is_there, kept_elsewhere
-from ..endpoints import is_local, media_service, public_url
+from ..endpoints import inner_s3_endpoint, is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
@@ -112,6 +112,7 @@ def cluster_names(settings: Settings) -> Iterator[Problem]:
     for name in (
         *("langfuse_kubernetes_namespace", "langfuse_gateway_namespace", "langfuse_ingress_namespace"),
         *("langfuse_monitoring_namespace", "cnpg_namespace", "keda_namespace", "clickhouse_operator_namespace"),
+        *(["langfuse_gateway_pods_namespace"] if settings["langfuse_gateway_pods_namespace"] is not None else []),
     ):
         if not re.fullmatch(LABEL, settings[name] or ""):
             yield Problem(name, "is not the name of a namespace", "Use lower-case letters, digits and hyphens")
@@ -190,6 +191,16 @@ def exposure(settings: Settings) -> Iterator[Problem]:
             "langfuse_s3_public_endpoint",
             f"is missing, and an Ingress does not reach the object store in the namespace {media.namespace}",
             "Write the address of the store's own way from outside, or set langfuse_expose: httproute",
+        )
+
+
+def encrypted_media(settings: Settings) -> Iterator[Problem]:
+    """What stands before the instance speaks plain HTTP to the Services that its route names."""
+    if media_service(settings) and (inner_s3_endpoint(settings) or "").lower().startswith("https:"):
+        yield Problem(
+            "langfuse_s3_public_endpoint",
+            "is the instance's own address, whose route speaks HTTP to an object store that speaks HTTPS",
+            "Write the address of the store's own way from outside, or an http:// address of it as langfuse_s3_endpoint",
         )
 
 
@@ -315,6 +326,7 @@ RULES = (
     cluster_names,
     cluster_numbers,
     exposure,
+    encrypted_media,
     network_policies,
     unseen_addresses,
     names_of_pods,

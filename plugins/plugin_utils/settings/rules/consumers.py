@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..cluster import in_cluster
-from ..cluster_secrets import HOMES
+from ..cluster_secrets import EXTRA, GROUPS
 from ..consumers import CALLBACKS, ENV, KINDS, LITELLM, STATES, env_path, keys, url_of
 from ..plan import Settings
 from ..problems import Problem
@@ -122,7 +122,7 @@ def consumer_files(settings: Settings) -> Iterator[Problem]:
 def consumer_objects(settings: Settings) -> Iterator[Problem]:
     """An object has one entry: two would set each other's fields in every run."""
     seen: set[tuple[str, str, str]] = set()
-    own = {settings.instance, *(f"{settings.instance}-{group}" for group, _key in HOMES.values())}
+    own = {settings.instance, *(f"{settings.instance}-{group}" for group in (*GROUPS, EXTRA))}
     for one in settings[NAME] if in_cluster(settings) else ():
         if list(_entry(one, settings)):
             continue

@@ -239,6 +239,25 @@ def test_variables_of_one_component_stay_there() -> None:
     assert environments["worker"]["LANGFUSE_S3_CONCURRENT_WRITES"] == "9"
 
 
+def test_secrets_of_one_component_stay_there_by_name() -> None:
+    given = {
+        "langfuse_web_extra_env": {"SLACK_CLIENT_SECRET": "hidden"},
+        "langfuse_extra_env": {"DD_API_KEY": "hidden"},
+    }
+    release = Release({**BY_CHART["shared"], **given})
+    read = {}
+    for component in ("web", "worker"):
+        deployment = release.rendered()["Deployment", f"langfuse-{component}"]
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        entries = {one["name"]: one.get("valueFrom") for one in container["env"]}
+        read[component] = [entries.get(name) for name in ("SLACK_CLIENT_SECRET", "DD_API_KEY")]
+    slack, tracer = (
+        {"secretKeyRef": {"name": "langfuse-extra-env", "key": key}}
+        for key in ("web_extra_env.SLACK_CLIENT_SECRET", "extra_env.DD_API_KEY")
+    )
+    assert read == {"web": [slack, tracer], "worker": [None, tracer]}
+
+
 def test_without_exports_nothing_of_them_is_written() -> None:
     release = Release({**BY_CHART["shared"], "langfuse_batch_export_enabled": False})
     assert release.values["s3"]["batchExport"] == {"enabled": False}

@@ -108,6 +108,12 @@ def test_several_pods_are_drained_one_by_one_and_a_single_one_does_not_hold_its_
     assert ("PodDisruptionBudget", "langfuse-worker") not in found
 
 
+@pytest.mark.parametrize("kind", ["hpa", "keda"])
+def test_what_an_autoscaler_makes_several_is_drained_one_by_one(kind: str) -> None:
+    found = by_identity({**CLUSTER, "langfuse_autoscaling": kind})
+    assert {name for each, name in found if each == "PodDisruptionBudget"} == {"langfuse-web", "langfuse-worker"}
+
+
 def test_by_cpu() -> None:
     found = by_identity({**BIG, "langfuse_autoscaling_cpu": 55, "langfuse_worker_max_replicas": 9})
     scaler = found["HorizontalPodAutoscaler", "langfuse-worker"]["spec"]

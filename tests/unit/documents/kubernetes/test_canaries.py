@@ -28,7 +28,21 @@ def _planted(given: dict[str, Any], *left_out: str) -> dict[str, Any]:
     """`given` with a canary for each secret that it has, and for those that every instance has."""
     names = ({*given} & {*canary.EVERY}) | {*canary.VALUES}
     values = {name: canary.EVERY[name] for name in names if name not in left_out}
-    return {**given, **canary.COMPANIONS, **values, "langfuse_ca_certificates": CERTIFICATE}
+    return {**given, **canary.COMPANIONS, **_EXTRA, **values, "langfuse_ca_certificates": CERTIFICATE}
+
+
+# In variables that hold more than secrets.
+_EXTRA = {
+    "langfuse_extra_env": {
+        "DD_API_KEY": "Canary30tracer",
+        "HTTP_PROXY": "http://user:Canary31proxy@proxy.invalid:3128",
+    },
+    "langfuse_web_extra_env": {
+        "AUTH_GOOGLE_CLIENT_SECRET": "Canary32google$(SALT)",
+        "SLACK_CLIENT_SECRET": "Canary33slack",
+    },
+    "langfuse_worker_extra_env": {"DD_API_KEY": "Canary34tracer"},
+}
 
 
 _ADMINISTRATORS = {
@@ -84,7 +98,7 @@ def test_none_is_in_an_object_that_is_no_secret(given: dict[str, Any]) -> None:
             secrets += bool(canaries(shown.pop("data")))
         assert not canaries(shown), manifest.identity
     # The canaries are alive: they are found where they belong.
-    assert secrets >= 5
+    assert secrets >= 6
 
 
 @EACH

@@ -45,6 +45,7 @@ CASES = {
     "quiet": QUIET,
     "big": BIG,
 }
+BEHIND = {"langfuse_gateway_pods_namespace": "envoy-gateway-system"}
 OPERATED = {**CLUSTER, "clickhouse_operator_enabled": True}
 WORKLOADS = ("web", "worker", "migrate", "ingestion")
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "clickhouse": 9000, "smtps": 465}
@@ -155,7 +156,10 @@ def test_every_pod_has_a_policy() -> None:
         ({**SHARED, **other("gitlab")}, "langfuse", "egress", {"host": "gitlab.com"}, [443]),
         ({**SHARED, **other("azure_ad", tenant_id="x")}, "langfuse", "egress", {"host": "login.microsoftonline.com"}, [443]),
         ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
+        ({**CLUSTER, **SENTINEL, "langfuse_redis_nodes": ["redis-0.s.cache.svc:26379"]}, "langfuse", "egress", {"namespace": "cache"}, [26379, 6379]),
         ({**CLUSTER, "langfuse_expose": "ingress"}, "langfuse", "ingress", {"namespace": "ingress-nginx"}, [3000]),
+        ({**CLUSTER, **BEHIND}, "langfuse", "ingress", {"namespace": "envoy-gateway-system"}, [3000]),
+        ({**CLUSTER, **BEHIND}, "langfuse-seaweedfs", "ingress", {"namespace": "envoy-gateway-system"}, [8333]),
     ],
 )  # fmt: skip
 def test_what_the_platform_needs_is_open(

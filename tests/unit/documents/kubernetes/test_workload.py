@@ -11,7 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_s
 from ...settings.cases import CERTIFICATE, GOOD
 from ...settings.cluster_cases import CLUSTER, SHARED
 from ...settings.support import run
-from .support import BIG, by_identity, derived, environment, pod_specs
+from .support import BIG, by_identity, derived, environment, manifests, pod_specs
 
 # What differs between targets, and nothing else does: where services and stores are.
 ENDPOINTS = {
@@ -115,6 +115,13 @@ def test_no_pod_is_missing_during_a_roll() -> None:
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+@pytest.mark.parametrize(("seconds", "deadline"), [(300, 600), (1800, 1800)])
+def test_kubernetes_gives_a_roll_as_long_as_whoever_waits_for_it(seconds: int, deadline: int) -> None:
+    found = by_identity({**BIG, "langfuse_start_timeout": seconds})
+    deployments = [one["spec"] for (kind, _name), one in found.items() if kind == "Deployment"]
+    assert [one["progressDeadlineSeconds"] for one in deployments] == [deadline] * 3
+
+
 def test_replicas_are_left_to_an_autoscaler() -> None:
     assert by_identity({**CLUSTER, "langfuse_web_replicas": 3})["Deployment", "langfuse-web"]["spec"]["replicas"] == 3
     assert "replicas" not in by_identity(BIG)["Deployment", "langfuse-web"]["spec"]
@@ -151,6 +158,27 @@ STORES = {"langfuse-clickhouse", "langfuse-valkey", "langfuse-seaweedfs"}
 )
 def test_a_change_rolls_its_readers_and_nobody_else(changed: dict[str, Any], rolled: set[str]) -> None:
     assert _rolled(changed) == rolled
+
+
+def test_another_secret_of_the_extra_environment_rolls_its_readers() -> None:
+    web, both = ({variable: {"DD_API_KEY": "one"}} for variable in ("langfuse_web_extra_env", "langfuse_extra_env"))
+    assert _rolled({"langfuse_web_extra_env": {"DD_API_KEY": "two"}}, web) == {"langfuse-web"}
+    assert _rolled({"langfuse_extra_env": {"DD_API_KEY": "two"}}, both) == APPLICATION
+
+
+def test_secrets_of_the_extra_environment_are_in_one_secret() -> None:
+    given = {
+        **CLUSTER,
+        "langfuse_extra_env": {"DD_API_KEY": "of-both"},
+        "langfuse_worker_extra_env": {"DD_API_KEY": "of-$(the)-worker"},
+    }
+    (secret,) = [one for one in manifests(given) if one.identity == ("Secret", "langfuse-extra-env")]
+    assert secret.object["data"].keys() == {"extra_env.DD_API_KEY", "worker_extra_env.DD_API_KEY"}
+    # The variable still has it: another run makes the Secret again.
+    assert secret.sensitive and not secret.keep
+    assert environment(given, "langfuse-web")["DD_API_KEY"] == "of-both"
+    assert environment(given, "langfuse-worker")["DD_API_KEY"] == "of-$(the)-worker"
+    assert not [one for one in manifests(CLUSTER) if one.identity == secret.identity]
 
 
 def test_other_authorities_in_the_same_file_roll_who_reads_it() -> None:

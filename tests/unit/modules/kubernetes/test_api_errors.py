@@ -224,3 +224,10 @@ def test_other_answers_are_told_as_they_are(status: dict[str, Any], code: str, m
 
 def test_what_was_tried_is_told() -> None:
     assert "did not remove Deployment langfuse-web" in refused(WEB, {"code": 504}, "remove").message
+
+
+def test_who_may_not_remove_is_told_the_right_that_preflight_does_not_print() -> None:
+    said = 'statefulsets.apps "x" is forbidden: User "jane" cannot delete resource "statefulsets" in API group "apps" in the namespace "ai-system"'
+    told = refused(STORE, _status(403, said), "remove")
+    assert told.code == "forbidden"
+    assert told.cure == "Give the account the right to delete statefulsets of apps in ai-system."

@@ -9,12 +9,15 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.llmops.langfuse.plugins.action.kubernetes_apply import _objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import jobs
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Outcome, Step
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Applier, Options, Outcome, Step
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.comparison import compare
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import Wanted, identity_of
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted, identity_of
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, Verdict
+from ansible_collections.llmops.langfuse.plugins.modules import kubernetes_apply, kubernetes_remove
 
-from .support import made
+from .support import OWNER, made
 
 SECRET = made("Secret", "langfuse-credentials", data={"SALT": "Q2FuYXJ5"})
 JOB = made("Job", "langfuse-migrate-1", spec={})
@@ -76,6 +79,84 @@ def test_what_goes_is_a_change_and_what_stays_is_told() -> None:
     assert not _told(verdicts=(Verdict(stays, KEEP, "holds data"),))["changed"]
 
 
+class Cluster:
+    """Has these objects of the instance, and takes whatever is applied."""
+
+    def __init__(self, *live: dict[str, Any]) -> None:
+        self.live = live
+
+    def list(self, kind: Any, _namespace: str, _selector: str) -> list[dict[str, Any]]:
+        return [one for one in self.live if one["kind"] == kind.name]
+
+    def get(self, kind: Any, _namespace: str, name: str) -> dict[str, Any] | None:
+        return next((one for one in self.live if (one["kind"], one["metadata"]["name"]) == (kind.name, name)), None)
+
+    def kind(self, _api: str, name: str) -> Any:
+        return next(kind for kind in KINDS if kind.name == name)
+
+    def apply(self, body: Any, **_options: Any) -> Any:
+        return body
+
+
+def _reader(name: str, key: str) -> dict[str, Any]:
+    """A workload of the instance that reads a key of a Secret."""
+    variable = {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+    container = {"name": "web", "env": [variable]}
+    return {
+        "object": made("Deployment", "langfuse-web", spec={"template": {"spec": {"containers": [container]}}}),
+        "wave": 1,
+    }
+
+
+MAIL = made("Secret", "langfuse-smtp-credentials", data={"SMTP_CONNECTION_URL": "eA=="})
+
+
+@pytest.mark.parametrize(
+    ("secret", "key", "read", "fate"),
+    [
+        (MAIL, "SMTP_CONNECTION_URL", "langfuse-smtp-credentials", ""),
+        (MAIL, "SMTP_CONNECTION_URL", "from-the-vault", "removed"),
+        (SECRET, "SALT", "langfuse-credentials", ""),
+        (SECRET, "SALT", "from-the-vault", "kept"),
+    ],
+)
+def test_a_secret_that_was_handed_over_under_its_own_name_stays(
+    secret: dict[str, Any], key: str, read: str, fate: str
+) -> None:
+    """Also in `kept`, which says how it is removed, it has no place while pods read it."""
+    confirmed = ["Secret/langfuse-credentials"] if fate != "kept" else []
+    applier = Applier(Cluster(secret), OWNER, Options(remove=confirmed), check_mode=True)  # type: ignore[arg-type]
+    told = applier.run([_reader(read, key)]).as_result()
+    name = str(identity_of(secret))
+    assert told["removed"] == ([name] if fate == "removed" else [])
+    assert [one["object"] for one in told["kept"]] == ([name] if fate == "kept" else [])
+
+
+@pytest.mark.parametrize(("module", "more"), [(kubernetes_apply, {}), (kubernetes_remove, {"data": True})])
+@pytest.mark.parametrize(
+    ("name", "removed"), [("langfuse-smtp-credentials", []), ("from-the-vault", [str(identity_of(MAIL))])]
+)
+def test_it_stays_too_while_nobody_reads_it(
+    module: Any, more: dict[str, Any], name: str, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an instance that is switched off, or taken away with all its data."""
+    monkeypatch.setattr(module, "Cluster", lambda *_place: Cluster(MAIL))
+    params = {
+        "objects": "[]",
+        "instance": OWNER.instance,
+        "namespace": OWNER.namespace,
+        "kubeconfig": None,
+        "context": None,
+        "elsewhere": [],
+        "remove": [],
+        "timeout": 1,
+        "migration_timeout": 1,
+        "existing_secrets": [name],
+        **more,
+    }
+    assert module.run(params, True)["removed"] == removed
+
+
 def test_the_action_passes_on_what_the_filter_returns() -> None:
     given = [{"wave": 1, "sensitive": True, "keep": False, "object": SECRET}]
     assert _objects(given) == given
@@ -89,3 +170,38 @@ def test_anything_else_is_refused_without_a_word_of_it(given: Any) -> None:
     with pytest.raises(AnsibleActionFail, match="kubernetes_objects") as caught:
         _objects(given)
     assert "Q2FuYXJ5" not in str(caught.value) and caught.value.__cause__ is None
+
+
+class Keda:
+    """Refuses every ScaledObject with these words, in a dry run too."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+
+    def apply(self, wanted: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        message = f'admission webhook "vscaledobject.kb.io" denied the request: {self.said}'
+        raise ApiError({"code": 403, "reason": "Forbidden", "message": message})
+
+
+_TAKEN = "the workload 'langfuse-worker' of type 'apps/v1.Deployment' is already managed by the hpa '{}'"
+_OURS = {
+    **made("HorizontalPodAutoscaler", "langfuse-worker"),
+    "apiVersion": "autoscaling/v2",
+}
+_THEIRS = {**_OURS, "metadata": {"name": "theirs", "namespace": "ai-system"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        (_TAKEN.format("langfuse-worker"), []),
+        # It does not go.
+        (_TAKEN.format("theirs"), ["admission"]),
+        ("ScaledObject doesn't have correct triggers specification", ["admission"]),
+    ],
+)
+def test_an_autoscaler_that_goes_first_does_not_stand_in_the_way(said: str, codes: list[str]) -> None:
+    scaled = Wanted(made("ScaledObject", "langfuse-worker", spec={"scaleTargetRef": {"name": "langfuse-worker"}}), 7)
+    found = Found({identity_of(one): one for one in (_OURS, _THEIRS)}, frozenset(), ())
+    keda: Any = Keda(said)
+    assert [one.code for one in Applier(keda, OWNER, Options(), True).refused([scaled], found)] == codes

@@ -150,3 +150,15 @@ def test_the_diff_has_a_line_for_each_value() -> None:
         "before": "spec.replicas: 1\n",
         "after": "spec.replicas: 2\n",
     }
+
+
+def test_a_value_that_moves_into_a_secret_is_not_told() -> None:
+    def deployment(entry: dict[str, Any]) -> dict[str, Any]:
+        return changed(LIVE, f"{_CONTAINER}/0/env/1", {"name": "B", **entry})
+
+    plain = deployment({"value": "Canary"})
+    secret = deployment({"valueFrom": {"secretKeyRef": {"name": "s", "key": "B"}}})
+    for before, after in ((plain, secret), (secret, plain)):
+        told = str(compare(before, after).changes)
+        assert "Canary" not in told and "env[B].value'" in told
+    assert "Canary" in str(compare(LIVE, plain).changes)

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import kept_secrets
+from ansible_collections.llmops.langfuse.plugins.module_utils import args
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import forward, kept_secrets
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 
 FORBIDDEN = (
@@ -27,7 +29,9 @@ class Cluster:
         self.asked.append(name)
         if name == "closed":
             raise ApiError({"code": 403, "reason": "Forbidden", "message": FORBIDDEN})
-        return {"data": {"password": "Y2FuYXJ5LTE=", "broken": "//4=", "odd": "?"}} if name == "open" else None
+        return (
+            {"data": {"password": "Y2FuYXJ5LTE=", "none": "", "broken": "//4=", "odd": "?"}} if name == "open" else None
+        )
 
 
 @pytest.mark.parametrize(
@@ -51,3 +55,19 @@ def test_each_secret_is_read_once() -> None:
     values, unread = kept_secrets.read(cluster, "ai", wanted)  # type: ignore[arg-type]
     assert (values, unread) == (dict.fromkeys(wanted, "canary-1"), {})
     assert cluster.asked == ["open"]
+
+
+def test_values_are_hidden_and_an_empty_one_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible would put its stars between all letters."""
+    monkeypatch.setattr(forward, "connected", lambda *_place: Cluster())
+    keys = {"redis_password": "password", "redis_sentinel_password": "none"}
+    module = SimpleNamespace(
+        params={
+            "cluster": {"kubeconfig": None, "context": None, "namespace": "ai"},
+            "from_secrets": {option: {"name": "open", "key": key} for option, key in keys.items()},
+        },
+        no_log_values=set(),
+    )
+    assert args.from_secrets(module) == {}
+    assert (module.params["redis_password"], module.params["redis_sentinel_password"]) == ("canary-1", "")
+    assert module.no_log_values == {"canary-1"}

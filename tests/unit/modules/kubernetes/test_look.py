@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found, appliers, places, refusals
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import (
+    Found,
+    appliers,
+    look,
+    places,
+    refusals,
+)
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import prune
 
 from .support import OWNER, made
 
@@ -83,3 +91,48 @@ def test_what_flux_applies_is_refused_in_one_sentence() -> None:
     found = Found({WEB.identity: _by_flux("langfuse-web", "langfuse")}, frozenset(), (), [("flux-system", "langfuse")])
     (told,) = refusals([WEB, ROUTE], found, OWNER)
     assert told.code == "applied_by_flux"
+
+
+class Routes:
+    """Has this route and grants, and answers for the whole cluster only where it is not closed."""
+
+    LIVE = (
+        made("HTTPRoute", "langfuse", "gateways"),
+        made("HTTPRoute", "langfuse", "network"),
+        {**made("ReferenceGrant", "langfuse-network-access", "storage"), "apiVersion": GRANT.object["apiVersion"]},
+    )
+
+    def __init__(self, closed: bool = False, served: bool = True) -> None:
+        self.closed, self.served = closed, served
+
+    def list(self, kind: Any, namespace: str, selector: str = "") -> list[dict[str, Any]] | None:
+        assert selector == OWNER.selector
+        if kind.name not in ("HTTPRoute", "ReferenceGrant"):
+            return []
+        if self.closed and not namespace:
+            raise ApiError({"code": 403, "reason": "Forbidden", "message": "no"})
+        there = [one for one in self.LIVE if one["kind"] == kind.name]
+        return [one for one in there if namespace in ("", one["metadata"]["namespace"])] if self.served else None
+
+
+@pytest.mark.parametrize(
+    ("cluster", "elsewhere", "goes", "unseen"),
+    [
+        (Routes(), ("gateways",), ["network", "storage"], []),
+        (Routes(closed=True), ("gateways",), [], ["referencegrants in other namespaces", "httproutes in other namespaces"]),
+        (Routes(closed=True), ("gateways", "storage"), ["storage"], ["referencegrants in other namespaces", "httproutes in other namespaces"]),
+    ],
+)  # fmt: skip
+def test_a_route_goes_with_the_namespace_that_the_settings_no_longer_name(
+    cluster: Any, elsewhere: Collection[str], goes: list[str], unseen: list[str]
+) -> None:
+    now = Wanted(made("HTTPRoute", "langfuse", "gateways"), 7)
+    found = look(cluster, [now], OWNER, elsewhere)
+    verdicts = prune(found.live.values(), [now.identity], OWNER)
+    assert [one.identity.namespace for one in verdicts] == goes
+    assert now.identity in found.live and found.unseen == unseen
+
+
+def test_a_gateway_that_nobody_serves_is_missing_and_not_unseen() -> None:
+    found = look(Routes(served=False), [ROUTE], OWNER)  # type: ignore[arg-type]
+    assert (found.missing, found.unseen) == ({("gateway.networking.k8s.io/v1", "HTTPRoute")}, [])

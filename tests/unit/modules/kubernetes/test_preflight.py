@@ -12,9 +12,11 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
     Wanted,
     identity_of,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import Others
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.references import of_others
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import Right
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.survey import survey
 
 from ...documents.kubernetes.support import BIG, CONFIGURATIONS, manifests
 from .support import OWNER, condition, made
@@ -225,10 +227,8 @@ def test_classes_that_may_not_be_read_are_not_missing() -> None:
     assert findings(SHARED, OWNER, GOOD._replace(classes=None)) == []
 
 
-THEIRS = [
-    Wanted(one.object, int(one.wave), one.sensitive)
-    for one in manifests({**CONFIGURATIONS["quiet"], "langfuse_kubernetes_existing_secrets": {"credentials": "theirs"}})
-]
+KEPT = {"langfuse_kubernetes_existing_secrets": {"credentials": "theirs", "clickhouse-credentials": "store"}}
+THEIRS = [Wanted(one.object, int(one.wave), one.sensitive) for one in manifests({**CONFIGURATIONS["quiet"], **KEPT})]
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,84 @@ THEIRS = [
 def test_a_secret_of_somebody_else_has_what_pods_read(keys: frozenset[str] | None, what: str) -> None:
     found = [one["what"] for one in findings(THEIRS, OWNER, GOOD._replace(theirs={("llm", "theirs"): keys}))]
     assert [one[: len(what)] for one in found] == ([what] if what else [])
+
+
+class Cluster:
+    """Any, with the Secrets that the instance has made so far."""
+
+    def __init__(self, *secrets: dict[str, Any]) -> None:
+        self.secrets = secrets
+
+    def version(self) -> str:
+        return GOOD.version
+
+    def ask(self, _review: Any) -> dict[str, Any]:
+        return {"allowed": True}
+
+    def list(self, kind: Any, _namespace: str, _selector: str = "") -> list[dict[str, Any]]:
+        return list(self.secrets) if kind.name == "Secret" else []
+
+    def kind(self, _api: str, _name: str) -> None:
+        return None
+
+    def served(self, _api: str) -> tuple[str, ...]:
+        return ()
+
+    versions = served
+
+
+TEAM = Owner("team-a", "llm")
+OURS = {"SALT": "b3Vycy0x", "ENCRYPTION_KEY": "b3Vycy0y", "NEXTAUTH_SECRET": "b3Vycy0z"}
+LABELS: dict[str, Any] = {"labels": TEAM.labels}
+
+
+@pytest.mark.parametrize(
+    ("after", "own", "what"),
+    [
+        (OURS, {}, ""),
+        ({**OURS, "NEXTAUTH_SECRET": "dmF1bHQ="}, {}, ""),
+        ({**OURS, "SALT": "dmF1bHQ="}, {}, "has another SALT than Secret team-a-credentials in llm of the instance"),
+        ({**OURS, "SALT": "dmF1bHQ=", "ENCRYPTION_KEY": "dmF1bHQ="}, {}, "has another SALT and ENCRYPTION_KEY than"),
+        # One that is not the instance's says nothing of its data.
+        ({**OURS, "SALT": "dmF1bHQ="}, {"metadata": {"labels": Owner("team-b", "llm").labels}}, ""),
+        # A new instance has none.
+        ({**OURS, "SALT": "dmF1bHQ="}, {"data": {}}, ""),
+    ],
+)
+def test_a_secret_of_somebody_else_has_the_keys_of_the_data(
+    after: dict[str, str], own: dict[str, Any], what: str
+) -> None:
+    live = made("Secret", "team-a-credentials", "llm", **{"data": OURS, "metadata": LABELS, **own})
+    # Nobody reads the SALT of this one.
+    more = {("llm", "store"): {"password": "eA==", "SALT": "eA=="}}
+    theirs = Others({("llm", "theirs"): after, **more}, {})
+    facts = survey(Cluster(live), THEIRS, TEAM, theirs=theirs)  # type: ignore[arg-type]
+    found = [one for one in findings(THEIRS, TEAM, facts) if one["code"] == "other_keys"]
+    assert [what in one["what"] for one in found] == ([True] if what else [])
+    assert all(one["what"].startswith("Secret theirs in llm has") for one in found)
+    assert not [value for value in (*after.values(), *OURS.values()) if value in str(found)]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [
+        ("username", ["bootstrap"]),
+        ("password", ["bootstrap", "managed"]),
+        ("password", ["managed"]),
+        ("", ["bootstrap"]),
+    ],
+)
+def test_a_secret_of_somebody_else_has_what_cloudnativepg_takes_by_its_type(lacking: str, named: list[str]) -> None:
+    """In the first password of the role as in those that follow it."""
+    kept = {"langfuse_kubernetes_existing_secrets": {"postgresql-credentials": "theirs"}}
+    (found,) = [one for one in manifests({**CONFIGURATIONS["quiet"], **kept}) if one.object["kind"] == "Cluster"]
+    places = ("bootstrap", "managed")
+    spec = {name: value for name, value in found.object["spec"].items() if name in named or name not in places}
+    wanted = [Wanted({**found.object, "spec": spec}, 1)]
+    keys = {"username", "password"} - {lacking}
+    told = findings(wanted, TEAM, GOOD._replace(theirs={("llm", "theirs"): keys}))
+    what = f"Secret theirs in llm has no {lacking}, and Cluster team-a-postgresql in llm reads it"
+    assert [one["what"] for one in told] == ([what] if lacking else [])
 
 
 def test_who_should_have_made_it_says_why() -> None:

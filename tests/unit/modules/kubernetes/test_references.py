@@ -141,6 +141,7 @@ def test_operators_read_secrets_of_others_too() -> None:
     )}  # fmt: skip
     assert found["keys", "ACCESS_KEY_ID"] == found["keys", "SECRET_ACCESS_KEY"] == "ObjectStore"
     assert found["database", None] == "Cluster" and ("database", "DATABASE_URL") in found
+    assert found["database", "username"] == found["database", "password"] == "Cluster"
 
 
 class Cluster:

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import (
     Right,
+    helpful,
     needed,
     reviews,
     roles,
@@ -58,6 +59,16 @@ def test_services_of_others_are_reached_with_little() -> None:
         "pods/portforward": ("create",),
         "services": ("get",),
     }
+
+
+def test_what_connect_writes_for_others_may_be_written_and_no_more() -> None:
+    rights = needed(SHARED, OWNER, (), {"chat": ["configmaps", "secrets"], "ai-system": ["secrets"]})
+    verbs = ("create", "delete", "get", "patch")
+    assert {one.resource: one.verbs for one in rights if one.namespace == "chat"} == {
+        "configmaps": verbs,
+        "secrets": verbs,
+    }
+    assert _verbs(rights, "secrets") == ("create", "delete", "get", "list", "patch")
 
 
 def test_secrets_of_others_are_read() -> None:
@@ -111,6 +122,13 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
             "verbs": ["create", "delete", "get", "list", "patch"],
         },
     ]
+
+
+def test_routes_are_found_everywhere_by_who_has_one() -> None:
+    gateway = "gateway.networking.k8s.io"
+    assert helpful(SHARED) == [Right("", gateway, each, ("list",)) for each in ("referencegrants", "httproutes")]
+    assert helpful([one for one in SHARED if one.identity.group != gateway]) == []
+    assert not [one for one in needed(SHARED, OWNER) if one in helpful(SHARED)]
 
 
 def test_each_verb_is_a_question_of_its_own() -> None:
