@@ -16,7 +16,7 @@ from . import record as records
 
 VARIABLE = "langfuse_gitops_directory"
 # One of the holders, where nobody knows what was pushed.
-NO_UPSTREAM = "a branch that was pushed before, for all that is known here: the one here follows none"
+NO_UPSTREAM = "a branch that was pushed before, for all that is known: the one here follows none of a remote"
 # What of a tree others name.
 _ENTRIES = ("ks.yaml", "kustomization.yaml")
 # Variables by which the repository of somebody else would be asked, such as that of the hook that runs this.
@@ -90,7 +90,8 @@ class Checkout:
         places = [("the last commit", "HEAD"), ("the branch it follows", upstream)]
         places += [(ref.removeprefix("refs/remotes/"), ref) for ref in self._mains() if ref != upstream]
         found = [name for name, ref in places if ref and self._has(ref, path)]
-        return [*found, NO_UPSTREAM] if not upstream and self._said("remote") else found
+        pushed = upstream.startswith("refs/remotes/") or not self._said("remote")
+        return found if pushed else [*found, NO_UPSTREAM]
 
     def _mains(self) -> list[str]:
         """Branches that the remotes call their main ones."""
@@ -99,13 +100,14 @@ class Checkout:
 
     def _has(self, ref: str, path: str) -> bool:
         """Whether it has the tree's record, or a file from which the tree is applied. What others keep beside them does not count."""
-        files = [f"{path}/{name}" for name in (records.NAME, *_ENTRIES)]
-        try:
-            # 1 is for none.
-            return bool(self._git("grep", "--fixed-strings", "-l", "-e", HEADER, ref, "--", *files, fine=(0, 1)))
-        except GitFailed:
-            # No commit yet, or the branch is gone.
+        if not self._said("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+            # No commit yet.
             return False
+        if self._paths("ls-tree", "-z", "--name-only", ref, "--", f"{path}/{records.NAME}"):
+            return True
+        entries = [f"{path}/{name}" for name in _ENTRIES]
+        # 1 is for none.
+        return bool(self._git("grep", "--fixed-strings", "-l", "-e", HEADER, ref, "--", *entries, fine=(0, 1)))
 
     def _said(self, *words: str) -> str:
         """Empty where Git has no answer, as of a branch that follows none."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.gitops.git import Checkout
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import keys_of
 
 from tests.integration.gitops import checkout
@@ -16,6 +17,7 @@ from tests.integration.gitops.checkout import PATH, SECRET
 from tests.integration.host.machine import play
 from tests.molecule.instance import ROOT
 
+PARENT = "kubernetes/apps/ai-system/kustomization.yaml"
 PAGE = (ROOT / "docs" / "guides" / "gitops.md").read_text("utf-8")
 # The recipient that the page shows.
 SHOWN = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -74,6 +76,7 @@ def test_the_guide_leads_from_a_key_to_a_commit(tmp_path: Path, monkeypatch: pyt
     for words in playbooks[:3]:
         play(inventory, f"llmops.langfuse.{words[0]}", *words[1:])
     assert keys_of((inventory.parent / ".secrets" / "langfuse.yml").read_bytes()) == {recipient}
+    _name(repository, "./other", "./langfuse")
     _run(_lines("The first instance"), tmp_path)
     assert repository.git("status", "--porcelain") == "" and repository.git("diff", "@{upstream}") == ""
 
@@ -88,3 +91,15 @@ def test_the_guide_leads_from_a_key_to_a_commit(tmp_path: Path, monkeypatch: pyt
     play(inventory, "llmops.langfuse.site", fails=True).mentions("langfuse_gitops_overwrite")
     play(inventory, f"llmops.langfuse.{words[0]}", *words[1:])
     assert repository.git("status", "--porcelain") == ""
+
+    told = play(inventory, "llmops.langfuse.teardown")
+    told.mentions(f"Take ./langfuse out of the resources of {PARENT}", f"add {PATH} {PARENT} &&")
+    _name(repository, "./other")
+    _run(_lines("Afterwards"), tmp_path)
+    assert repository.git("status", "--porcelain") == "" and Checkout(str(repository.root)).holders(PATH) == []
+    assert not (repository.root / PATH).exists()
+
+
+def _name(repository: checkout.Repository, *resources: str) -> None:
+    """As somebody edits the platform's own file."""
+    repository.write(PARENT, yaml.safe_dump({"kind": "Kustomization", "resources": list(resources)}))

@@ -60,6 +60,13 @@ def test_a_branch_that_follows_none(pushed: Runs) -> None:
     assert _holders(pushed.repository) == [NO_UPSTREAM]
 
 
+def test_a_branch_that_follows_one_of_the_same_checkout(pushed: Runs) -> None:
+    git = pushed.repository.git
+    git("checkout", "--quiet", "-b", "without-langfuse", "--track", "main")
+    _remove(pushed)
+    assert _holders(pushed.repository) == [UPSTREAM, MAIN, NO_UPSTREAM]
+
+
 def test_no_branch_at_all(pushed: Runs) -> None:
     pushed.repository.git("checkout", "--quiet", "--detach")
     _remove(pushed)
@@ -91,6 +98,12 @@ def test_half_a_tree_is_one(runs: Runs, gone: str) -> None:
     """As with a .gitignore that keeps files with a dot out of every commit."""
     runs.apply(documents())
     (runs.repository.root / PATH / gone).unlink()
+    runs.repository.commit()
+    assert _holders(runs.repository) == [COMMIT]
+
+
+def test_a_record_that_nobody_can_read_is_one(runs: Runs) -> None:
+    runs.repository.write(f"{PATH}/.langfuse.json", "encrypted\n")
     runs.repository.commit()
     assert _holders(runs.repository) == [COMMIT]
 
