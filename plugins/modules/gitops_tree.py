@@ -21,6 +21,8 @@ description:
   - Everything that stands in the way is told in one message, before anything is written. That is a checkout that is none or is in the middle of a merge, a
     file that somebody else made or changed without committing it, a symbolic link, recipients or an identity that do not fit, and a tree whose keys
     would be lost.
+  - Refused too is what data forbids, seen by the last commit, which may have been applied. That is another place of a store, another major version
+    of PostgreSQL, a smaller volume, and another namespace.
   - What it remembers is in C(.langfuse.json) in the directory, which belongs into the repository too. A run that was cut off is brought to its end
     by the next.
 requirements:
@@ -56,6 +58,11 @@ options:
     type: path
   new_secrets:
     description: Keys that were drawn in this run. Where there is a tree already they are refused, because the data needs the old ones.
+    type: list
+    elements: str
+    default: []
+  moved_stores:
+    description: Stores whose data has been moved to where the documents now have them. Another place of other stores is refused once a tree is committed.
     type: list
     elements: str
     default: []

@@ -72,6 +72,30 @@ class Checkout:
         words = "\0".join(paths)
         return sorted(self._paths("check-ignore", "-z", "--stdin", words=words, fine=(0, 1)))
 
+    def committed(self, path: str) -> bytes | None:
+        """The file as it was committed last."""
+        try:
+            return self._ask("cat-file", "blob", f"HEAD:{path}")
+        except GitFailed:
+            # No commit yet, or it has no such file.
+            return None
+
+    def committed_named(self, name: str) -> list[str]:
+        """Paths of all files of this name in the last commit."""
+        try:
+            paths = self._paths("ls-tree", "-r", "-z", "--name-only", "HEAD")
+        except GitFailed:
+            return []
+        return [path for path in paths if path.rpartition("/")[2] == name]
+
+    def named(self, name: str) -> list[str]:
+        """Paths of all files of this name that are, or could be, committed."""
+        return self._paths("ls-files", "-z", "-c", "-o", "--exclude-standard", "--", f":(glob)**/{name}")
+
+    def tracks(self, path: str) -> bool:
+        """Whether Git knows anything below `path`, so that it can move that."""
+        return bool(self._paths("ls-files", "-z", "--", path))
+
     def holders(self, path: str) -> list[str]:
         """Which of the last commit and the branch that it follows have anything below `path`."""
         return [
@@ -90,7 +114,10 @@ class Checkout:
     def _paths(self, *words: str, **options: object) -> list[str]:
         return [path for path in self._git(*words, **options).split("\0") if path]  # type: ignore[arg-type]
 
-    def _git(self, *arguments: str, words: str | None = None, fine: tuple[int, ...] = (0,)) -> str:
+    def _git(self, *arguments: str, words: str = "", fine: tuple[int, ...] = (0,)) -> str:
+        return os.fsdecode(self._ask(*arguments, words=os.fsencode(words), fine=fine))
+
+    def _ask(self, *arguments: str, words: bytes = b"", fine: tuple[int, ...] = (0,)) -> bytes:
         environment = {name: value for name, value in os.environ.items() if name not in _ANOTHER}
         # Its own lock on the index would meet somebody who commits meanwhile.
         environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
@@ -99,10 +126,8 @@ class Checkout:
             env=environment,
             input=words,
             capture_output=True,
-            text=True,
-            errors="surrogateescape",
             check=False,
         )
         if done.returncode not in fine:
-            raise GitFailed(done.stderr.partition("\n")[0])
+            raise GitFailed(os.fsdecode(done.stderr).partition("\n")[0])
         return done.stdout

@@ -12,15 +12,18 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from ..documents.document import HEADER, Document
 from ..settings.problems import Problem
 from ..sops import Cipher
 from . import record as records
+from .elsewhere import trees
 from .git import Checkout
 from .record import Entry, Record
 from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, lost_keys, redacted
+from .stored import committed, refusals, telling
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _TEMPORARY = ".langfuse-new-"
@@ -84,10 +87,13 @@ class Tree:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def compare(self, documents: Sequence[Document], new_secrets: Sequence[str] = ()) -> Comparison:
+    def compare(
+        self, documents: Sequence[Document], new_secrets: Sequence[str] = (), moved_stores: Collection[str] = ()
+    ) -> Comparison:
         """What differs from `documents`, all files of the tree; without any, the whole tree goes.
 
-        new_secrets: keys drawn in this run, which the tree's own would be lost to.
+        new_secrets: keys drawn in this run, which the tree's own would be lost to. moved_stores: those whose data was moved to
+        where the documents have them.
         """
         for document in documents:
             if not document.path.startswith(f"{self._path}/") or os.path.normpath(document.path) != document.path:
@@ -106,6 +112,7 @@ class Tree:
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
         problems += self._lost_keys(compared, new_secrets)
+        problems += self._lost_data(documents, moved_stores)
         problems += self._not_ours(compared, before)
         problems += self._unwritable(compared)
         if kept_out := self._checkout.ignored(one.path for one in documents):
@@ -255,6 +262,24 @@ class Tree:
                 and (keys := lost_keys(change.before, change.after, self._cipher))
             ):
                 yield Problem(name, f"has another {' and '.join(keys)} than {change.path}, and {has}", cure)
+
+    def _lost_data(self, documents: Sequence[Document], moved_stores: Collection[str]) -> Iterator[Problem]:
+        """What is committed may have been applied, and stores have data since. Before that one may change one's mind."""
+        wanted = telling(documents)
+        for home in self._homes():
+            texts = map(self._checkout.committed, (f"{home}/{self._name(path)}" for path in wanted))
+            live = committed(text for text in texts if text is not None)
+            yield from refusals(home, chain.from_iterable(wanted.values()), live, moved_stores)
+
+    def _homes(self) -> list[str]:
+        """Where the last commit has the tree: it may be on its way to another path."""
+        read = self._checkout.committed
+        if read(self._record_path) is not None:
+            return [self._path]
+        return [
+            self._path,
+            *trees(self._checkout.committed_named(records.NAME), read, self._instance, self._key, self._path),
+        ]
 
     def _not_ours(self, compared: Comparison, before: Record) -> list[Problem]:
         uncommitted = self._checkout.uncommitted(self._path)
