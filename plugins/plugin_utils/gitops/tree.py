@@ -15,20 +15,18 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from ..documents.document import HEADER, Document
+from ..documents.document import Document
 from ..settings.problems import Problem
 from ..sops import Cipher
 from . import record as records
 from .elsewhere import trees
 from .git import Checkout
 from .record import Entry, Record
-from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, lost_keys, redacted
+from .secret_files import ENCRYPTED, FIELDS, encrypted, has_keys, is_same, lost_keys, redacted
 from .stored import committed, refusals, telling
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _TEMPORARY = ".langfuse-new-"
-# The header is the first line; SOPS may put a mark before it.
-_HEAD = 512
 
 
 @dataclass(frozen=True)
@@ -252,16 +250,14 @@ class Tree:
         name, has = "langfuse_secrets_file", f"{self._path} has an instance already, whose data needs the old ones"
         secret = f"{self._path}/app/secret{ENCRYPTED}"
         cure = f"Restore the file from its backup, or take them from the tree: sops decrypt {secret}"
-        if compared.before.instance and new_secrets:
+        changes = [(one.path, one.before, one.after) for one in compared.changes if one.after and one.after.sensitive]
+        # Without a record, as after a merge gone wrong, the files themselves tell.
+        if new_secrets and (compared.before.instance or any(has_keys(before) for _path, before, _after in changes)):
             yield Problem(name, f"lacks {' and '.join(new_secrets)}, and {has}", cure)
             return
-        for change in compared.changes:
-            if (
-                change.after
-                and change.after.sensitive
-                and (keys := lost_keys(change.before, change.after, self._cipher))
-            ):
-                yield Problem(name, f"has another {' and '.join(keys)} than {change.path}, and {has}", cure)
+        for path, before, after in changes:
+            if keys := lost_keys(before, after, self._cipher):
+                yield Problem(name, f"has another {' and '.join(keys)} than {path}, and {has}", cure)
 
     def _lost_data(self, documents: Sequence[Document], moved_stores: Collection[str]) -> Iterator[Problem]:
         """What is committed may have been applied, and stores have data since. Before that one may change one's mind."""
@@ -292,7 +288,7 @@ class Tree:
             if data is None or path in self._overwrite:
                 continue
             entry = before.files.get(self._name(path))
-            if entry is None and HEADER.encode() not in data[:_HEAD]:
+            if entry is None and not records.has_header(data):
                 foreign.append(path)
             elif path in uncommitted and self._mark(path, data) not in (entry or Entry()).written:
                 edited.append(path)

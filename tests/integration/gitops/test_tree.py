@@ -284,3 +284,37 @@ def test_documents_that_would_stay_in_plain_are_a_defect(runs: Runs) -> None:
         runs.compare([bad])
     with pytest.raises(ValueError, match="is not below"):
         runs.compare([Document(f"{PATH}/../other/x.yaml", "yaml_all", [])])
+
+
+@pytest.mark.parametrize("identity", [True, False], ids=["identity", "fingerprints"])
+def test_the_diff_tells_nothing_of_a_file_of_somebody_else(runs: Runs, mine: Pair, identity: bool) -> None:
+    """Encrypted as a whole: what is plain in our files is secret in it."""
+    hidden = {
+        "kind": "Secret",
+        "type": "canary-type",
+        "metadata": {"name": "langfuse-a", "namespace": "ai-system", "annotations": {"token": "canary-token"}},
+        "spec": {"password": "canary-spec"},
+        "data": ["canary-list"],
+        "stringData": {"password": "canary-text"},
+        "extra": "canary-extra",
+    }
+    runs.repository.write(SECRET, Cipher([mine.recipient]).encrypt(yaml.safe_dump(hidden)).decode())
+    runs.repository.commit()
+    runs.overwrite = [SECRET]
+    runs.identity = mine.file if identity else None
+    tree = runs.tree()
+    shown = next(one for one in tree.diff(tree.compare(documents())) if one["after_header"] == f"b/{SECRET}")
+    assert "canary" not in str(shown) and "ENC[" not in shown["before"].replace("kind: ENC[", "")
+    assert "extra: (hidden)\n" in shown["before"] and "password: (hidden)\n" in shown["before"]
+    assert "name: langfuse-a" in shown["after"] and "type: " not in shown["after"]
+
+
+def test_the_diff_tells_no_plain_secret_that_was_committed(runs: Runs) -> None:
+    runs.repository.write(
+        SECRET, "kind: Secret\nmetadata: {name: a}\nstringData: {a: canary}\ndata: canary\n--- text\n"
+    )
+    runs.repository.commit()
+    runs.overwrite = [SECRET]
+    tree = runs.tree()
+    shown = str(tree.diff(tree.compare(documents())))
+    assert "canary" not in shown and "kind: Secret" in shown
