@@ -23,6 +23,8 @@ description:
     would be lost.
   - Refused too is what data forbids, seen by the last commit, which may have been applied. That is another place of a store, another major version
     of PostgreSQL, a smaller volume, and another namespace.
+  - A second tree is refused too. One at another path is known as this instance's by fingerprints that its own key has made, so a namesake with other
+    secrets, as for another cluster, is left alone.
   - What it remembers is in C(.langfuse.json) in the directory, which belongs into the repository too. A run that was cut off is brought to its end
     by the next.
 requirements:

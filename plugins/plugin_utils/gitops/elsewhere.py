@@ -19,7 +19,7 @@ def trees(
     paths: of records. but: a directory that is known already.
     """
     for path in paths:
-        folder = os.path.dirname(path)
+        folder = os.path.dirname(path) or "."
         if folder != but and (data := read(path)) is not None:
             found = records.read(data.decode("utf-8", "replace"))
             if found.instance == instance and any(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +24,7 @@ from .elsewhere import trees
 from .git import Checkout
 from .record import Entry, Record
 from .secret_files import ENCRYPTED, FIELDS, encrypted, has_keys, is_same, lost_keys, redacted
-from .stored import committed, refusals, telling
+from .stored import NAMESPACE, committed, refusals, telling
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _TEMPORARY = ".langfuse-new-"
@@ -110,10 +111,16 @@ class Tree:
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
         problems += self._lost_keys(compared, new_secrets)
-        problems += self._lost_data(documents, moved_stores)
+        lost = list(self._lost_data(documents, moved_stores))
+        # Data stays where it is, and the tree with it.
+        problems += (
+            lost if any(one.variable == NAMESPACE for one in lost) else [*lost, *self._elsewhere(before, documents)]
+        )
         problems += self._not_ours(compared, before)
         problems += self._unwritable(compared)
-        if kept_out := self._checkout.ignored(one.path for one in documents):
+        if kept_out := self._checkout.ignored(
+            one.path for one in documents
+        ):
             problems.append(
                 Problem(
                     PATH,
@@ -276,6 +283,32 @@ class Tree:
             self._path,
             *trees(self._checkout.committed_named(records.NAME), read, self._instance, self._key, self._path),
         ]
+
+    def _elsewhere(self, before: Record, documents: Sequence[Document]) -> Iterator[Problem]:
+        """Of two trees each would prune what the other applies, and a Kustomization above both has every name twice."""
+        if before.instance and not documents:
+            # One of two goes.
+            return
+        paths = dict.fromkeys(self._checkout.named(records.NAME))
+        for other in trees(paths, self._real, self._instance, self._key, self._path):
+            wrong = f"is {self._path}, and {other} is the tree of this instance already"
+            yield Problem(PATH, wrong, self._way_from(other, before))
+
+    def _way_from(self, other: str, before: Record) -> str:
+        stay = f"write {PATH}: {other}"
+        if before.instance:
+            return f"Remove {other} if it is not the one that is applied, or {stay}"
+        if self._absolute(self._path).exists() or os.path.commonpath([other, self._path]) in (other, self._path):
+            return stay.capitalize()
+        where, old, new = map(shlex.quote, (str(self._checkout.directory), other, self._path))
+        move = f"git mv {old} {new}" if self._checkout.tracks(other) else f"mv {old} {new}"
+        return (
+            f"Move it (cd {where} && mkdir -p {shlex.quote(os.path.dirname(self._path) or '.')} && {move}), or {stay}"
+        )
+
+    def _real(self, path: str) -> bytes | None:
+        """The file, if no link is on the way to it."""
+        return None if self._linked(path) else self._read(path)
 
     def _not_ours(self, compared: Comparison, before: Record) -> list[Problem]:
         uncommitted = self._checkout.uncommitted(self._path)
