@@ -119,7 +119,7 @@ class Tree:
         problems += self._not_ours(compared, before)
         problems += self._unwritable(compared)
         if kept_out := self._checkout.ignored(
-            one.path for one in documents
+            [*(one.path for one in documents), *([self._record_path] if documents else [])]
         ):
             problems.append(
                 Problem(

@@ -215,6 +215,14 @@ def test_files_that_git_ignores_are_told(runs: Runs) -> None:
     assert f"keeps out of every commit: {WEB}." in problem
 
 
+def test_a_record_that_git_ignores_is_told(runs: Runs) -> None:
+    """As in a repository that ignores everything with a dot: the next checkout would know nothing of whose the files are."""
+    runs.repository.write(".gitignore", ".*\n")
+    (problem,) = runs.problems(documents())
+    assert f"keeps out of every commit: {RECORD}." in problem
+    assert runs.problems([]) == []
+
+
 def test_the_tree_of_another_instance_is_told(runs: Runs) -> None:
     runs.apply(documents())
     runs.instance = "another"
