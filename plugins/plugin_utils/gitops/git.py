@@ -10,11 +10,10 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ...module_utils.git import environment
 from ..settings.problems import Problem
 
 VARIABLE = "langfuse_gitops_directory"
-# Variables by which the repository of somebody else would be asked, such as that of the hook that runs this.
-_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES")
 
 
 class GitFailed(Exception):
@@ -118,12 +117,9 @@ class Checkout:
         return os.fsdecode(self._ask(*arguments, words=os.fsencode(words), fine=fine))
 
     def _ask(self, *arguments: str, words: bytes = b"", fine: tuple[int, ...] = (0,)) -> bytes:
-        environment = {name: value for name, value in os.environ.items() if name not in _ANOTHER}
-        # Its own lock on the index would meet somebody who commits meanwhile.
-        environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         done = subprocess.run(
             ["git", "-C", str(self.directory), *arguments],
-            env=environment,
+            env=environment(),
             input=words,
             capture_output=True,
             check=False,

@@ -43,6 +43,13 @@ def test_another_path_is_told_and_the_cure_moves_the_tree(runs: Runs, committed:
     assert not (runs.repository.root / PATH).exists()
 
 
+def test_it_is_found_however_git_is_told_to_read_paths(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.apply(documents())
+    monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+    runs.path = NEW
+    assert len(runs.problems(_at(NEW))) == 1
+
+
 def test_a_namesake_with_other_keys_is_another_instance(runs: Runs) -> None:
     """As production beside staging in one repository."""
     runs.apply(documents())
