@@ -86,8 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 tree.write(compared)
         return {
             "changed": compared.changed,
-            "written": [change.path for change in compared.changes if change.after],
-            "removed": [change.path for change in compared.changes if not change.after],
+            "written": compared.written,
+            "removed": compared.removed,
             **({"diff": difference} if difference else {}),
         }
 

@@ -87,7 +87,7 @@ attributes:
     description: Says which files would be written and removed.
   diff_mode:
     support: full
-    description: Shows the diff that Git would, with words in the place of secrets.
+    description: Shows the diff that Git would, with words in the place of secrets, and in C(.langfuse.json) of fingerprints of what SOPS has not encrypted yet.
 """
 
 EXAMPLES = r"""

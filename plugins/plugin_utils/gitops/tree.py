@@ -9,10 +9,8 @@ import contextlib
 import fcntl
 import os
 import shlex
-import stat
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -21,13 +19,14 @@ from ..settings.problems import Problem
 from ..sops import Cipher
 from . import record as records
 from .elsewhere import trees
+from .files import nearest, obstacle, put, remove_leftovers, take
 from .git import Checkout
 from .record import Entry, Record
 from .secret_files import ENCRYPTED, FIELDS, encrypted, has_keys, is_same, lost_keys, redacted
 from .stored import NAMESPACE, committed, refusals, telling
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
-_TEMPORARY = ".langfuse-new-"
+_CIPHERTEXT = "(of the new ciphertext)"
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,29 @@ class Comparison:
     # Wanted files that stay as they are, with their bytes.
     kept: Sequence[tuple[Document, bytes]] = ()
     before: Record = field(default_factory=Record)
-    # Whether the tree's own record has to be written although no file changes.
-    forgotten: bool = False
+    # The tree's own record, and whether it changes too.
+    record_path: str = ""
+    record_changes: bool = False
 
     @property
     def changed(self) -> bool:
-        return bool(self.changes) or self.forgotten
+        return bool(self.changes) or self.record_changes
+
+    @property
+    def ends(self) -> bool:
+        """Whether no file of the tree stays."""
+        return not self.kept and not any(change.after for change in self.changes)
+
+    @property
+    def written(self) -> list[str]:
+        """Paths of files, that of the record last."""
+        found = [change.path for change in self.changes if change.after]
+        return [*found, self.record_path] if self.record_changes and not self.ends else found
+
+    @property
+    def removed(self) -> list[str]:
+        found = [change.path for change in self.changes if not change.after]
+        return [*found, self.record_path] if self.record_changes and self.ends else found
 
 
 class Tree:
@@ -134,9 +150,8 @@ class Tree:
         """Bring the tree to what was compared. Whenever it is cut off, the next run goes on from there."""
         contents = {one.path: self._content(one.after, one.before) for one in compared.changes if one.after}
         after = self._next_record(compared, contents)
-        ends = not after.files
-        self._remove_leftovers()
-        if compared.changed and not ends:
+        remove_leftovers(self._absolute(self._path))
+        if compared.changed and not compared.ends:
             # From here on all files are known as ours, in the state before and in the one to come.
             self._put(self._record_path, compared.before.while_writing(after).text().encode())
         for change in compared.changes:
@@ -144,14 +159,15 @@ class Tree:
                 self._put(change.path, contents[change.path], int(change.after.mode, 8))
             else:
                 self._take(change.path)
-        if ends:
+        if compared.ends:
             self._take(self._record_path)
         elif compared.changed:
             self._put(self._record_path, after.text().encode())
 
     def diff(self, compared: Comparison) -> list[dict[str, str]]:
         """What Git would show, with words in the place of secrets."""
-        return [self._difference(change) for change in compared.changes]
+        found = [self._difference(change) for change in compared.changes]
+        return [*found, self._difference_of_record(compared)] if compared.record_changes else found
 
     # What there is
 
@@ -191,11 +207,18 @@ class Tree:
         for path in sorted(f"{self._path}/{name}" for name in before.files):
             if path not in wanted and (data := self._read(path)) is not None:
                 changes.append(Change(path, data, None))
-        compared = Comparison((), changes, kept, before)
-        if changes or not documents:
-            # A tree that is to go has a record to take away, if nothing else.
-            return Comparison((), changes, kept, before, not documents and bool(before.instance))
-        return Comparison((), (), kept, before, self._next_record(compared, {}) != before)
+        compared = Comparison((), changes, kept, before, self._record_path)
+        # A tree that is to go has a record to take away, if nothing else.
+        known = self._foreseen(compared) != before if documents else bool(before.instance)
+        return replace(compared, record_changes=known)
+
+    def _foreseen(self, compared: Comparison) -> Record:
+        """The next record, with words in the place of what SOPS has not made yet."""
+        changes = [one.after for one in compared.changes if one.after]
+        after = self._next_record(compared, {one.path: one.content().encode() for one in changes})
+        names = [self._name(one.path) for one in changes if one.sensitive]
+        hidden = {name: replace(after.files[name], written=(_CIPHERTEXT,)) for name in names}
+        return replace(after, files={**after.files, **hidden})
 
     def _is_same(self, document: Document, data: bytes, before: Record) -> bool:
         if not document.sensitive:
@@ -235,22 +258,7 @@ class Tree:
         return [Problem(PATH, f"has {path}, {what}", "Move it away") for path, what in sorted(found.items())]
 
     def _linked(self, path: str) -> dict[str, str]:
-        parts = path.split("/")
-        if ".." in parts or path.startswith("/"):
-            return {path: "which is outside of it"}
-        for number in range(1, len(parts) + 1):
-            step = "/".join(parts[:number])
-            try:
-                mode = self._absolute(step).lstat().st_mode
-            except OSError:
-                return {}
-            if stat.S_ISLNK(mode):
-                return {step: "a symbolic link, and nothing is written through one"}
-            if number < len(parts) and not stat.S_ISDIR(mode):
-                return {step: "which is no directory"}
-            if number == len(parts) and not stat.S_ISREG(mode):
-                return {step: "which is no file"}
-        return {}
+        return obstacle(self._checkout.directory, path)
 
     def _lost_keys(self, compared: Comparison, new_secrets: Sequence[str]) -> Iterator[Problem]:
         """The tree may be the only place that still has them, and with other ones the data cannot be read."""
@@ -336,20 +344,13 @@ class Tree:
         ]
 
     def _unwritable(self, compared: Comparison) -> list[Problem]:
-        paths = [change.path for change in compared.changes] + [self._record_path] * compared.changed
-        folders = {self._nearest(path) for path in paths}
+        paths = [*compared.written, *compared.removed, *([self._record_path] if compared.changed else [])]
+        folders = {nearest(self._absolute(path)) for path in paths}
         return [
             Problem(PATH, f"is {self._path}, and {folder} cannot be written to", "Mend its rights, or run as who may")
             for folder in sorted(folders)
             if not os.access(folder, os.W_OK | os.X_OK)
         ]
-
-    def _nearest(self, path: str) -> Path:
-        """The folder of the file, or the one in which that is made."""
-        folder = self._absolute(path).parent
-        while not folder.exists():
-            folder = folder.parent
-        return folder
 
     # What is written
 
@@ -357,35 +358,10 @@ class Tree:
         return encrypted(document, before, self._cipher) if document.sensitive else document.content().encode()
 
     def _put(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        """By a rename, so that a reader sees the old or the new one, never half."""
-        target = self._absolute(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_TEMPORARY)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, mode)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        put(self._absolute(path), content, mode)
 
     def _take(self, path: str) -> None:
-        target = self._absolute(path)
-        target.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            # Folders that are empty now, and no one above the root.
-            for folder in target.relative_to(self._checkout.directory).parents[:-1]:
-                (self._checkout.directory / folder).rmdir()
-
-    def _remove_leftovers(self) -> None:
-        """Temporary files of a run that was killed."""
-        for folder, _folders, files in os.walk(self._absolute(self._path)):
-            for name in files:
-                if name.startswith(_TEMPORARY):
-                    Path(folder, name).unlink(missing_ok=True)
+        take(self._checkout.directory, path)
 
     def _difference(self, change: Change) -> dict[str, str]:
         sensitive = change.path.endswith(ENCRYPTED) or (change.after is not None and change.after.sensitive)
@@ -394,9 +370,25 @@ class Tree:
         else:
             before = (change.before or b"").decode("utf-8", "replace")
             after = change.after.content() if change.after else ""
-        return {
-            "before_header": f"a/{change.path}" if change.before is not None else "/dev/null",
-            "before": before,
-            "after_header": f"b/{change.path}" if change.after else "/dev/null",
-            "after": after,
-        }
+        return _told(
+            change.path, before if change.before is not None else None, after if change.after is not None else None
+        )
+
+    def _difference_of_record(self, compared: Comparison) -> dict[str, str]:
+        """Its fingerprints are keyed, so they are no secrets."""
+        before = self._read(self._record_path)
+        return _told(
+            self._record_path,
+            before.decode("utf-8", "replace") if before is not None else None,
+            None if compared.ends else self._foreseen(compared).text(),
+        )
+
+
+def _told(path: str, before: str | None, after: str | None) -> dict[str, str]:
+    """A difference as Ansible takes it, with Git's words for what is not there."""
+    return {
+        "before_header": f"a/{path}" if before is not None else "/dev/null",
+        "before": before or "",
+        "after_header": f"b/{path}" if after is not None else "/dev/null",
+        "after": after or "",
+    }
