@@ -40,6 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "recipients": {"type": "list", "elements": "str", "default": []},
                 "identity_file": {"type": "path"},
                 "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                "moved_stores": {"type": "list", "elements": "str", "default": []},
                 "overwrite": {"type": "list", "elements": "str", "default": []},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             },
@@ -57,7 +58,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         documents = _documents(arguments) if arguments["state"] == "present" else []
         try:
-            result.update(self._applied(tree, documents, arguments["new_secrets"]))
+            result.update(self._applied(tree, documents, arguments["new_secrets"], arguments["moved_stores"]))
             if not result.get("failed"):
                 # What others keep there is no part of the tree, so it does not hold up what follows its removal.
                 asked = checkout.uncommitted if arguments["state"] == "present" else checkout.uncommitted_removals
@@ -75,10 +76,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return result
         return {**result, "failed": True, "errors": [msg], "msg": msg}
 
-    def _applied(self, tree: Tree, documents: list[Document], new_secrets: list[str]) -> dict[str, Any]:
+    def _applied(
+        self, tree: Tree, documents: list[Document], new_secrets: list[str], moved_stores: list[str]
+    ) -> dict[str, Any]:
         dry = bool(self._task.check_mode)
         with nullcontext() if dry else tree.alone():
-            compared = tree.compare(documents, new_secrets)
+            compared = tree.compare(documents, new_secrets, moved_stores)
             if compared.problems:
                 errors = [str(problem) for problem in compared.problems]
                 msg = "\n- ".join(["Nothing was changed. Please mend:", *errors])
@@ -89,8 +92,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 tree.write(compared)
         return {
             "changed": compared.changed,
-            "written": [change.path for change in compared.changes if change.after],
-            "removed": [change.path for change in compared.changes if not change.after],
+            "written": compared.written,
+            "removed": compared.removed,
             **({"diff": difference} if difference else {}),
         }
 

@@ -21,6 +21,10 @@ description:
   - Everything that stands in the way is told in one message, before anything is written. That is a checkout that is none or is in the middle of a merge, a
     file that somebody else made or changed without committing it, a symbolic link, recipients or an identity that do not fit, and a tree whose keys
     would be lost.
+  - Refused too is what data forbids, seen by the last commit, which may have been applied. That is another place of a store, another major version
+    of PostgreSQL, a smaller volume, and another namespace.
+  - A second tree is refused too. One at another path is known as this instance's by fingerprints that its own key has made, so a namesake with other
+    secrets, as for another cluster, is left alone.
   - What it remembers is in C(.langfuse.json) in the directory, which belongs into the repository too. A run that was cut off is brought to its end
     by the next.
 requirements:
@@ -59,6 +63,11 @@ options:
     type: list
     elements: str
     default: []
+  moved_stores:
+    description: Stores whose data has been moved to where the documents now have them. Another place of other stores is refused once a tree is committed.
+    type: list
+    elements: str
+    default: []
   overwrite:
     description: Files, relative to the root, that may be overwritten or removed although somebody else made or changed them.
     type: list
@@ -78,7 +87,7 @@ attributes:
     description: Says which files would be written and removed.
   diff_mode:
     support: full
-    description: Shows the diff that Git would, with words in the place of secrets.
+    description: Shows the diff that Git would, with words in the place of secrets, and in C(.langfuse.json) of fingerprints of what SOPS has not encrypted yet.
 """
 
 EXAMPLES = r"""

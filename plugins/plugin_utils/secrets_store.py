@@ -38,6 +38,8 @@ class SecretsStore:
         self, path: str, form: str, vault: VaultLib, passwords: Sequence[Any], cipher: Cipher | None = None
     ) -> None:
         self._path = Path(path)
+        # Behind a symbolic link, which is to stay one.
+        self._file = Path(os.path.realpath(path))
         self._form = form
         self._vault = vault
         self._passwords = passwords
@@ -96,8 +98,8 @@ class SecretsStore:
         """Between reading and writing no other run writes. The lock is on the folder, so that no file of it stays."""
         try:
             if not dry:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(self._path.parent, os.O_RDONLY)
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._file.parent, os.O_RDONLY)
         except OSError:
             # Reading or writing says what is wrong with it.
             yield
@@ -162,13 +164,13 @@ class SecretsStore:
         elif self._form == "sops":
             data = self._encrypted(content)
         try:
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".new-")
+            handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=".new-")
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
-                os.replace(temporary, self._path)
+                os.replace(temporary, self._file)
             except BaseException:
                 os.unlink(temporary)
                 raise

@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..git import environment
+
 UNCOMMITTED, UNPUSHED, UNFETCHED, OLD = "uncommitted", "unpushed", "unfetched", "old"
 _TIMEOUT = 20
-# Variables by which the repository of somebody else would be asked.
-_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE")
 _COMMIT = re.compile(r"\b[0-9a-f]+$")
 # Digits of a commit by the format of the repository's objects.
 _DIGITS = {"sha1": 40, "sha256": 64}
@@ -85,9 +84,7 @@ def _count(directory: str, commits: str, path: str) -> int | None:
 
 
 def _git(directory: str, *words: str) -> str | None:
-    """What Git says; None where it does not, or is not there. It asks nobody for a password and takes no locks."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _ANOTHER}
-    environment = {**inherited, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    """What Git says; None where it does not, or is not there."""
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             ["git", "-C", directory, *words],
@@ -95,7 +92,7 @@ def _git(directory: str, *words: str) -> str | None:
             text=True,
             timeout=_TIMEOUT,
             check=False,
-            env=environment,
+            env=environment(),
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError):

@@ -101,7 +101,7 @@ class Forwards:
             return None, True
         self._namespaces.setdefault(place.namespace, []).append(service)
         if place.pod:
-            return self._listen_for_pod(place.namespace, lambda pods: pod_named(pods, place.pod), _selector(service))
+            return self._listen_for_pod(place.namespace, lambda pods: pod_named(pods, place.pod), selector_of(service))
         targets = {port["port"]: self._behind(service, port) for port in _tcp(service)}
         return self._forward(place.namespace, targets), True
 
@@ -111,7 +111,7 @@ class Forwards:
 
     def _listen_for_pod(self, namespace: str, which: Which, selector: str = "") -> tuple[str | None, bool]:
         try:
-            pod = which(self._cluster.list(_POD, namespace, selector) or ())
+            pod = which(self._cluster.list(POD, namespace, selector) or ())
         except (ApiError, Failure):
             # As with a Service that cannot be looked up.
             pod = None
@@ -256,10 +256,6 @@ def ports_of(pod: Object, services: Iterable[Object]) -> list[int]:
         if service["spec"]["selector"].items() <= labels.items():
             found += [_port_of(pod, port.get("targetPort", port["port"])) for port in _tcp(service)]
     return sorted({number for number in found if number})
-
-
-def _selector(service: Object) -> str:
-    return ",".join(f"{name}={value}" for name, value in sorted(service["spec"]["selector"].items()))
 
 
 def _tcp(service: Object) -> list[Mapping[str, Any]]:

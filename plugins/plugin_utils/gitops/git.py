@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ...module_utils.git import environment
 from ..documents.document import HEADER
 from ..settings.problems import Problem
 from . import record as records
@@ -19,8 +20,6 @@ VARIABLE = "langfuse_gitops_directory"
 NO_UPSTREAM = "a branch that was pushed before, for all that is known: the one here follows none of a remote"
 # What of a tree others name.
 _ENTRIES = ("ks.yaml", "kustomization.yaml")
-# Variables by which the repository of somebody else would be asked, such as that of the hook that runs this.
-_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES")
 
 
 class GitFailed(Exception):
@@ -83,6 +82,30 @@ class Checkout:
         words = "\0".join(paths)
         return sorted(self._paths("check-ignore", "-z", "--stdin", words=words, fine=(0, 1)))
 
+    def committed(self, path: str) -> bytes | None:
+        """The file as it was committed last."""
+        try:
+            return self._ask("cat-file", "blob", f"HEAD:{path}")
+        except GitFailed:
+            # No commit yet, or it has no such file.
+            return None
+
+    def committed_named(self, name: str) -> list[str]:
+        """Paths of all files of this name in the last commit."""
+        try:
+            paths = self._paths("ls-tree", "-r", "-z", "--name-only", "HEAD")
+        except GitFailed:
+            return []
+        return [path for path in paths if path.rpartition("/")[2] == name]
+
+    def named(self, name: str) -> list[str]:
+        """Paths of all files of this name that are, or could be, committed."""
+        return self._paths("ls-files", "-z", "-c", "-o", "--exclude-standard", "--", f":(glob)**/{name}")
+
+    def tracks(self, path: str) -> bool:
+        """Whether Git knows anything below `path`, so that it can move that."""
+        return bool(self._paths("ls-files", "-z", "--", path))
+
     def holders(self, path: str) -> list[str]:
         """Where the tree at `path` still is, or may be, so that somebody applies it: the last commit, the branch that it follows, and what
         the remotes hold for their main branch. They are as they were fetched last."""
@@ -119,19 +142,17 @@ class Checkout:
     def _paths(self, *words: str, **options: object) -> list[str]:
         return [path for path in self._git(*words, **options).split("\0") if path]  # type: ignore[arg-type]
 
-    def _git(self, *arguments: str, words: str | None = None, fine: tuple[int, ...] = (0,)) -> str:
-        environment = {name: value for name, value in os.environ.items() if name not in _ANOTHER}
-        # Its own lock on the index would meet somebody who commits meanwhile.
-        environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    def _git(self, *arguments: str, words: str = "", fine: tuple[int, ...] = (0,)) -> str:
+        return os.fsdecode(self._ask(*arguments, words=os.fsencode(words), fine=fine))
+
+    def _ask(self, *arguments: str, words: bytes = b"", fine: tuple[int, ...] = (0,)) -> bytes:
         done = subprocess.run(
             ["git", "-C", str(self.directory), *arguments],
-            env=environment,
+            env=environment(),
             input=words,
             capture_output=True,
-            text=True,
-            errors="surrogateescape",
             check=False,
         )
         if done.returncode not in fine:
-            raise GitFailed(done.stderr.partition("\n")[0])
+            raise GitFailed(os.fsdecode(done.stderr).partition("\n")[0])
         return done.stdout

@@ -17,6 +17,8 @@ from ..documents.document import HEADER
 from ..settings.secrets import fingerprint
 
 NAME = ".langfuse.json"
+# The header is the first line; SOPS may put a mark before it.
+_HEAD = 512
 
 
 @dataclass(frozen=True)
@@ -78,3 +80,8 @@ def _entry(data: Mapping[str, Any]) -> Entry:
 def mark(key: bytes, path: str, data: bytes) -> str:
     """Fingerprint of what is in a file."""
     return fingerprint(key, b"file of a tree", path.encode(), data)
+
+
+def has_header(data: bytes) -> bool:
+    """Whether a file says of itself that it is ours."""
+    return HEADER.encode() in data[:_HEAD]

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -14,13 +15,15 @@ import yaml
 from ...module_utils.kubernetes.preflight import KEYS_OF_DATA
 from ..documents.document import Document, to_yaml_all
 from ..sops import Cipher, SopsFailed, keys_of, metadata
+from .record import has_header
 
 ENCRYPTED = ".sops.yaml"
 # Keys of a Secret whose values are encrypted; everything else Flux has to read before it decrypts.
 FIELDS = ("data", "stringData")
 REGEX = f"^({'|'.join(FIELDS)})$"
+# What is in clear of an object in a diff. Metadata are, where the file is ours: another's may have been encrypted too.
+_CLEAR, _METADATA = ("apiVersion", "kind"), ("metadata", "type")
 _HIDDEN = "(hidden)"
-# Without the old ones stored data cannot be read.
 Objects = list[dict[str, Any]]
 
 
@@ -98,61 +101,100 @@ def _is_ours(data: bytes, cipher: Cipher) -> bool:
 def redacted(before: bytes | None, after: Document | None, cipher: Cipher) -> tuple[str, str]:
     """The file before and after, with words in the place of secrets: which keys change, and for whom they are encrypted."""
     old, opened = _objects(before, cipher)
+    clear = _clear(before is not None and has_header(before))
     new = _loaded(after.content()) if after else []
     known = {_identity(one): one for one in old}
     return (
-        _told(keys_of(before) if before is not None else None, [_hide(one, one, True) for one in old]),
-        _told(cipher.recipients if after else None, [_hide(one, known.get(_identity(one)), opened) for one in new]),
+        _told(keys_of(before) if before is not None else None, [_hide(one, one, True, clear) for one in old]),
+        _told(
+            cipher.recipients if after else None,
+            [_hide(one, known.get(_identity(one)), opened, _clear(True)) for one in new],
+        ),
     )
 
 
+def has_keys(data: bytes | None) -> bool:
+    """Whether the file is ours, or has keys without which data cannot be read. No identity is needed to see that."""
+    if data is None:
+        return False
+    objects, _opened = _plain(data)
+    return has_header(data) or any(key in KEYS_OF_DATA for one in objects for key in _values(one))
+
+
 def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str]:
-    """Keys that would be replaced although data needs them. Without an identity none is seen."""
+    """Keys that would be replaced although data needs them, whatever the Secret with them was called. Of what is encrypted none is seen
+    without an identity."""
     old, opened = _objects(before, cipher)
     if not opened:
         return []
-    new = {_identity(one): one.get("data") or {} for one in _loaded(after.content())}
-    found = [
+    new = [_values(one) for one in _loaded(after.content())]
+    return [
         key
-        for one in old
-        for key, value in (one.get("data") or {}).items()
-        if key in KEYS_OF_DATA and new.get(_identity(one), {}).get(key, value) != value
+        for key in KEYS_OF_DATA
+        if (wanted := {values[key] for values in new if key in values})
+        and {values[key] for one in old if key in (values := _values(one))} - wanted
     ]
-    return sorted(set(found))
+
+
+def _values(one: Mapping[str, Any]) -> dict[str, str]:
+    """What a Secret has, as `data` would have it: its `stringData` goes before that."""
+    data, text = (one.get(field) for field in FIELDS)
+    return {
+        **{key: "".join(str(value).split()) for key, value in (data if isinstance(data, dict) else {}).items()},
+        **{
+            key: base64.b64encode(str(value).encode()).decode()
+            for key, value in (text if isinstance(text, dict) else {}).items()
+        },
+    }
 
 
 def _objects(data: bytes | None, cipher: Cipher) -> tuple[Objects, bool]:
     """The objects in a file, and whether their values could be opened."""
     if data is None:
         return [], True
-    try:
+    with contextlib.suppress(SopsFailed, yaml.YAMLError):
         if cipher.opens:
-            return _loaded(cipher.decrypt(data)), True
-    except SopsFailed:
-        pass
+            return _only_objects(_loaded(cipher.decrypt(data))), True
+    return _plain(data)
+
+
+def _plain(data: bytes) -> tuple[Objects, bool]:
+    """The same without opening anything."""
     try:
-        found = _loaded(data)
+        found = _only_objects(_loaded(data))
     except yaml.YAMLError:
         return [], False
-    return [
-        {key: value for key, value in one.items() if key != "sops"} for one in found if isinstance(one, dict)
-    ], False
+    return [{key: value for key, value in one.items() if key != "sops"} for one in found], metadata(data) is None
+
+
+def _only_objects(found: Sequence[Any]) -> Objects:
+    return [one for one in found if isinstance(one, dict)]
 
 
 def _identity(one: Mapping[str, Any]) -> tuple[Any, ...]:
-    about = one.get("metadata") or {}
-    return (one.get("kind"), about.get("namespace"), about.get("name"))
+    about = one.get("metadata")
+    about = about if isinstance(about, dict) else {}
+    return (str(one.get("kind")), str(about.get("namespace")), str(about.get("name")))
 
 
-def _hide(one: Mapping[str, Any], before: Mapping[str, Any] | None, opened: bool) -> dict[str, Any]:
-    shown = dict(one)
-    for field in FIELDS:
-        values = one.get(field)
-        if isinstance(values, dict):
-            old = (before or {}).get(field)
-            shown[field] = {
-                key: _word(key, value, old if isinstance(old, dict) else {}, opened) for key, value in values.items()
-            }
+def _clear(ours: bool) -> Sequence[str]:
+    return (*_CLEAR, *_METADATA) if ours else _CLEAR
+
+
+def _hide(
+    one: Mapping[str, Any], before: Mapping[str, Any] | None, opened: bool, clear: Sequence[str]
+) -> dict[str, Any]:
+    before = before or {}
+    shown = dict[str, Any]()
+    for key, value in one.items():
+        old = before.get(key)
+        if key in clear and (key == "metadata" or isinstance(value, str)):
+            shown[key] = value
+        elif key in FIELDS and isinstance(value, dict):
+            known = old if isinstance(old, dict) else {}
+            shown[key] = {name: _word(name, each, known, opened) for name, each in value.items()}
+        else:
+            shown[key] = _word(key, value, before, opened)
     return shown
 
 

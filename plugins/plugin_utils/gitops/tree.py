@@ -8,24 +8,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import stat
-import tempfile
+import shlex
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
-from ..documents.document import HEADER, Document
+from ..documents.document import Document
 from ..settings.problems import Problem
 from ..sops import Cipher
 from . import record as records
+from .elsewhere import trees
+from .files import nearest, obstacle, put, remove_leftovers, take
 from .git import Checkout
 from .record import Entry, Record
-from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, lost_keys, redacted
+from .secret_files import ENCRYPTED, FIELDS, encrypted, has_keys, is_same, lost_keys, redacted
+from .stored import NAMESPACE, committed, refusals, telling
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
-_TEMPORARY = ".langfuse-new-"
-# The header is the first line; SOPS may put a mark before it.
-_HEAD = 512
+_CIPHERTEXT = "(of the new ciphertext)"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,29 @@ class Comparison:
     # Wanted files that stay as they are, with their bytes.
     kept: Sequence[tuple[Document, bytes]] = ()
     before: Record = field(default_factory=Record)
-    # Whether the tree's own record has to be written although no file changes.
-    forgotten: bool = False
+    # The tree's own record, and whether it changes too.
+    record_path: str = ""
+    record_changes: bool = False
 
     @property
     def changed(self) -> bool:
-        return bool(self.changes) or self.forgotten
+        return bool(self.changes) or self.record_changes
+
+    @property
+    def ends(self) -> bool:
+        """Whether no file of the tree stays."""
+        return not self.kept and not any(change.after for change in self.changes)
+
+    @property
+    def written(self) -> list[str]:
+        """Paths of files, that of the record last."""
+        found = [change.path for change in self.changes if change.after]
+        return [*found, self.record_path] if self.record_changes and not self.ends else found
+
+    @property
+    def removed(self) -> list[str]:
+        found = [change.path for change in self.changes if not change.after]
+        return [*found, self.record_path] if self.record_changes and self.ends else found
 
 
 class Tree:
@@ -84,10 +102,13 @@ class Tree:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def compare(self, documents: Sequence[Document], new_secrets: Sequence[str] = ()) -> Comparison:
+    def compare(
+        self, documents: Sequence[Document], new_secrets: Sequence[str] = (), moved_stores: Collection[str] = ()
+    ) -> Comparison:
         """What differs from `documents`, all files of the tree; without any, the whole tree goes.
 
-        new_secrets: keys drawn in this run, which the tree's own would be lost to.
+        new_secrets: keys drawn in this run, which the tree's own would be lost to. moved_stores: those whose data was moved to
+        where the documents have them.
         """
         for document in documents:
             if not document.path.startswith(f"{self._path}/") or os.path.normpath(document.path) != document.path:
@@ -106,9 +127,16 @@ class Tree:
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
         problems += self._lost_keys(compared, new_secrets)
+        lost = list(self._lost_data(documents, moved_stores))
+        # Data stays where it is, and the tree with it.
+        problems += (
+            lost if any(one.variable == NAMESPACE for one in lost) else [*lost, *self._elsewhere(before, documents)]
+        )
         problems += self._not_ours(compared, before)
         problems += self._unwritable(compared)
-        if kept_out := self._checkout.ignored(one.path for one in documents):
+        if kept_out := self._checkout.ignored(
+            [*(one.path for one in documents), *([self._record_path] if documents else [])]
+        ):
             problems.append(
                 Problem(
                     PATH,
@@ -122,9 +150,8 @@ class Tree:
         """Bring the tree to what was compared. Whenever it is cut off, the next run goes on from there."""
         contents = {one.path: self._content(one.after, one.before) for one in compared.changes if one.after}
         after = self._next_record(compared, contents)
-        ends = not after.files
-        self._remove_leftovers()
-        if compared.changed and not ends:
+        remove_leftovers(self._absolute(self._path))
+        if compared.changed and not compared.ends:
             # From here on all files are known as ours, in the state before and in the one to come.
             self._put(self._record_path, compared.before.while_writing(after).text().encode())
         for change in compared.changes:
@@ -132,14 +159,15 @@ class Tree:
                 self._put(change.path, contents[change.path], int(change.after.mode, 8))
             else:
                 self._take(change.path)
-        if ends:
+        if compared.ends:
             self._take(self._record_path)
         elif compared.changed:
             self._put(self._record_path, after.text().encode())
 
     def diff(self, compared: Comparison) -> list[dict[str, str]]:
         """What Git would show, with words in the place of secrets."""
-        return [self._difference(change) for change in compared.changes]
+        found = [self._difference(change) for change in compared.changes]
+        return [*found, self._difference_of_record(compared)] if compared.record_changes else found
 
     # What there is
 
@@ -179,11 +207,18 @@ class Tree:
         for path in sorted(f"{self._path}/{name}" for name in before.files):
             if path not in wanted and (data := self._read(path)) is not None:
                 changes.append(Change(path, data, None))
-        compared = Comparison((), changes, kept, before)
-        if changes or not documents:
-            # A tree that is to go has a record to take away, if nothing else.
-            return Comparison((), changes, kept, before, not documents and bool(before.instance))
-        return Comparison((), (), kept, before, self._next_record(compared, {}) != before)
+        compared = Comparison((), changes, kept, before, self._record_path)
+        # A tree that is to go has a record to take away, if nothing else.
+        known = self._foreseen(compared) != before if documents else bool(before.instance)
+        return replace(compared, record_changes=known)
+
+    def _foreseen(self, compared: Comparison) -> Record:
+        """The next record, with words in the place of what SOPS has not made yet."""
+        changes = [one.after for one in compared.changes if one.after]
+        after = self._next_record(compared, {one.path: one.content().encode() for one in changes})
+        names = [self._name(one.path) for one in changes if one.sensitive]
+        hidden = {name: replace(after.files[name], written=(_CIPHERTEXT,)) for name in names}
+        return replace(after, files={**after.files, **hidden})
 
     def _is_same(self, document: Document, data: bytes, before: Record) -> bool:
         if not document.sensitive:
@@ -223,38 +258,65 @@ class Tree:
         return [Problem(PATH, f"has {path}, {what}", "Move it away") for path, what in sorted(found.items())]
 
     def _linked(self, path: str) -> dict[str, str]:
-        parts = path.split("/")
-        if ".." in parts or path.startswith("/"):
-            return {path: "which is outside of it"}
-        for number in range(1, len(parts) + 1):
-            step = "/".join(parts[:number])
-            try:
-                mode = self._absolute(step).lstat().st_mode
-            except OSError:
-                return {}
-            if stat.S_ISLNK(mode):
-                return {step: "a symbolic link, and nothing is written through one"}
-            if number < len(parts) and not stat.S_ISDIR(mode):
-                return {step: "which is no directory"}
-            if number == len(parts) and not stat.S_ISREG(mode):
-                return {step: "which is no file"}
-        return {}
+        return obstacle(self._checkout.directory, path)
 
     def _lost_keys(self, compared: Comparison, new_secrets: Sequence[str]) -> Iterator[Problem]:
         """The tree may be the only place that still has them, and with other ones the data cannot be read."""
         name, has = "langfuse_secrets_file", f"{self._path} has an instance already, whose data needs the old ones"
         secret = f"{self._path}/app/secret{ENCRYPTED}"
         cure = f"Restore the file from its backup, or take them from the tree: sops decrypt {secret}"
-        if compared.before.instance and new_secrets:
+        changes = [(one.path, one.before, one.after) for one in compared.changes if one.after and one.after.sensitive]
+        # Without a record, as after a merge gone wrong, the files themselves tell.
+        if new_secrets and (compared.before.instance or any(has_keys(before) for _path, before, _after in changes)):
             yield Problem(name, f"lacks {' and '.join(new_secrets)}, and {has}", cure)
             return
-        for change in compared.changes:
-            if (
-                change.after
-                and change.after.sensitive
-                and (keys := lost_keys(change.before, change.after, self._cipher))
-            ):
-                yield Problem(name, f"has another {' and '.join(keys)} than {change.path}, and {has}", cure)
+        for path, before, after in changes:
+            if keys := lost_keys(before, after, self._cipher):
+                yield Problem(name, f"has another {' and '.join(keys)} than {path}, and {has}", cure)
+
+    def _lost_data(self, documents: Sequence[Document], moved_stores: Collection[str]) -> Iterator[Problem]:
+        """What is committed may have been applied, and stores have data since. Before that one may change one's mind."""
+        wanted = telling(documents)
+        for home in self._homes():
+            texts = map(self._checkout.committed, (f"{home}/{self._name(path)}" for path in wanted))
+            live = committed(text for text in texts if text is not None)
+            yield from refusals(home, chain.from_iterable(wanted.values()), live, moved_stores)
+
+    def _homes(self) -> list[str]:
+        """Where the last commit has the tree: it may be on its way to another path."""
+        read = self._checkout.committed
+        if read(self._record_path) is not None:
+            return [self._path]
+        return [
+            self._path,
+            *trees(self._checkout.committed_named(records.NAME), read, self._instance, self._key, self._path),
+        ]
+
+    def _elsewhere(self, before: Record, documents: Sequence[Document]) -> Iterator[Problem]:
+        """Of two trees each would prune what the other applies, and a Kustomization above both has every name twice."""
+        if before.instance and not documents:
+            # One of two goes.
+            return
+        paths = dict.fromkeys(self._checkout.named(records.NAME))
+        for other in trees(paths, self._real, self._instance, self._key, self._path):
+            wrong = f"is {self._path}, and {other} is the tree of this instance already"
+            yield Problem(PATH, wrong, self._way_from(other, before))
+
+    def _way_from(self, other: str, before: Record) -> str:
+        stay = f"write {PATH}: {other}"
+        if before.instance:
+            return f"Remove {other} if it is not the one that is applied, or {stay}"
+        if self._absolute(self._path).exists() or os.path.commonpath([other, self._path]) in (other, self._path):
+            return stay.capitalize()
+        where, old, new = map(shlex.quote, (str(self._checkout.directory), other, self._path))
+        move = f"git mv {old} {new}" if self._checkout.tracks(other) else f"mv {old} {new}"
+        return (
+            f"Move it (cd {where} && mkdir -p {shlex.quote(os.path.dirname(self._path) or '.')} && {move}), or {stay}"
+        )
+
+    def _real(self, path: str) -> bytes | None:
+        """The file, if no link is on the way to it."""
+        return None if self._linked(path) else self._read(path)
 
     def _not_ours(self, compared: Comparison, before: Record) -> list[Problem]:
         uncommitted = self._checkout.uncommitted(self._path)
@@ -267,7 +329,7 @@ class Tree:
             if data is None or path in self._overwrite:
                 continue
             entry = before.files.get(self._name(path))
-            if entry is None and HEADER.encode() not in data[:_HEAD]:
+            if entry is None and not records.has_header(data):
                 foreign.append(path)
             elif path in uncommitted and self._mark(path, data) not in (entry or Entry()).written:
                 edited.append(path)
@@ -282,20 +344,13 @@ class Tree:
         ]
 
     def _unwritable(self, compared: Comparison) -> list[Problem]:
-        paths = [change.path for change in compared.changes] + [self._record_path] * compared.changed
-        folders = {self._nearest(path) for path in paths}
+        paths = [*compared.written, *compared.removed, *([self._record_path] if compared.changed else [])]
+        folders = {nearest(self._absolute(path)) for path in paths}
         return [
             Problem(PATH, f"is {self._path}, and {folder} cannot be written to", "Mend its rights, or run as who may")
             for folder in sorted(folders)
             if not os.access(folder, os.W_OK | os.X_OK)
         ]
-
-    def _nearest(self, path: str) -> Path:
-        """The folder of the file, or the one in which that is made."""
-        folder = self._absolute(path).parent
-        while not folder.exists():
-            folder = folder.parent
-        return folder
 
     # What is written
 
@@ -303,35 +358,10 @@ class Tree:
         return encrypted(document, before, self._cipher) if document.sensitive else document.content().encode()
 
     def _put(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        """By a rename, so that a reader sees the old or the new one, never half."""
-        target = self._absolute(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_TEMPORARY)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, mode)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        put(self._absolute(path), content, mode)
 
     def _take(self, path: str) -> None:
-        target = self._absolute(path)
-        target.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            # Folders that are empty now, and no one above the root.
-            for folder in target.relative_to(self._checkout.directory).parents[:-1]:
-                (self._checkout.directory / folder).rmdir()
-
-    def _remove_leftovers(self) -> None:
-        """Temporary files of a run that was killed."""
-        for folder, _folders, files in os.walk(self._absolute(self._path)):
-            for name in files:
-                if name.startswith(_TEMPORARY):
-                    Path(folder, name).unlink(missing_ok=True)
+        take(self._checkout.directory, path)
 
     def _difference(self, change: Change) -> dict[str, str]:
         sensitive = change.path.endswith(ENCRYPTED) or (change.after is not None and change.after.sensitive)
@@ -340,9 +370,25 @@ class Tree:
         else:
             before = (change.before or b"").decode("utf-8", "replace")
             after = change.after.content() if change.after else ""
-        return {
-            "before_header": f"a/{change.path}" if change.before is not None else "/dev/null",
-            "before": before,
-            "after_header": f"b/{change.path}" if change.after else "/dev/null",
-            "after": after,
-        }
+        return _told(
+            change.path, before if change.before is not None else None, after if change.after is not None else None
+        )
+
+    def _difference_of_record(self, compared: Comparison) -> dict[str, str]:
+        """Its fingerprints are keyed, so they are no secrets."""
+        before = self._read(self._record_path)
+        return _told(
+            self._record_path,
+            before.decode("utf-8", "replace") if before is not None else None,
+            None if compared.ends else self._foreseen(compared).text(),
+        )
+
+
+def _told(path: str, before: str | None, after: str | None) -> dict[str, str]:
+    """A difference as Ansible takes it, with Git's words for what is not there."""
+    return {
+        "before_header": f"a/{path}" if before is not None else "/dev/null",
+        "before": before or "",
+        "after_header": f"b/{path}" if after is not None else "/dev/null",
+        "after": after or "",
+    }

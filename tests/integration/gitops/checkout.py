@@ -85,6 +85,7 @@ class Runs:
     path: str = PATH
     overwrite: Sequence[str] = ()
     key: bytes = KEY
+    moved: Sequence[str] = ()
 
     def tree(self) -> Tree:
         return Tree(
@@ -97,11 +98,11 @@ class Runs:
         )
 
     def compare(self, wanted: Sequence[Document], new: Sequence[str] = ()) -> Comparison:
-        return self.tree().compare(wanted, new)
+        return self.tree().compare(wanted, new, self.moved)
 
     def apply(self, wanted: Sequence[Document]) -> Comparison:
         tree = self.tree()
-        compared = tree.compare(wanted)
+        compared = tree.compare(wanted, moved_stores=self.moved)
         assert compared.problems == [] or compared.problems == ()
         tree.write(compared)
         return compared

@@ -8,7 +8,10 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document import HEADER
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.secrets import fingerprint_key
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.sops import Cipher
 
 from tests.integration.gitops.checkout import PATH, SECRET, WEB, Repository, Runs, documents
 from tests.integration.gitops.conftest import Pair
@@ -212,6 +215,14 @@ def test_files_that_git_ignores_are_told(runs: Runs) -> None:
     assert f"keeps out of every commit: {WEB}." in problem
 
 
+def test_a_record_that_git_ignores_is_told(runs: Runs) -> None:
+    """As in a repository that ignores everything with a dot: the next checkout would know nothing of whose the files are."""
+    runs.repository.write(".gitignore", ".*\n")
+    (problem,) = runs.problems(documents())
+    assert f"keeps out of every commit: {RECORD}." in problem
+    assert runs.problems([]) == []
+
+
 def test_the_tree_of_another_instance_is_told(runs: Runs) -> None:
     runs.apply(documents())
     runs.instance = "another"
@@ -259,3 +270,41 @@ def test_all_of_it_is_told_at_once(runs: Runs, other: Pair) -> None:
         "langfuse_gitops_directory",
         "langfuse_age_identity_file",
     ]
+
+
+SALTS = {"data": {"SALT": "Y2Fu\nYXJ5"}, "stringData": {"stringData": "x", "SALT": "canary"}}
+
+
+@pytest.mark.parametrize("field", SALTS)
+@pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted", "plain"])
+def test_keys_that_somebody_else_wrote_are_not_lost(runs: Runs, mine: Pair, field: str, encrypted: bool) -> None:
+    """As when an instance that was written by hand is taken over: in either field, and under another name."""
+    wanted = documents()
+    wanted[0].object[0]["data"]["SALT"] = "Y2FuYXJ5"
+    hand = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "by-hand"}, field: SALTS[field]}
+    text = yaml.safe_dump(hand)
+    # For SOPS itself everything is a value, metadata too.
+    runs.repository.write(SECRET, Cipher([mine.recipient]).encrypt(text).decode() if encrypted else text)
+    runs.repository.commit()
+    runs.overwrite = [SECRET]
+    assert runs.problems(wanted) == []
+    lost = f"langfuse_secrets_file: has another SALT than {SECRET}, and"
+    assert [problem.startswith(lost) for problem in runs.problems(documents())] == [True]
+    runs.identity = None
+    assert runs.problems(wanted) == []
+    (problem,) = runs.problems(wanted, ["langfuse_salt"])
+    assert problem.startswith("langfuse_secrets_file: lacks langfuse_salt, and")
+
+
+def test_new_keys_are_not_written_over_those_of_a_tree_without_its_record(runs: Runs) -> None:
+    runs.apply(documents())
+    (runs.repository.root / RECORD).unlink()
+    runs.repository.commit()
+    # Without the values nobody knows whether they are the same.
+    runs.identity = None
+    for text in (runs.repository.read(SECRET), f"# {HEADER}\n<<<<<<< a merge: [\n"):
+        runs.repository.write(SECRET, text)
+        runs.repository.commit()
+        assert runs.problems(documents()) == []
+        (problem,) = runs.problems(documents(), ["langfuse_salt"])
+        assert problem.startswith("langfuse_secrets_file: lacks langfuse_salt, and")

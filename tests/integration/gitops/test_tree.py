@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -257,7 +258,7 @@ def test_the_diff_tells_keys_and_no_values(runs: Runs, mine: Pair, other: Pair) 
     wanted = documents(password="canary-two", replicas=2, more=False)
     wanted[0].object[1]["data"]["extra"] = "canary-three"
     found = {one["before_header"]: one for one in tree.diff(tree.compare(wanted))}
-    assert list(found) == [f"a/{SECRET}", f"a/{WEB}", f"a/{PATH}/app/more/monitor.yaml"]
+    assert list(found) == [f"a/{SECRET}", f"a/{WEB}", f"a/{PATH}/app/more/monitor.yaml", f"a/{RECORD}"]
     shown = found[f"a/{SECRET}"]
     assert "password: (hidden, changed)" in shown["after"] and "SALT: (hidden)\n" in shown["after"]
     assert "extra: (hidden, new)" in shown["after"] and "extra" not in shown["before"]
@@ -267,11 +268,60 @@ def test_the_diff_tells_keys_and_no_values(runs: Runs, mine: Pair, other: Pair) 
     assert found[f"a/{PATH}/app/more/monitor.yaml"]["after_header"] == "/dev/null"
 
 
+def test_the_diff_tells_of_the_record_what_is_written(runs: Runs) -> None:
+    """All but fingerprints of ciphertext that SOPS has not made yet."""
+    tree = runs.tree()
+    compared = tree.compare(documents())
+    shown = tree.diff(compared)[-1]
+    assert (shown["before_header"], shown["after_header"]) == ("/dev/null", f"b/{RECORD}")
+    assert compared.written == [*(one.path for one in documents()), RECORD]
+    tree.write(compared)
+    told, made = (json.loads(text)["files"] for text in (shown["after"], runs.repository.read(RECORD)))
+    assert told["app/secret.sops.yaml"].pop("written") == ["(of the new ciphertext)"]
+    assert made["app/secret.sops.yaml"].pop("written") and told == made
+    assert "canary" not in str(shown)
+
+    before = runs.repository.read(RECORD)
+    compared = tree.compare(documents(replicas=2))
+    (_web, shown) = tree.diff(compared)
+    tree.write(compared)
+    assert (shown["before"], shown["after"]) == (before, runs.repository.read(RECORD)) and before != shown["after"]
+
+    runs.repository.write(RECORD, shown["after"].replace("about", "more"))
+    runs.repository.commit()
+    (runs.repository.root / WEB).unlink()
+    assert tree.compare(documents(replicas=2)).written == [WEB]
+
+
+def test_where_only_the_record_changes_that_is_told(runs: Runs) -> None:
+    runs.apply(documents())
+    made = runs.repository.read(RECORD)
+    (runs.repository.root / RECORD).unlink()
+    runs.repository.commit()
+    tree = runs.tree()
+    compared = tree.compare(documents())
+    assert compared.changed and (compared.written, compared.removed) == ([RECORD], [])
+    (shown,) = tree.diff(compared)
+    assert (shown["before"], shown["after"]) == ("", made)
+
+
+def test_with_the_whole_tree_its_record_is_told_to_go(runs: Runs) -> None:
+    runs.apply(documents())
+    made = runs.repository.read(RECORD)
+    tree = runs.tree()
+    compared = tree.compare([])
+    assert compared.removed == [*sorted(one.path for one in documents()), RECORD] and compared.written == []
+    shown = tree.diff(compared)[-1]
+    assert (shown["before"], shown["after_header"], shown["after"]) == (made, "/dev/null", "")
+    tree.write(compared)
+    assert runs.tree().compare([]).removed == []
+
+
 def test_the_diff_without_an_identity_says_what_it_does_not_know(runs: Runs) -> None:
     runs.identity = None
     runs.apply(documents())
     tree = runs.tree()
-    (shown,) = tree.diff(tree.compare(documents(password="canary-two")))
+    shown, _record = tree.diff(tree.compare(documents(password="canary-two")))
     assert (
         shown["after"].count("(hidden, not compared)") == 3 and "ENC[" not in str(shown) and "canary" not in str(shown)
     )
@@ -284,3 +334,37 @@ def test_documents_that_would_stay_in_plain_are_a_defect(runs: Runs) -> None:
         runs.compare([bad])
     with pytest.raises(ValueError, match="is not below"):
         runs.compare([Document(f"{PATH}/../other/x.yaml", "yaml_all", [])])
+
+
+@pytest.mark.parametrize("identity", [True, False], ids=["identity", "fingerprints"])
+def test_the_diff_tells_nothing_of_a_file_of_somebody_else(runs: Runs, mine: Pair, identity: bool) -> None:
+    """Encrypted as a whole: what is plain in our files is secret in it."""
+    hidden = {
+        "kind": "Secret",
+        "type": "canary-type",
+        "metadata": {"name": "langfuse-a", "namespace": "ai-system", "annotations": {"token": "canary-token"}},
+        "spec": {"password": "canary-spec"},
+        "data": ["canary-list"],
+        "stringData": {"password": "canary-text"},
+        "extra": "canary-extra",
+    }
+    runs.repository.write(SECRET, Cipher([mine.recipient]).encrypt(yaml.safe_dump(hidden)).decode())
+    runs.repository.commit()
+    runs.overwrite = [SECRET]
+    runs.identity = mine.file if identity else None
+    tree = runs.tree()
+    shown = next(one for one in tree.diff(tree.compare(documents())) if one["after_header"] == f"b/{SECRET}")
+    assert "canary" not in str(shown) and "ENC[" not in shown["before"].replace("kind: ENC[", "")
+    assert "extra: (hidden)\n" in shown["before"] and "password: (hidden)\n" in shown["before"]
+    assert "name: langfuse-a" in shown["after"] and "type: " not in shown["after"]
+
+
+def test_the_diff_tells_no_plain_secret_that_was_committed(runs: Runs) -> None:
+    runs.repository.write(
+        SECRET, "kind: Secret\nmetadata: {name: a}\nstringData: {a: canary}\ndata: canary\n--- text\n"
+    )
+    runs.repository.commit()
+    runs.overwrite = [SECRET]
+    tree = runs.tree()
+    shown = str(tree.diff(tree.compare(documents())))
+    assert "canary" not in shown and "kind: Secret" in shown

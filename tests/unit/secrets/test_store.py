@@ -137,3 +137,14 @@ def test_fingerprints_are_keyed() -> None:
     assert secrets.fingerprint(first, b"x") != secrets.fingerprint(second, b"x")
     assert secrets.fingerprint(first, b"x", b"y") != secrets.fingerprint(first, b"xy")
     assert secrets.fingerprint(first, b"x") == secrets.fingerprint(first, b"x")
+
+
+def test_a_symbolic_link_stays_one_and_its_file_is_written(tmp_path: Path) -> None:
+    """As into the folder of another repository, which may not be there yet."""
+    link, file = tmp_path / "here" / "langfuse.yml", tmp_path / "there" / "mine.yml"
+    link.parent.mkdir()
+    link.symlink_to("../there/mine.yml")
+    assert _store(link, "plain").add("a", {"salt": "one"}) is True
+    _store(link, "plain").add("a", {"key": "two"})
+    assert link.is_symlink() and _store(file, "plain").read("a") == {"salt": "one", "key": "two"}
+    assert [path.name for path in (*link.parent.iterdir(), *file.parent.iterdir())] == ["langfuse.yml", "mine.yml"]

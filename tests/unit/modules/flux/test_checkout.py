@@ -133,3 +133,13 @@ def test_what_was_not_pushed_was_not_fetched_either() -> None:
         "uncommitted",
         "unpushed",
     ]
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_CEILING_DIRECTORIES"])
+def test_variables_of_a_hook_do_not_lead_to_another_repository(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write(folder, f"{PATH}/ks.yaml", "a: 2\n")
+    monkeypatch.setenv(name, str(folder))
+    found = checkout.look(str(folder / "apps"), "langfuse", "")
+    assert found == Checkout(["apps/langfuse/ks.yaml"], 0, None)
