@@ -56,6 +56,27 @@ def clickhouse_users(version: str) -> dict[str, Any]:
     return {"clickhouse": {"profiles": {"default": profile}}}
 
 
+# Each bucket has volumes of its own, and seven at once unless told: three buckets would be given 21 GiB before the first is full,
+# and on a smaller disk nothing could be written to the next bucket.
+SEAWEEDFS_GROWTH = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+
+
+def seaweedfs_arguments(host: str, s3_port: int) -> list[str]:
+    """Of a server with all its parts in one process, which know each other as `host`."""
+    return [
+        "server",
+        "-dir=/data",
+        f"-ip={host}",
+        "-ip.bind=0.0.0.0",
+        "-master.volumeSizeLimitMB=1024",
+        # Otherwise volumes are taken as a whole before their first object.
+        "-master.volumePreallocate=false",
+        "-volume.max=0",
+        "-s3",
+        f"-s3.port={s3_port}",
+    ]
+
+
 def seaweedfs_expiry(host: str, s3_port: int) -> str:
     """Script that deletes objects that are old enough, once an hour, in the SeaweedFS at `host`.
 

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.store_configuration import (
+    SEAWEEDFS_GROWTH,
+    seaweedfs_arguments,
+)
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -61,6 +66,27 @@ def test_a_health_check_can_be_made_inside(server: Container) -> None:
 def test_an_empty_store_takes_no_room(server: Container) -> None:
     """Preallocated volumes would take gigabytes for a bucket."""
     assert int(server.execute("du", "-sm", "/data").split()[0]) < 200
+
+
+def test_each_bucket_takes_one_volume(bench: Bench) -> None:
+    """As the collection starts it: a disk with room for few volumes is enough for all buckets."""
+    growth = [word for name, value in SEAWEEDFS_GROWTH.items() for word in ("-e", f"{name}={value}")]
+    container = bench.run("seaweedfs", *OPTIONS, *growth, command=(*seaweedfs_arguments("127.0.0.1", 8333),))
+    wait_for(lambda: client(container).list_buckets())
+    buckets = ("events", "media", "exports", "backups")
+    for bucket in buckets:
+        wait_for(lambda bucket=bucket: client(container).create_bucket(Bucket=bucket))
+        wait_for(lambda bucket=bucket: client(container).put_object(Bucket=bucket, Key="first", Body=b"1"))
+    found = json.loads(container.execute("wget", "-q", "-O", "-", "http://127.0.0.1:9333/vol/status"))
+    taken = [volume["Collection"] for volume in _volumes(found["Volumes"]["DataCenters"])]
+    assert sorted(name for name in taken if name) == sorted(buckets)
+
+
+def _volumes(found: Any) -> list[dict[str, Any]]:
+    """Those of all disks; places are maps in maps, and lists at their end."""
+    if isinstance(found, dict):
+        return [volume for inner in found.values() for volume in _volumes(inner)]
+    return list(found or [])
 
 
 def test_other_subcommands(bench: Bench) -> None:

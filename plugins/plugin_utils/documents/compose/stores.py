@@ -12,7 +12,14 @@ from ...settings import versions
 from ...settings.data import USERS
 from ...settings.endpoints import S3_PORT
 from ..document import Document, secret
-from ..store_configuration import clickhouse_config, clickhouse_users, seaweedfs_expiry, valkey_config
+from ..store_configuration import (
+    SEAWEEDFS_GROWTH,
+    clickhouse_config,
+    clickhouse_users,
+    seaweedfs_arguments,
+    seaweedfs_expiry,
+    valkey_config,
+)
 from .mounts import bind
 
 Plan = Mapping[str, Any]
@@ -65,6 +72,7 @@ def _seaweedfs_documents(plan: Plan, secrets: Secrets) -> list[Document]:
         "AWS_ACCESS_KEY_ID": secrets["langfuse_s3_access_key"],
         "AWS_SECRET_ACCESS_KEY": secrets["langfuse_s3_secret_key"],
         "TZ": "UTC",
+        **SEAWEEDFS_GROWTH,
     }
     return [secret("env/seaweedfs.env", "env", environment)]
 
@@ -146,17 +154,7 @@ def _valkey(plan: Plan) -> dict[str, Any]:
 
 def _seaweedfs(plan: Plan) -> dict[str, Any]:
     return {
-        "command": [
-            "server",
-            "-dir=/data",
-            "-ip=seaweedfs",
-            "-ip.bind=0.0.0.0",
-            "-master.volumeSizeLimitMB=1024",
-            "-master.volumePreallocate=false",  # otherwise 28 GiB are taken before the first object
-            "-volume.max=0",
-            "-s3",
-            f"-s3.port={S3_PORT}",
-        ],
+        "command": seaweedfs_arguments("seaweedfs", S3_PORT),
         "env_file": ["env/seaweedfs.env"],
         "user": _user("seaweedfs"),
         "tmpfs": ["/tmp"],

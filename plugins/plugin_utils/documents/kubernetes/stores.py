@@ -11,7 +11,14 @@ from typing import Any
 from ...settings.data import USERS
 from ...settings.endpoints import CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, REDIS_PORT, S3_PORT
 from ..document import to_conf, to_xml
-from ..store_configuration import clickhouse_config, clickhouse_users, seaweedfs_expiry, valkey_config
+from ..store_configuration import (
+    SEAWEEDFS_GROWTH,
+    clickhouse_config,
+    clickhouse_users,
+    seaweedfs_arguments,
+    seaweedfs_expiry,
+    valkey_config,
+)
 from . import clickhouse_operator
 from . import secrets as kept
 from .manifest import Manifest, Plan, Wave, config_map, name_of, service
@@ -150,19 +157,10 @@ def _seaweedfs(plan: Plan, secrets: Secrets) -> list[Manifest]:
         "AWS_ACCESS_KEY_ID": {"secret": "langfuse_s3_access_key"},
         "AWS_SECRET_ACCESS_KEY": {"secret": "langfuse_s3_secret_key"},
         "TZ": "UTC",
+        **SEAWEEDFS_GROWTH,
     }
-    arguments = [
-        "server",
-        "-dir=/data",
-        # Its parts are in one process, and the pod's address changes.
-        "-ip=127.0.0.1",
-        "-ip.bind=0.0.0.0",
-        "-master.volumeSizeLimitMB=1024",
-        "-master.volumePreallocate=false",  # otherwise 28 GiB are taken before the first object
-        "-volume.max=0",
-        "-s3",
-        f"-s3.port={S3_PORT}",
-    ]
+    # Its parts are in one process, and the pod's address changes.
+    arguments = seaweedfs_arguments("127.0.0.1", S3_PORT)
     pod = _pod(
         plan,
         secrets,
