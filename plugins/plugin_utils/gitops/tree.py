@@ -303,16 +303,14 @@ class Tree:
             yield Problem(PATH, wrong, self._way_from(other, before))
 
     def _way_from(self, other: str, before: Record) -> str:
-        stay = f"write {PATH}: {other}"
+        stay = f"{PATH}: {other}"
         if before.instance:
-            return f"Remove {other} if it is not the one that is applied, or {stay}"
+            return f"Remove {other} if it is not the one that is applied, or write {stay}"
         if self._absolute(self._path).exists() or os.path.commonpath([other, self._path]) in (other, self._path):
-            return stay.capitalize()
+            return f"Write {stay}"
         where, old, new = map(shlex.quote, (str(self._checkout.directory), other, self._path))
         move = f"git mv {old} {new}" if self._checkout.tracks(other) else f"mv {old} {new}"
-        return (
-            f"Move it (cd {where} && mkdir -p {shlex.quote(os.path.dirname(self._path) or '.')} && {move}), or {stay}"
-        )
+        return f"Move it (cd {where} && mkdir -p {shlex.quote(os.path.dirname(self._path) or '.')} && {move}), or write {stay}"
 
     def _real(self, path: str) -> bytes | None:
         """The file, if no link is on the way to it."""
