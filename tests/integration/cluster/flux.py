@@ -169,11 +169,17 @@ class Flux:
     def wait_told(self, name: str, *pieces: str, seconds: float = 60) -> str:
         """Until the Kustomization is not ready and says all of it."""
 
+        said: list[str] = []
+
         def told() -> str:
             text = message(self.api.find(self.path(KUSTOMIZE, "kustomizations", name)) or {})
+            said[:] = [text]
             return text if all(piece in text for piece in pieces) else ""
 
-        return str(wait_until(f"Kustomization {name} says {pieces}", told, seconds))
+        try:
+            return str(wait_until(f"Kustomization {name} says {pieces}", told, seconds))
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {said}") from None
 
     def wait_release(self, name: str, namespace: str, seconds: float = 120) -> Object:
         def ready(found: Object) -> bool:

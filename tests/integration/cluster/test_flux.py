@@ -133,9 +133,12 @@ def test_what_does_not_become_ready_is_told(controllers: Flux, repository: Repos
     name = namespace.name
     repository.write("app/web.yaml", web(namespace, namespace.running.image, "sleep 1000"))
     revision = repository.push()
-    controllers.api.apply([flux.kustomization(f"{name}-app", repository.name, "./app", timeout="5s")])
+    # Less than half a minute it does not wait; what it says is gone once it tries again, as it does at once where the source was
+    # fetched meanwhile.
+    slow = {"timeout": "30s", "retryInterval": "1h"}
+    controllers.api.apply([flux.kustomization(f"{name}-app", repository.name, "./app", **slow)])
     controllers.fetch(repository.name, revision)
-    controllers.wait_told(f"{name}-app", "health check", f"Deployment/{name}/web")
+    controllers.wait_told(f"{name}-app", "health check", f"Deployment/{name}/web", seconds=120)
 
 
 @pytest.fixture
