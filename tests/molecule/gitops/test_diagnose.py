@@ -20,7 +20,9 @@ def test_what_is_applied_is_told_with_its_commit(cluster: GitopsInstance) -> Non
     said = playbook.run(cluster, STATUS)
     said.mentions("as it should be", f"Git: {', '.join(STEPS)} of flux-system at main@sha1:{commit}")
     assert "NOT" not in said.output.split("TASK")[-1] and said.changed == 0
-    playbook.run(cluster, DIAGNOSE).mentions("gitops ok", "Langfuse is healthy")
+    said = playbook.run(cluster, DIAGNOSE)
+    said.mentions("gitops ok", f"{', '.join(STEPS)} of flux-system at main@sha1:{commit}")
+    assert "FAILED" not in said.output and "(error)" not in said.output
 
 
 @pytest.fixture
