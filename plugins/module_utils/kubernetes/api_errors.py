@@ -30,6 +30,12 @@ _BRINGS = {
 EVERYWHERE = frozenset(group for group, (what, _switch) in _BRINGS.items() if what == _KUBERNETES)
 
 
+def brings(group: str) -> str:
+    """What the objects of a group are made by, as the first words of a sentence."""
+    what = _BRINGS[group][0]
+    return what[0].upper() + what[1:]
+
+
 def missing_kind(identity: Identity) -> Failure:
     """The cluster does not serve the kind at all, or not in the version that is written here."""
     return Failure(

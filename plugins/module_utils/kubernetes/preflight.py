@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..failure import Failure
 from ..finding import finding
-from .api_errors import missing_kind, old_kind
+from .api_errors import brings, missing_kind, old_kind
 from .objects import Identity, Object, Owner, Wanted, group_of
+from .operators import Down
 from .ownership import by_flux, foreign_object
 from .pod_ports import Closed
 from .prune import holds_data
@@ -37,7 +38,8 @@ class Facts(NamedTuple):
     of the rest in a dry run. theirs: namespace and name of a Secret of somebody else that pods read → its keys, None where there is none.
     frozen: the same place → those of its values that data needs (``KEYS_OF_DATA``), which no finding shows.
     moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
-    Kustomizations that apply the instance. closed: ports of pods that the instance's policies do not open.
+    Kustomizations that apply the instance. closed: ports of pods that the instance's policies do not open. down: operators without a
+    ready pod.
     """
 
     version: str
@@ -56,6 +58,7 @@ class Facts(NamedTuple):
     flux: Collection[tuple[str, str]] = ()
     frozen: Mapping[tuple[str, str], Mapping[str, str]] = {}
     closed: Sequence[Closed] = ()
+    down: Sequence[Down] = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -65,6 +68,7 @@ def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Findi
         *_version(facts),
         *_rights(facts),
         *_kinds(wanted, facts),
+        *_operators(facts),
         *_collisions(facts),
         *_keys(wanted, owner, facts),
         *_theirs(wanted, facts),
@@ -105,6 +109,15 @@ def _kinds(wanted: Iterable[Wanted], facts: Facts) -> Iterator[Finding]:
             continue
         others = sorted(other for other, name in facts.served if name == kind and group_of(other) == group_of(api))
         yield _refused(old_kind(one.identity, api, others) if others else missing_kind(one.identity))
+
+
+def _operators(facts: Facts) -> Iterator[Finding]:
+    for one in facts.down:
+        yield finding(
+            "operator_down",
+            f"{brings(one.group)} is installed and has no pod that is ready ({', '.join(one.deployments)})",
+            "Look at the pods of that Deployment",
+        )
 
 
 def _collisions(facts: Facts) -> Iterator[Finding]:

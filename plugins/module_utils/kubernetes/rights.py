@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .objects import ELSEWHERE, KINDS, Owner, Wanted, group_of
+from .operators import DEPLOYMENTS, GROUPS
 from .prune import holds_data
 from .references import of_others
 
@@ -85,9 +86,11 @@ def needed(
 
 
 def helpful(wanted: Iterable[Wanted]) -> list[Right]:
-    """What finds objects in namespaces that the settings no longer name. Nobody is refused without it."""
+    """What finds objects in namespaces that the settings no longer name, and operators that do not run. Nobody is refused without it."""
+    wanted = [*wanted]
     groups = {one.identity.group for one in wanted if one.identity.kind in ELSEWHERE}
     kinds = [kind for kind in KINDS if kind.name in ELSEWHERE and group_of(kind.api) in groups]
+    kinds += [DEPLOYMENTS] if GROUPS & {one.identity.group for one in wanted} else []
     return [Right("", group_of(kind.api), kind.plural, ("list",)) for kind in kinds]
 
 

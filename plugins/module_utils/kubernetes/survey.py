@@ -14,6 +14,7 @@ from .apply import Applier, Options
 from .client import ApiError, Cluster, of_kind
 from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
+from .operators import down
 from .others import NOBODY, Others
 from .ownership import foreign
 from .pod_ports import closed
@@ -77,6 +78,7 @@ def survey(
             if data
         },
         closed(cluster, services),
+        down(cluster, wanted),
     )
 
 

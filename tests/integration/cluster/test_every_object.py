@@ -82,6 +82,27 @@ def test_preflight_tells_what_such_a_cluster_lacks(server: Layout) -> None:
     assert [one["code"] for one in result["findings"]] == ["no_storage_class"], result["errors"]
 
 
+def test_an_operator_that_does_not_run_is_told(server: Layout) -> None:
+    """Its definitions are there, so that the server takes its objects, and nobody would ever make what they ask for."""
+    label = {"app.kubernetes.io/name": "cloudnative-pg"}
+    container = {"name": "manager", "image": "example.com/cloudnative-pg:1"}
+    pod = {"metadata": {"labels": label}, "spec": {"containers": [container]}}
+    metadata = {"name": "cnpg", "namespace": "storage", "labels": label}
+    spec = {"selector": {"matchLabels": label}, "template": pod}
+    operator = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    api = Api(server.kubeconfig)
+    api.apply([operator])
+    try:
+        (found,) = _call(server, "kubernetes_preflight", CONFIGURATIONS["quiet"])["findings"]
+        assert (found["code"], found["level"]) == ("operator_down", "error")
+        assert found["what"] == "CloudNativePG is installed and has no pod that is ready (storage/cnpg)"
+        status = {"status": {"replicas": 1, "readyReplicas": 1, "observedGeneration": 1}}
+        api.call("PATCH", f"{api.path_of(operator)}/status", status, "application/merge-patch+json")
+        assert _call(server, "kubernetes_preflight", CONFIGURATIONS["quiet"])["findings"] == []
+    finally:
+        api.delete(api.path_of(operator))
+
+
 def test_the_roles_of_preflight_are_enough(server: Layout) -> None:
     """An account that has nothing but them passes, and one without is told them."""
     given = CONFIGURATIONS["quiet"]

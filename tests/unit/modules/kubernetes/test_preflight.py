@@ -12,6 +12,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
     Wanted,
     identity_of,
 )
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.operators import Down
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.others import Others
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.pod_ports import Closed
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.preflight import Facts, findings
@@ -98,6 +99,12 @@ DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
             "foreign_object",
             "Service langfuse-web in ai-system is there already and belongs to the Helm release lf",
             "langfuse_instance",
+        ),
+        (
+            {"down": [Down("barmancloud.cnpg.io", ("cnpg-system/barman-cloud",))]},
+            "operator_down",
+            "The Barman Cloud plugin of CloudNativePG is installed and has no pod that is ready (cnpg-system/barman-cloud)",
+            "Look at the pods",
         ),
         ({"classes": []}, "no_storage_class", "no storage class that is the default, and", "langfuse_storage_class"),
         ({"classes": [FAST]}, "no_storage_class", "needs a volume; it has fast", "langfuse_storage_class"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.operators import GROUPS
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.rights import (
     Right,
     helpful,
@@ -124,10 +125,13 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
     ]
 
 
-def test_routes_are_found_everywhere_by_who_has_one() -> None:
+def test_routes_and_operators_are_found_everywhere_by_who_needs_them() -> None:
     gateway = "gateway.networking.k8s.io"
-    assert helpful(SHARED) == [Right("", gateway, each, ("list",)) for each in ("referencegrants", "httproutes")]
-    assert helpful([one for one in SHARED if one.identity.group != gateway]) == []
+    routes = [Right("", gateway, each, ("list",)) for each in ("referencegrants", "httproutes")]
+    operators = [Right("", "apps", "deployments", ("list",))]
+    assert helpful(SHARED) == [*routes, *operators]
+    assert helpful([one for one in SHARED if one.identity.group != gateway]) == operators
+    assert helpful([one for one in SHARED if one.identity.group not in GROUPS]) == routes
     assert not [one for one in needed(SHARED, OWNER) if one in helpful(SHARED)]
 
 
