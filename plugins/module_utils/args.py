@@ -46,6 +46,14 @@ INSTANCE_SPEC: dict[str, Any] = {
     "kubeconfig": {"type": "path"},
     "context": {"type": "str"},
 }
+# Of modules that change what an instance has there: `kubernetes.apply.Options` takes them.
+CHANGES_SPEC: dict[str, Any] = {
+    "elsewhere": {"type": "list", "elements": "str", "default": []},
+    "remove": {"type": "list", "elements": "str", "default": []},
+    "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "timeout": {"type": "int", "default": 300},
+    "migration_timeout": {"type": "int", "default": 1800},
+}
 # The cluster whose Services are reached; as `reached` takes it.
 CLUSTER_SPEC: dict[str, Any] = {
     "type": "dict",

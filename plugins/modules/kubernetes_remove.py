@@ -110,7 +110,7 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmops.langfuse.plugins.module_utils.args import INSTANCE_SPEC
+from ansible_collections.llmops.langfuse.plugins.module_utils.args import CHANGES_SPEC, INSTANCE_SPEC
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Options
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import Cluster
@@ -119,13 +119,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.removal
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    options = Options(
-        params["elsewhere"],
-        params["remove"],
-        params["timeout"],
-        params["migration_timeout"],
-        params["existing_secrets"],
-    )
+    options = Options.of(params)
     cluster = Cluster(params["kubeconfig"], params["context"])
     owner = Owner(params["instance"], params["namespace"])
     remover = Remover(cluster, owner, options, check_mode, params["data"])
@@ -137,12 +131,8 @@ def main() -> None:
         argument_spec={
             "objects": {"type": "raw", "required": True, "no_log": True},
             **INSTANCE_SPEC,
-            "elsewhere": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "bool", "default": False},
-            "remove": {"type": "list", "elements": "str", "default": []},
-            "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "timeout": {"type": "int", "default": 300},
-            "migration_timeout": {"type": "int", "default": 1800},
+            **CHANGES_SPEC,
         },
         supports_check_mode=True,
     )

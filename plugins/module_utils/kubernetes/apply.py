@@ -53,6 +53,12 @@ class Options(NamedTuple):
     migration_timeout: int = 1800
     theirs: Collection[str] = ()
 
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Options:
+        """params: of a module with ``args.CHANGES_SPEC``."""
+        names = ("elsewhere", "remove", "timeout", "migration_timeout", "existing_secrets")
+        return cls(*(params[name] for name in names))
+
 
 class Outcome(NamedTuple):
     steps: Sequence[Step]

@@ -2,15 +2,14 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Operators that are installed and have no pod that is ready: what they are asked to make would be waited for in vain."""
+"""Operators that are installed and have no pod that is ready: what they are asked to make would be waited for in vain. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .client import ApiError, Cluster
-from .objects import Kind, Object, Wanted
+from .objects import Kind, Object
 
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
 # Label and the values that the operators' own manifests and charts give their Deployments → the group whose objects they make.
@@ -35,25 +34,13 @@ class Down(NamedTuple):
     deployments: tuple[str, ...]
 
 
-def down(cluster: Cluster, wanted: Iterable[Wanted]) -> list[Down]:
-    """Of those whose objects are wanted. Nothing is said of an operator that is not found, or may not be looked for."""
-    groups = {one.identity.group for one in wanted} & GROUPS
-    return stopped(groups, _installed(cluster) if groups else ())
-
-
-def _installed(cluster: Cluster) -> list[Object]:
-    found: list[Object] = []
-    for label, marks in _MARKS.items():
-        try:
-            found += cluster.list(DEPLOYMENTS, "", f"{label} in ({','.join(sorted(marks))})") or ()
-        except ApiError as error:
-            if error.code != 403:
-                raise
-    return found
+def selectors() -> list[str]:
+    """What lists of the API take to find all of these Deployments, one after the other. Pure."""
+    return [f"{label} in ({','.join(sorted(marks))})" for label, marks in _MARKS.items()]
 
 
 def stopped(groups: Iterable[str], deployments: Sequence[Object]) -> list[Down]:
-    """Groups of whose Deployments none has a ready pod. Pure."""
+    """Those of the groups of whose Deployments none has a ready pod. Nothing is said of an operator that is not found. Pure."""
     found = []
     for group in sorted(groups):
         its = [one for one in deployments if group in _groups(one)]

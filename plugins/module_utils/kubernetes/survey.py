@@ -14,7 +14,7 @@ from .apply import Applier, Options
 from .client import ApiError, Cluster, of_kind
 from .look import Found, look
 from .objects import Identity, Kind, Object, Owner, Wanted, group_of
-from .operators import down
+from .operators import DEPLOYMENTS, GROUPS, Down, selectors, stopped
 from .others import NOBODY, Others
 from .ownership import foreign
 from .pod_ports import closed
@@ -78,7 +78,7 @@ def survey(
             if data
         },
         closed(cluster, services),
-        down(cluster, wanted),
+        _down(cluster, wanted),
     )
 
 
@@ -120,10 +120,17 @@ def _served(cluster: Cluster, wanted: Iterable[Wanted]) -> frozenset[tuple[str, 
     return frozenset(found)
 
 
-def _list(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Object] | None:
-    """None where the account may not; that right is then among the missing ones."""
+def _down(cluster: Cluster, wanted: Iterable[Wanted]) -> list[Down]:
+    """Operators whose objects are wanted; who may not list Deployments is told of none."""
+    groups = {one.identity.group for one in wanted} & GROUPS
+    found = [_list(cluster, DEPLOYMENTS, "", selector) or () for selector in selectors()] if groups else []
+    return stopped(groups, [one for there in found for one in there])
+
+
+def _list(cluster: Cluster, kind: Kind, namespace: str, selector: str = "") -> Sequence[Object] | None:
+    """None where the account may not; a right that is demanded is then among the missing ones."""
     try:
-        return cluster.list(kind, namespace) or ()
+        return cluster.list(kind, namespace, selector) or ()
     except ApiError as error:
         if error.code == 403:
             return None
