@@ -82,7 +82,7 @@ def postgresql(namespace: str, password: str, directory: Path) -> list[Object]:
         "imagePullPolicy": "Never",
         "args": ["postgres", "-cssl=on", "-cssl_cert_file=/tls/pem", "-cssl_key_file=/tls/key", "-ctimezone=UTC"],
         "env": [{"name": name, "value": value} for name, value in given.items()],
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-Ulangfuse"]}, "periodSeconds": 1},
+        "readinessProbe": {"exec": {"command": ["pg_isready", "-h127.0.0.1"]}, "periodSeconds": 1},
         "volumeMounts": [{"name": "tls", "mountPath": "/tls"}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }

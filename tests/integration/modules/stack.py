@@ -121,7 +121,7 @@ class Stack:
     def up(self, create_buckets: Callable[[str], None]) -> None:
         self.down()
         self.compose("up", "-d", "postgres", "valkey", "clickhouse", "seaweedfs")
-        wait(lambda: "accepting" in self.execute("postgres", "pg_isready", "-U", "langfuse"))
+        wait(lambda: "accepting" in self.execute("postgres", "pg_isready", "-h", "127.0.0.1"))
         wait(lambda: "canary" in self.execute("clickhouse", "sh", "-c", "wget -qO- 127.0.0.1:8123/ping && echo canary"))
         create_buckets(f"http://127.0.0.1:{self.s3_port}")
         self.migrate()

@@ -155,11 +155,9 @@ class Stack:
         self.clickhouse(refs[STORES[2]])
         seaweed = {"AWS_ACCESS_KEY_ID": "s3key", "AWS_SECRET_ACCESS_KEY": "s3secret", "S3_BUCKET": "langfuse"}
         self.run("s3", refs[STORES[3]], "mini", "-dir=/data", env=seaweed)
-        wait(
-            lambda: (
-                "accepting" in docker("exec", self.container("postgres"), "pg_isready", "-U", "langfuse", check=False)
-            )
-        )
+        # By TCP: the server of the initialisation answers on the socket and then ends.
+        postgres = self.container("postgres")
+        wait(lambda: "accepting" in docker("exec", postgres, "pg_isready", "-h", "127.0.0.1", check=False))
         wait(lambda: fetch("GET", f"{self.url('clickhouse')}/ping")[0] == 200)
         wait(lambda: fetch("GET", f"{self.url('s3')}/")[0] in (200, 403))
 
@@ -214,7 +212,8 @@ class Stack:
         self.stores()
         status, output = self.migrate()
         if status:
-            raise RuntimeError(output)
+            # The runner repeats the first line of an error only.
+            raise RuntimeError(f"the migration ended with {status}: {' / '.join(output.splitlines()[-5:])}")
         self.web()
         wait(lambda: fetch("GET", f"{self.url('web')}/api/public/health")[0] == 200)
         self.worker()
