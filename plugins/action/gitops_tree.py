@@ -41,6 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "identity_file": {"type": "path"},
                 "new_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
                 "moved_stores": {"type": "list", "elements": "str", "default": []},
+                "existing_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
                 "overwrite": {"type": "list", "elements": "str", "default": []},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             },
@@ -58,7 +59,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         documents = _documents(arguments) if arguments["state"] == "present" else []
         try:
-            result.update(self._applied(tree, documents, arguments["new_secrets"], arguments["moved_stores"]))
+            said = [arguments[name] for name in ("new_secrets", "moved_stores", "existing_secrets")]
+            result.update(self._applied(tree, documents, *said))
             if not result.get("failed"):
                 # What others keep there is no part of the tree, so it does not hold up what follows its removal.
                 asked = checkout.uncommitted if arguments["state"] == "present" else checkout.uncommitted_removals
@@ -76,12 +78,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return result
         return {**result, "failed": True, "errors": [msg], "msg": msg}
 
-    def _applied(
-        self, tree: Tree, documents: list[Document], new_secrets: list[str], moved_stores: list[str]
-    ) -> dict[str, Any]:
+    def _applied(self, tree: Tree, documents: list[Document], *said: list[str]) -> dict[str, Any]:
         dry = bool(self._task.check_mode)
         with nullcontext() if dry else tree.alone():
-            compared = tree.compare(documents, new_secrets, moved_stores)
+            compared = tree.compare(documents, *said)
             if compared.problems:
                 errors = [str(problem) for problem in compared.problems]
                 msg = "\n- ".join(["Nothing was changed. Please mend:", *errors])

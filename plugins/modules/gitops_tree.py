@@ -68,6 +68,11 @@ options:
     type: list
     elements: str
     default: []
+  existing_secrets:
+    description: Names of Secrets that somebody else keeps. One that a committed tree has is refused, because Flux would prune it where it leaves the tree.
+    type: list
+    elements: str
+    default: []
   overwrite:
     description: Files, relative to the root, that may be overwritten or removed although somebody else made or changed them.
     type: list

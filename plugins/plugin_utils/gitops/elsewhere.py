@@ -21,7 +21,7 @@ def trees(
     for path in paths:
         folder = os.path.dirname(path) or "."
         if folder != but and (data := read(path)) is not None:
-            found = records.read(data.decode("utf-8", "replace"))
+            found = records.read(data)
             if found.instance == instance and any(
                 (content := read(os.path.join(folder, name))) is not None
                 and records.mark(key, name, content) in entry.written

@@ -61,10 +61,10 @@ def _both(before: Entry | None, after: Entry | None) -> Entry:
     return Entry(tuple(written), contents.pop() if len(contents) == 1 else "")
 
 
-def read(text: str) -> Record:
+def read(data: bytes) -> Record:
     """What is no record, as after a merge gone wrong, says nothing."""
     try:
-        content = json.loads(text)
+        content = json.loads(data.decode("utf-8", "replace"))
         return Record(
             str(content["instance"]), {str(path): _entry(entry) for path, entry in dict(content["files"]).items()}
         )

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from ..documents.document import Document
 from ..settings.problems import Problem
 from ..sops import Cipher
+from . import handed_over
 from . import record as records
 from .elsewhere import trees
 from .files import nearest, obstacle, put, remove_leftovers, take
@@ -103,12 +104,16 @@ class Tree:
             yield
 
     def compare(
-        self, documents: Sequence[Document], new_secrets: Sequence[str] = (), moved_stores: Collection[str] = ()
+        self,
+        documents: Sequence[Document],
+        new_secrets: Sequence[str] = (),
+        moved_stores: Collection[str] = (),
+        existing_secrets: Collection[str] = (),
     ) -> Comparison:
         """What differs from `documents`, all files of the tree; without any, the whole tree goes.
 
         new_secrets: keys drawn in this run, which the tree's own would be lost to. moved_stores: those whose data was moved to
-        where the documents have them.
+        where the documents have them. existing_secrets: names of those that somebody else keeps.
         """
         for document in documents:
             if not document.path.startswith(f"{self._path}/") or os.path.normpath(document.path) != document.path:
@@ -127,6 +132,7 @@ class Tree:
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
         problems += self._lost_keys(compared, new_secrets)
+        problems += self._handed_over(documents, existing_secrets)
         lost = list(self._lost_data(documents, moved_stores))
         # Data stays where it is, and the tree with it.
         problems += (
@@ -173,7 +179,7 @@ class Tree:
 
     def _record(self) -> Record:
         data = self._read(self._record_path)
-        return records.read(data.decode("utf-8", "replace")) if data is not None else Record()
+        return records.read(data) if data is not None else Record()
 
     @property
     def _record_path(self) -> str:
@@ -278,9 +284,18 @@ class Tree:
         """What is committed may have been applied, and stores have data since. Before that one may change one's mind."""
         wanted = telling(documents)
         for home in self._homes():
-            texts = map(self._checkout.committed, (f"{home}/{self._name(path)}" for path in wanted))
-            live = committed(text for text in texts if text is not None)
+            live = committed(self._committed(home, map(self._name, wanted)))
             yield from refusals(home, chain.from_iterable(wanted.values()), live, moved_stores)
+
+    def _handed_over(self, documents: Sequence[Document], names: Collection[str]) -> Iterator[Problem]:
+        for home in self._homes() if names else ():
+            files = [name for text in self._committed(home, [records.NAME]) for name in records.read(text).files]
+            texts = self._committed(home, [name for name in files if name.endswith(ENCRYPTED)])
+            yield from handed_over.refusals(home, texts, documents, names)
+
+    def _committed(self, home: str, names: Iterable[str]) -> Iterator[bytes]:
+        found = (self._checkout.committed(f"{home}/{name}") for name in names)
+        return (data for data in found if data is not None)
 
     def _homes(self) -> list[str]:
         """Where the last commit has the tree: it may be on its way to another path."""

@@ -37,6 +37,8 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "recipients": list(dict.fromkeys(settings["langfuse_age_recipients"])),
         "identity_file": settings["langfuse_age_identity_file"],
         "overwrite": settings["langfuse_gitops_overwrite"],
+        # Those that are not to leave the tree: who does not prune takes none away.
+        "kept_by_others": _kept_by_others(settings),
         "namespace": flux_namespace,
         "kustomizations": (names := kustomizations(settings)),
         # An instance that is switched off migrates nothing; its Services stay.
@@ -54,6 +56,12 @@ def gitops(settings: Settings, endpoints: Endpoints, buckets: Mapping[str, str],
         "chart": chart(settings),
         "fragments": fragments(settings, endpoints, buckets, url),
     }
+
+
+def _kept_by_others(settings: Settings) -> list[str]:
+    if settings["langfuse_gitops_flavour"] != FLUX:
+        return []
+    return sorted(set(settings["langfuse_kubernetes_existing_secrets"].values()))
 
 
 def kustomizations(settings: Settings) -> dict[str, str]:

@@ -86,6 +86,7 @@ class Runs:
     overwrite: Sequence[str] = ()
     key: bytes = KEY
     moved: Sequence[str] = ()
+    existing: Sequence[str] = ()
 
     def tree(self) -> Tree:
         return Tree(
@@ -98,7 +99,7 @@ class Runs:
         )
 
     def compare(self, wanted: Sequence[Document], new: Sequence[str] = ()) -> Comparison:
-        return self.tree().compare(wanted, new, self.moved)
+        return self.tree().compare(wanted, new, self.moved, self.existing)
 
     def apply(self, wanted: Sequence[Document]) -> Comparison:
         tree = self.tree()

@@ -69,6 +69,29 @@ def test_a_rotated_secret_changes_what_has_it_and_what_reads_it(site: Site, mine
     assert {key for key in after if after[key] != secrets[key]} == {"langfuse-clickhouse-credentials password"}
 
 
+def test_a_secret_is_not_handed_over_under_the_name_that_flux_prunes(site: Site) -> None:
+    """Those with keys that may have no other copy are never pruned."""
+    smtp = {"langfuse_smtp_url": "smtp://u:canarycanary@mail.example.com:587", "langfuse_email_from": "a@example.com"}
+    site.play("site", more=smtp)
+    site.repository.commit()
+    theirs = {
+        "smtp-credentials": "langfuse-smtp-credentials",
+        "clickhouse-credentials": "langfuse-clickhouse-credentials",
+    }
+    given = {
+        "langfuse_email_from": smtp["langfuse_email_from"],
+        "langfuse_network_policy_to": ["mail.example.com:587"],
+        "langfuse_kubernetes_existing_secrets": theirs,
+    }
+    refused = "langfuse_kubernetes_existing_secrets: has langfuse-smtp-credentials"
+    run = site.play("site", fails=True, more=given)
+    run.mentions(refused)
+    assert "clickhouse-credentials" not in run.output
+    assert site.repository.git("status", "--porcelain") == ""
+    # Who does not prune takes none away.
+    assert site.play("site", more={**given, "langfuse_gitops_flavour": "plain"}).changed
+
+
 def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
     """As on a build server that has only recipients; the secrets come from a vault, or from variables."""
     site.given = {"langfuse_secrets_format": "plain"}

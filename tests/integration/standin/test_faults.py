@@ -29,7 +29,11 @@ def down(stack: Stack, role: str) -> Iterator[None]:
     finally:
         docker("start", stack.container(role))
         if role == "postgres":
-            wait(lambda: "accepting" in docker("exec", stack.container(role), "pg_isready", "-h", "127.0.0.1", check=False))
+            wait(
+                lambda: (
+                    "accepting" in docker("exec", stack.container(role), "pg_isready", "-h", "127.0.0.1", check=False)
+                )
+            )
         if role == "clickhouse":
             wait(lambda: fetch("GET", f"{stack.url(role)}/ping")[0] == 200)
 

@@ -16,6 +16,8 @@ from ..document import merge_patch
 from ..kubernetes.manifest import Manifest, Plan
 
 _FLUX, _ARGO = "kustomize.toolkit.fluxcd.io", "argocd.argoproj.io"
+# What Flux leaves in the cluster when it leaves the tree.
+PRUNED_NOT = {f"{_FLUX}/prune": "disabled"}
 # A failed migration has nobody here who makes its Job anew, and one that found a store not ready yet may go on. Both of the
 # application's migration tools refuse a schema that a migration before has left half-way, so nothing is tried on top of that.
 _RETRIES = 4
@@ -53,7 +55,7 @@ def _stays(manifest: Manifest) -> bool:
 def _for_flux(plan: Plan, manifest: Manifest) -> Mapping[str, str]:
     marks = {}
     if _stays(manifest):
-        marks[f"{_FLUX}/prune"] = "disabled"
+        marks.update(PRUNED_NOT)
     if not _substituted(plan, manifest):
         marks[f"{_FLUX}/substitute"] = "disabled"
     return marks
