@@ -27,7 +27,7 @@ from tests.integration.modules.postgresql_server import Server as Postgresql
 from tests.integration.modules.redis_servers import ADMIN as REDIS_ADMIN
 from tests.integration.modules.redis_servers import Engine, folder
 from tests.integration.modules.redis_servers import Server as Redis
-from tests.integration.modules.stack import wait
+from tests.waiting import wait
 
 SECRET = "canary-no-op-password-1"
 PROXY = "a proxy"

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = Path("/var/tmp/langfuse-molecule")
@@ -27,17 +29,6 @@ def docker(*words: str, check: bool = True) -> str:
     if check and done.returncode:
         raise RuntimeError(f"docker {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
-
-
-def wait_until(what: str, condition: Callable[[], Any], seconds: float, pause: float = 0.2) -> Any:
-    """The first true value of `condition`, within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if found := condition():
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
-        time.sleep(pause)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from tests.molecule import faults as harm
-from tests.molecule.instance import SERVICES, STORES, Instance, docker, wait_until
+from tests.molecule.instance import SERVICES, STORES, Instance, docker
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 APPLICATION = ("langfuse-web", "langfuse-worker")
 STUCK = 40  # langfuse_stuck_seconds

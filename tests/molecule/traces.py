@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import requests
 
-from tests.molecule.instance import Deployed, wait_until
+from tests.molecule.instance import Deployed
+from tests.waiting import wait_until
 
 SEND = "/api/public/otel/v1/traces"
 READ = "/api/public/v2/observations"

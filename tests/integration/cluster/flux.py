@@ -19,7 +19,7 @@ from tests.bench.cluster.layout import Layout
 from tests.bench.cluster.sources import shelf
 from tests.bench.cluster.sources.artifacts import REQUESTED
 from tests.bench.shell import run
-from tests.molecule.instance import wait_until
+from tests.waiting import wait_until
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io/v1"
 SOURCE = "source.toolkit.fluxcd.io/v1"

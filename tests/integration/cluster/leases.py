@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tests.bench.cluster.api import Api
-from tests.integration.cluster.waiting import until
+from tests.waiting import wait_until
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def _make(api: Api, lease: TextIO, name: str) -> None:
     """Unless it is there; one that is still going is waited for."""
     found = api.find(_path(name))
     if found and "deletionTimestamp" in found["metadata"]:
-        until(lambda: api.find(_path(name)) is None, f"the old namespace {name} is gone", 180)
+        wait_until(f"the old namespace {name} is gone", lambda: api.find(_path(name)) is None, 180)
         found = None
     if found is None:
         # Before it is there, so that it never looks like somebody else's.

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.cluster import objects
 from tests.integration.cluster.objects import autoscaler, document, instance, migration, secret, settings, web
 from tests.integration.cluster.place import Place, Result
-from tests.integration.cluster.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 
@@ -116,7 +116,7 @@ def test_the_number_of_pods_goes_to_an_autoscaler_and_back(place: Place) -> None
     scaled[1]["object"]["spec"]["minReadySeconds"] = 1
     assert not place.apply(*scaled).get("failed")
     assert place.deployment()["spec"]["replicas"] >= 2
-    until(lambda: place.deployment()["spec"]["replicas"] == 3, "the autoscaler sets its least number", 60)
+    wait_until("the autoscaler sets its least number", lambda: place.deployment()["spec"]["replicas"] == 3, 60)
     assert not place.apply(*scaled)["changed"]
     result = place.apply(*fixed)
     assert not result.get("failed"), result

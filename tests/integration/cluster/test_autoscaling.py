@@ -19,9 +19,9 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernet
 
 from tests.bench.cluster import runtime, volumes
 from tests.integration.cluster.running import LAYOUT, Running
-from tests.integration.cluster.waiting import until
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import derived
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 # Busy while this file is there.
@@ -118,7 +118,7 @@ class Place:
         return int(self.kubectl("get", "deployment", name, "--output=jsonpath={.spec.replicas}"))
 
     def becomes(self, name: str, number: int) -> None:
-        until(lambda: self.wanted(name) == number, f"{number} pods of {name}", _SECONDS)
+        wait_until(f"{number} pods of {name}", lambda: self.wanted(name) == number, _SECONDS)
 
     def redis(self, *words: str) -> None:
         """As root of the server: the password is in the pod's environment."""
@@ -180,5 +180,5 @@ def test_without_autoscaling_the_number_is_the_instance_s_again(place: Place) ->
     }
     assert place.wanted("lf-worker") == 1
     assert not place.apply(place.documents("none"))["changed"]
-    until(lambda: "keda-hpa" not in place.kubectl("get", "hpa", "--output=name"), "KEDA's own autoscaler goes")
+    wait_until("KEDA's own autoscaler goes", lambda: "keda-hpa" not in place.kubectl("get", "hpa", "--output=name"))
     assert place.wanted("lf-worker") == 1

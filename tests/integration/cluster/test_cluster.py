@@ -18,7 +18,7 @@ from tests.bench.extras import by_name, find
 from tests.bench.lock import only_one
 from tests.integration.cluster.host import take_traces
 from tests.integration.cluster.running import LAYOUT, Namespace, Running
-from tests.integration.cluster.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 
@@ -41,9 +41,9 @@ def test_a_service_is_reached_by_address_and_by_name(namespace: Namespace) -> No
     namespace.client("client")
     service = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/services/web")
     # Pods that are ready, and rules and names that lead to them, are two things.
-    until(lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200, "its address leads to a pod")
+    wait_until("its address leads to a pod", lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200)
     for name in ("web", f"web.{namespace.name}", f"web.{namespace.name}.svc.cluster.local"):
-        until(partial(namespace.reaches, "client", name), f"{name} leads to a pod")
+        wait_until(f"{name} leads to a pod", partial(namespace.reaches, "client", name))
     assert namespace.run("client", "getent", "hosts", "nothing.invalid").returncode != 0
 
 
@@ -99,7 +99,7 @@ def test_a_volume_belongs_to_its_pod_and_outlives_it(namespace: Namespace) -> No
     assert folder.exists()
     namespace.api.delete(f"/apis/apps/v1/namespaces/{namespace.name}/statefulsets/store")
     namespace.api.delete(f"/api/v1/namespaces/{namespace.name}/persistentvolumeclaims/data-store-0")
-    until(lambda: not folder.exists(), "the folder is gone with its claim")
+    wait_until("the folder is gone with its claim", lambda: not folder.exists())
 
 
 def _policy(name: str, app: str, **rules: Any) -> dict[str, Any]:
@@ -117,20 +117,20 @@ def test_policies_are_enforced_in_both_directions(namespace: Namespace) -> None:
     namespace.web("other")
     for name in ("good", "bad"):
         namespace.client(name)
-        until(partial(namespace.reaches, name, "web"), "before any policy all is open")
+        wait_until("before any policy all is open", partial(namespace.reaches, name, "web"))
     service = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/services/web")
     dns = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     namespace.apply(
         _policy("web", "web", ingress=[{"from": [_from("good")], "ports": [{"port": "http"}]}]),
         _policy("good", "good", egress=[{"to": [_from("web")]}, {"to": [dns], "ports": [{"port": 53, "protocol": "UDP"}]}]),
     )  # fmt: skip
-    until(lambda: not namespace.reaches("bad", "web"), "who is not named is kept out")
-    until(lambda: namespace.reaches("good", "web"), "who is named gets in")
+    wait_until("who is not named is kept out", lambda: not namespace.reaches("bad", "web"))
+    wait_until("who is named gets in", lambda: namespace.reaches("good", "web"))
     assert not namespace.reaches("good", "other"), "and may not leave for what is not named"
-    until(lambda: namespace.reaches("bad", "other"), "who has no policy goes where there is none")
+    wait_until("who has no policy goes where there is none", lambda: namespace.reaches("bad", "other"))
     assert _status(f"http://{service['spec']['clusterIP']}/") == 200, "the node itself passes"
     namespace.api.delete(f"/apis/networking.k8s.io/v1/namespaces/{namespace.name}/networkpolicies/web")
-    until(lambda: namespace.reaches("bad", "web"), "without the policy it is open again")
+    wait_until("without the policy it is open again", lambda: namespace.reaches("bad", "web"))
 
 
 def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
@@ -147,8 +147,8 @@ def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
         same = now["metadata"]["uid"] == before["metadata"]["uid"]
         return bool(same and restarts and has_condition(now, "Ready"))
 
-    until(is_back, "the same pod runs again", 60)
-    until(lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200, "its Service leads to it")
+    wait_until("the same pod runs again", is_back, 60)
+    wait_until("its Service leads to it", lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200)
 
 
 def test_postgresql_is_made_by_its_operator(namespace: Namespace) -> None:

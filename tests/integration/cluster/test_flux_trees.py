@@ -21,10 +21,10 @@ from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux, Repository
 from tests.integration.cluster.own_server import api_server
 from tests.integration.modules.stack import free_port
-from tests.molecule.instance import wait_until
 from tests.unit.documents.flux.support import CONFIGURATIONS
 from tests.unit.documents.kubernetes.support import QUIET, derived
 from tests.unit.documents.kubernetes.support import manifests as objects_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 _OF_FLUX = (manifests.SOURCES, manifests.KUSTOMIZE_CONTROLLER, manifests.HELM_CONTROLLER)

@@ -13,7 +13,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client 
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.forward import Forwards
 
 from tests.integration.cluster.running import LAYOUT, Namespace
-from tests.integration.cluster.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 
@@ -39,7 +39,7 @@ def test_a_service_is_reached_by_its_own_name_and_port(namespace: Namespace) -> 
             assert len(set(many.map(_size, [f"http://{host}/"] * 24))) == 1
         # A pod that is made anew is found again.
         namespace.running.kubectl("delete", "pod", f"--namespace={namespace.name}", "--selector=app=web", "--now")
-        until(lambda: _size(f"http://{host}/") > 0, "the next pod answers", 30)
+        wait_until("the next pod answers", lambda: _size(f"http://{host}/") > 0, 30)
         assert _size(f"http://nothing.{namespace.name}.svc.cluster.local/") == 0
         address = forwards.get(host)
     assert _size(f"http://{address}/") == 0

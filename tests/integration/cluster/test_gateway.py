@@ -24,11 +24,11 @@ from tests.bench.cluster import gateway, runtime
 from tests.bench.cluster.certificates import Authority
 from tests.bench.cluster.layout import NODE_ADDRESS
 from tests.integration.cluster.running import LAYOUT, Running
-from tests.integration.cluster.waiting import until
 from tests.integration.cluster.world import Place, World, labels_of
 from tests.integration.modules.conftest import call
 from tests.unit.documents.kubernetes.support import derived
 from tests.unit.settings.cluster_cases import CLUSTER
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 _GROUP = "gateway.networking.k8s.io"
@@ -120,7 +120,7 @@ def _served(outside: Outside) -> None:
 
 
 def _becomes(status: int, url: str, **options: Any) -> None:
-    until(lambda: _status(url, **options) == status, f"{url} answers {status}")
+    wait_until(f"{url} answers {status}", lambda: _status(url, **options) == status)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client 
 from tests.integration.cluster.objects import Document, instance, migration, settings
 from tests.integration.cluster.place import Place
 from tests.integration.cluster.running import LAYOUT
-from tests.integration.cluster.waiting import until
 from tests.molecule.instance import ROOT
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 Started = list[subprocess.Popen[str]]
@@ -83,7 +83,7 @@ def _migrates(place: Place) -> bool:
 
 def test_a_killed_run_is_gone_on_with(started: Started, place: Place, tmp_path: Path) -> None:
     process = _start(started, place, tmp_path, _slow(place))
-    until(lambda: _migrates(place), "the migration runs", 60)
+    wait_until("the migration runs", lambda: _migrates(place), 60)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
     (job,) = _jobs(place)
@@ -102,7 +102,7 @@ def test_two_runs_at_once_and_one_that_loses_its_playbook(started: Started, plac
     place.apply(*instance(place.owner, place.image)[:3], migration(place.owner, place.image, "exit 3"))
     (failed,) = _jobs(place)
     runs = [_start(started, place, tmp_path, _slow(place)) for _number in range(3)]
-    until(lambda: _migrates(place), "the migration runs", 60)
+    wait_until("the migration runs", lambda: _migrates(place), 60)
     (job,) = _jobs(place)
     assert job["metadata"]["uid"] != failed["metadata"]["uid"]
     runs[2].kill()

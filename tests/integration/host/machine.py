@@ -13,8 +13,9 @@ from typing import Any
 
 from tests.bench import builder, engine
 from tests.bench.paths import find_paths
-from tests.molecule.instance import ROOT, docker, wait_until
+from tests.molecule.instance import ROOT, docker
 from tests.molecule.playbook import Run
+from tests.waiting import wait_until
 
 _CLIENT = ("docker-cli_", "docker-compose_")
 PLAYBOOKS = Path(__file__).parent / "playbooks"

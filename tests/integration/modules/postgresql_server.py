@@ -20,7 +20,7 @@ import psycopg
 from tests.integration import certificates
 from tests.integration.modules import older
 from tests.integration.modules.conftest import docker, image, wait_for_port
-from tests.integration.modules.stack import wait
+from tests.waiting import wait
 
 DEBIANS = {13: "bullseye", 15: "bookworm"}
 SUPERUSER = {"login_user": "postgres", "login_password": "canary-superuser-1"}

@@ -10,12 +10,13 @@ import json
 import os
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait
 
 REGISTRY = os.environ.get("LANGFUSE_TEST_REGISTRY", "bench.localhost")
 IMAGES = {
@@ -256,11 +257,3 @@ def fetch(url: str) -> int:
         return error.code
     except OSError:
         return 0
-
-
-def wait(ready: Callable[[], bool], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > until:
-            raise TimeoutError("not ready in time")
-        time.sleep(0.2)

@@ -17,7 +17,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import s3
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose import stores
 
 from tests.integration.modules.conftest import PREFIX, docker, image, wait_for_port
-from tests.integration.modules.stack import wait
+from tests.waiting import wait
 
 pytestmark = pytest.mark.engine
 PROJECT = f"{PREFIX}-expiry"

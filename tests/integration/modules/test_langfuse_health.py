@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.modules.stack import SECRETS, Stack, docker, wait
+from tests.integration.modules.stack import SECRETS, Stack, docker
+from tests.waiting import wait
 
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine

@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import tarfile
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
+
+from tests.waiting import wait
 
 WEB = "bench.localhost/langfuse/langfuse:4.16.0-stand-in"
 WORKER = "bench.localhost/langfuse/langfuse-worker:4.16.0-stand-in"
@@ -280,11 +281,3 @@ def fetch_json(method: str, url: str, body: Any = None, headers: Mapping[str, st
         return status, json.loads(content)
     except ValueError:
         return status, content.decode()
-
-
-def wait(ready: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > until:
-            raise TimeoutError("not ready in time")
-        time.sleep(0.2)

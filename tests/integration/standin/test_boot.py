@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.integration.standin.probe import arrives, headers, send
-from tests.integration.standin.stack import Stack, docker, fetch, fetch_json, wait
+from tests.integration.standin.stack import Stack, docker, fetch, fetch_json
+from tests.waiting import wait
 
 pytestmark = pytest.mark.engine
 

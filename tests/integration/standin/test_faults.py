@@ -15,8 +15,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.integration.standin.probe import arrives, headers, readable, send
-from tests.integration.standin.stack import PUBLIC_KEY, Stack, docker, fetch, fetch_json, wait
+from tests.integration.standin.stack import PUBLIC_KEY, Stack, docker, fetch, fetch_json
 from tests.integration.standin.test_boot import extra, health
+from tests.waiting import wait
 
 pytestmark = pytest.mark.engine
 

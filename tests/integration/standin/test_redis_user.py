@@ -8,8 +8,9 @@ import pytest
 
 from tests.integration.modules.conftest import collections, run  # noqa: F401  (fixtures)
 from tests.integration.standin.probe import arrives, send
-from tests.integration.standin.stack import Stack, wait
+from tests.integration.standin.stack import Stack
 from tests.integration.standin.test_boot import extra, health
+from tests.waiting import wait
 
 pytestmark = pytest.mark.engine
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests.integration import certificates
 from tests.integration.standin.probe import arrives, send
-from tests.integration.standin.stack import STORES, Stack, image, wait
+from tests.integration.standin.stack import STORES, Stack, image
 from tests.integration.standin.test_boot import extra, health
+from tests.waiting import wait
 
 pytestmark = pytest.mark.engine
 

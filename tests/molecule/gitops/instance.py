@@ -15,8 +15,9 @@ from tests.bench import encryption
 from tests.bench.cluster import flux as bench
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux, Repository
-from tests.molecule.instance import EPHEMERAL, wait_until
+from tests.molecule.instance import EPHEMERAL
 from tests.molecule.kubernetes.instance import LAYOUT, NAME, NAMESPACE, ClusterInstance, api
+from tests.waiting import wait_until
 
 CHECKOUT = EPHEMERAL / "checkout"
 IDENTITY = EPHEMERAL / "age-identity"

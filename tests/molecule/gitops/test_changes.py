@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.molecule import canary, playbook
 from tests.molecule.gitops.instance import GitopsInstance, ciphertexts, git
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes import platform
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 SECRETS = "app/secret.sops.yaml"
 

@@ -12,9 +12,10 @@ from tests.bench.cluster.sources import shelf
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops.instance import GitopsInstance, git
-from tests.molecule.instance import ROOT, wait_until
+from tests.molecule.instance import ROOT
 from tests.molecule.kubernetes.instance import LAYOUT, api
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 CHART = ROOT / "tests" / "bench" / "cluster" / "chart"
 WORKLOADS = ("web", "worker")

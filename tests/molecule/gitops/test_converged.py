@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops.instance import STEPS, GitopsInstance, git
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import api, kubectl
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 
 def test_second_run_writes_the_same_bytes(cluster: GitopsInstance) -> None:

@@ -14,8 +14,8 @@ from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook, runbook
 from tests.molecule.gitops import platform
 from tests.molecule.gitops.instance import IDENTITY, RECIPIENT, STEPS, TREE, GitopsInstance, ciphertexts, git
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import LAYOUT, api, kubectl
+from tests.waiting import wait_until
 
 PAGE = "gitops"
 SECRETS = "app/secret.sops.yaml"

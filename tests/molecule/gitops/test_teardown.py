@@ -7,9 +7,9 @@ from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops import platform
 from tests.molecule.gitops.instance import STEPS, TREE, GitopsInstance, git
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import api, component_of
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 TEARDOWN = "llmops.langfuse.teardown"
 

@@ -21,7 +21,8 @@ from tests.bench.cluster import programs
 from tests.bench.cluster.api import Api, Object, has_condition
 from tests.bench.cluster.layout import Layout
 from tests.bench.paths import find_paths
-from tests.molecule.instance import Deployed, wait_until
+from tests.molecule.instance import Deployed
+from tests.waiting import wait_until
 
 LAYOUT = Layout(find_paths())
 DEFAULT = "ai-system"

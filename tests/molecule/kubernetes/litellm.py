@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from tests.integration.senders import environments
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import ClusterInstance, api, kubectl
+from tests.waiting import wait_until
 
 _SCRIPT = environments.HERE / "clients" / "litellm_library.py"
 # LiteLLM alone is loaded in 5 s, beside other suites in a minute.

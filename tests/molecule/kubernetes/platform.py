@@ -15,8 +15,9 @@ from tests.bench.cluster import control_plane, runtime
 from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
 from tests.molecule import canary
-from tests.molecule.instance import EPHEMERAL, docker, wait_until
+from tests.molecule.instance import EPHEMERAL, docker
 from tests.molecule.kubernetes.instance import CLUSTER, LAYOUT, ClusterInstance, api
+from tests.waiting import wait_until
 
 ADDITIONS = ("gateway", "cnpg")
 STARTED = EPHEMERAL / "cluster-started"

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes import faults
 from tests.molecule.kubernetes.instance import ClusterInstance
 from tests.molecule.load import Load
 from tests.molecule.test_kills import UNFLUSHED
 from tests.molecule.traces import Bucket, Traces, replay
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("component", ["valkey", "clickhouse", "database", "seaweedfs", "web"])

@@ -11,9 +11,9 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import resolver
 from tests.bench.cluster import gateway
 from tests.bench.cluster.api import Object
 from tests.molecule import playbook
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import ClusterInstance, title
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)

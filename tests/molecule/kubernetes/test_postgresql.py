@@ -16,11 +16,11 @@ from tests.bench.cluster import runtime
 from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
 from tests.molecule import playbook
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes import faults, hidden
 from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance, api, kubectl
 from tests.molecule.load import Load
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 API = "postgresql.cnpg.io/v1"
 

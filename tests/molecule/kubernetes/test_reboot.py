@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.bench.cluster import control_plane
 from tests.bench.lock import only_one
 from tests.molecule import playbook
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 
 def _restarts(cluster: ClusterInstance) -> dict[str, int]:

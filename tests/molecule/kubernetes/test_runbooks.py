@@ -12,9 +12,9 @@ import requests
 from tests.bench.cluster import programs
 from tests.bench.cluster.api import has_condition
 from tests.molecule import playbook, runbook
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance, api, kubectl
 from tests.molecule.traces import Bucket, Traces
+from tests.waiting import wait_until
 
 PAGE, GUIDE = "cluster", "../guides/kubernetes"
 FIND, SERVICES = "Find the cause", "What is where"

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml
 
 from tests.molecule import playbook
-from tests.molecule.instance import wait_until
 from tests.molecule.kubernetes.instance import STORES, ClusterInstance, api, component_of, is_alive
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 TEARDOWN = "llmops.langfuse.teardown"
 # What variables say anyway: it goes, and the next site makes it again.

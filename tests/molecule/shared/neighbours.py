@@ -12,8 +12,9 @@ from tests.integration.modules import older
 from tests.integration.modules.clickhouse_server import Refused, statement
 from tests.integration.modules.stack import find_images
 from tests.molecule import canary
-from tests.molecule.instance import docker, wait_until
+from tests.molecule.instance import docker
 from tests.molecule.shared import shop
+from tests.waiting import wait_until
 
 BOSS = "boss"
 BOSS_PASSWORD = canary.OF_OTHER_STORES["langfuse_clickhouse_admin_password"]

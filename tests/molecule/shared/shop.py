@@ -9,7 +9,8 @@ from typing import Any
 from tests.bench.catalogue import base_reference
 from tests.integration.modules.stack import find_images
 from tests.molecule import canary
-from tests.molecule.instance import BASE, docker, wait_until
+from tests.molecule.instance import BASE, docker
+from tests.waiting import wait_until
 
 PROJECT = "shop"
 HOME = BASE / "shared" / "shop"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tests.molecule import playbook
-from tests.molecule.instance import Instance, docker, wait_until
+from tests.molecule.instance import Instance, docker
 from tests.molecule.shared import shop
 from tests.molecule.traces import Traces
+from tests.waiting import wait_until
 
 SERVICES = ("clickhouse", "seaweedfs", "langfuse-web", "langfuse-worker")
 

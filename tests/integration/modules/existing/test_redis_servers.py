@@ -15,7 +15,7 @@ from tests.integration.modules import conftest
 from tests.integration.modules.existing.stores import options_of_redis
 from tests.integration.modules.redis_servers import ADMIN as REDIS_ADMIN
 from tests.integration.modules.redis_servers import Engine, Server, folder
-from tests.integration.modules.stack import wait
+from tests.waiting import wait
 
 Result = dict[str, Any]
 pytestmark = pytest.mark.engine
