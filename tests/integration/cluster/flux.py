@@ -140,6 +140,10 @@ class Flux:
         """`flux reconcile kustomization`, without its wait."""
         self._ask(self.path(KUSTOMIZE, "kustomizations", name))
 
+    def reconcile_release(self, name: str, namespace: str) -> None:
+        """`flux reconcile helmrelease`, without its wait."""
+        self._ask(self.path(HELM, "helmreleases", name, namespace))
+
     def handled(self, name: str) -> str:
         """The last request of `reconcile` that was answered."""
         return str(self.kustomization(name).get("status", {}).get("lastHandledReconcileAt", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.bench.cluster.sources import shelf
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook
 from tests.molecule.gitops.instance import GitopsInstance, git
+from tests.molecule.gitops.page import hold, let_go
 from tests.molecule.instance import ROOT
 from tests.molecule.kubernetes.instance import LAYOUT, api
 from tests.molecule.traces import Traces
@@ -56,6 +58,18 @@ def test_the_chart_takes_over_and_gives_back(cluster: GitopsInstance, chart: dic
     playbook.run(cluster, "llmops.langfuse.verify", variables=chart).mentions("read back equal")
     playbook.run(cluster, "llmops.langfuse.status", variables=chart)
     assert playbook.site(cluster, variables=chart).changed == 0
+
+    # Helm rests too while a store is restored, also where it is told to look at its objects.
+    hold("helmreleases")
+    Flux(api()).reconcile_release(cluster.name, cluster.namespace)
+    time.sleep(5)
+    assert not cluster.pods("web") + cluster.pods("worker")
+    let_go("helmreleases")
+    wait_until(
+        "the chart sets its numbers", lambda: all(cluster.deployment(one)["spec"]["replicas"] for one in WORKLOADS), 120
+    )
+    cluster.wait_ready(WORKLOADS)
+    cluster.settled()
 
     pods, name = cluster.uids(), "langfuse_nextauth_secret"
     cluster.change_given(name, f"chart-{cluster.secrets()[name]}")

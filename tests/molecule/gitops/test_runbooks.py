@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.bench.cluster import flux as bench
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook, runbook
 from tests.molecule.gitops import platform
 from tests.molecule.gitops.instance import IDENTITY, RECIPIENT, STEPS, TREE, GitopsInstance, ciphertexts, git
-from tests.molecule.kubernetes.instance import LAYOUT, STORES, api, kubectl
+from tests.molecule.gitops.page import HOLD, PAGE, WRITERS, followed, hold, let_go, shows, which
+from tests.molecule.kubernetes.instance import LAYOUT, STORES, api, component_of, kubectl
 from tests.molecule.traces import Traces
 from tests.waiting import wait_until
 
-PAGE = "gitops"
 SECRETS = "app/secret.sops.yaml"
-# What changes something.
-_CHANGES = {"annotate", "delete", "create", "patch", "rollout", "scale", "restore", "rm"}
+# Of the instance alone, beside the platform's, as the page calls it.
+OWN_AGE = "langfuse-age"
 SECTIONS = [
     ("gitops", "Find the cause"),
     ("gitops", "A Kustomization does not become ready"),
@@ -35,46 +37,24 @@ MENDING = [
     ("gitops", "Flux puts back what was changed"),
     ("gitops", "Apply it without Flux"),
     ("gitops", "Another age key"),
-    ("gitops", "Hold Flux for a restore"),
+    ("gitops", HOLD),
 ]
 
 
-def shows(words: list[str]) -> bool:
-    return not _CHANGES & set(words)
-
-
-def followed(heading: str, wanted: Callable[[list[str]], bool] = shows, identity: Path = IDENTITY) -> str:
-    """What the page's commands below a heading say, but its playbooks; of all that only show something, unless `wanted`."""
-    found = [words for words in runbook.lines(PAGE, heading) if words[0] != runbook.PLAYBOOK[0] and wanted(words)]
-    assert found, heading
-    values = {"$(date +%s)": str(time.time()), "<identity>": str(identity)}
-    return "\n".join(_run(_filled(words, values)) for words in found)
-
-
-def _filled(words: list[str], values: dict[str, str]) -> list[str]:
-    for placeholder, value in values.items():
-        words = [word.replace(placeholder, value) for word in words]
-    return words
-
-
-def _run(words: list[str]) -> str:
-    return git(*words[1:]) if words[0] == "git" else kubectl(*words[1:], timeout=320)
-
-
-def which(*words: str) -> Callable[[list[str]], bool]:
-    return lambda found: all(any(word in one for one in found) for word in words)
-
-
-def diagnosed(cluster: GitopsInstance, *said: str, broken: bool = True) -> None:
+def diagnosed(
+    cluster: GitopsInstance, *said: str, broken: bool = True, variables: Mapping[str, Any] | None = None
+) -> None:
     """What the page tells to run first names all of it."""
     words = runbook.commands(PAGE, "Find the cause")[0]
-    playbook.run(cluster, *words[3:], fails=broken).mentions(*said)
+    playbook.run(cluster, *words[3:], fails=broken, variables=variables).mentions(*said)
 
 
-def by_page(cluster: GitopsInstance, heading: str) -> playbook.Run:
+def by_page(
+    cluster: GitopsInstance, heading: str, *further: str, variables: Mapping[str, Any] | None = None
+) -> playbook.Run:
     """The playbook that a section has."""
     (words,) = runbook.commands(PAGE, heading)
-    return playbook.run(cluster, *words[3:])
+    return playbook.run(cluster, *words[3:], *further, variables=variables)
 
 
 @pytest.mark.parametrize(("page", "heading"), SECTIONS)
@@ -101,19 +81,49 @@ def test_every_section_is_named_by_what_one_sees() -> None:
     assert set(re.findall(r"\(#([a-z-]+)\)", table)) == sections - {"find-the-cause"}
 
 
-def test_an_identity_that_opens_nothing(cluster: GitopsInstance, tmp_path: Path) -> None:
-    heading, other = "Flux cannot decrypt", tmp_path / "other"
-    other.write_text(flux.new_identity(LAYOUT)[0])
-    followed(heading, lambda words: not shows(words), other)
+def _age_secret(name: str = flux.AGE_SECRET) -> str:
+    return f"/api/v1/namespaces/{bench.NAMESPACE}/secrets/{name}"
+
+
+def _flux_has(identity: str) -> None:
+    """The platform's Secret is another one from now on."""
+    api().delete(_age_secret())
+    api().apply([flux.age_secret(identity)])
+
+
+def test_no_identity(cluster: GitopsInstance) -> None:
+    heading = "Flux cannot decrypt"
+    api().delete(_age_secret())
+    Flux(api()).reconcile(STEPS[0])
+    Flux(api()).wait_told(STEPS[0], flux.AGE_SECRET, "not found")
+    diagnosed(cluster, "flux_decryption (error)", "sops-age")
+    followed(heading, which("create", flux.AGE_SECRET))
+    followed("A Kustomization does not become ready", which("annotate"))
+    cluster.reconcile()
+    diagnosed(cluster, "gitops ok", broken=False)
+
+
+def test_an_identity_that_opens_nothing(cluster: GitopsInstance) -> None:
+    """Others' is left as it is: the instance gets one of its own, and goes back to the platform's."""
+    heading, own = "Flux cannot decrypt", {"langfuse_gitops_decryption_secret": OWN_AGE}
+    _flux_has(flux.new_identity(LAYOUT)[0])
     # A request is answered when it was tried.
     Flux(api()).reconcile(STEPS[0])
     Flux(api()).wait_told(STEPS[0], "data key")
     diagnosed(cluster, "flux_decryption (error)", "langfuse_age_recipients", "sops-age")
     said = followed(heading)
     assert "age.agekey" in said and RECIPIENT.read_text().strip() in said
-    followed(heading, lambda words: not shows(words))
-    followed("A Kustomization does not become ready", which("annotate"))
-    cluster.reconcile()
+    before = api().get(_age_secret())["data"]
+    followed(heading, which("create", OWN_AGE))
+    by_page(cluster, heading, "--skip-tags", "verify", variables=own)
+    cluster.deliver("Opened by a Secret of its own")
+    diagnosed(cluster, "gitops ok", broken=False, variables=own)
+    assert api().get(_age_secret())["data"] == before
+
+    _flux_has(IDENTITY.read_text())
+    playbook.site(cluster)
+    cluster.deliver("Opened by the platform's again")
+    api().delete(_age_secret(OWN_AGE))
     diagnosed(cluster, "gitops ok", broken=False)
 
 
@@ -222,39 +232,59 @@ def test_a_file_that_was_changed_by_hand(cluster: GitopsInstance) -> None:
 
 
 def test_another_age_key(cluster: GitopsInstance, tmp_path: Path) -> None:
-    """And back to the first one, which the other tests use."""
+    """And back to the first one, which the other tests use; the platform's Secret has it all the time."""
     heading, new, both = "Another age key", tmp_path / "new", tmp_path / "both"
     identity, recipient = flux.new_identity(LAYOUT)
     for path, content in ((new, identity), (both, f"{IDENTITY.read_text()}{identity}")):
         path.touch(mode=0o600)
         path.write_text(content)
-    first = RECIPIENT.read_text().strip()
-    before = cluster.files()[SECRETS]
-    (words,) = runbook.commands(PAGE, heading)
-    for file, wanted in ((new, recipient), (IDENTITY, first)):
-        followed(heading, lambda words: not shows(words), file)
-        given = {"langfuse_age_recipients": [wanted], "langfuse_age_identity_file": str(both)}
-        playbook.run(cluster, *words[3:], "--skip-tags", "verify", variables=given)
+    before, platforms = cluster.files()[SECRETS], api().get(_age_secret())["data"]
+    followed(heading, lambda words: not shows(words), new)
+    for secret, wanted in ((OWN_AGE, recipient), (flux.AGE_SECRET, RECIPIENT.read_text().strip())):
+        given = {
+            "langfuse_age_recipients": [wanted],
+            "langfuse_age_identity_file": str(both),
+            "langfuse_gitops_decryption_secret": secret,
+        }
+        by_page(cluster, heading, "--skip-tags", "verify", variables=given)
         now = cluster.files()[SECRETS]
         assert wanted in now.decode() and not set(ciphertexts(before)) & set(ciphertexts(now))
         before = now
         cluster.deliver("Encrypted for another key")
+        assert api().get(_age_secret())["data"] == platforms
+    api().delete(_age_secret(OWN_AGE))
     assert playbook.site(cluster).changed == 0
     assert git("status", "--porcelain") == ""
 
 
 def test_nothing_starts_while_a_store_is_restored(cluster: GitopsInstance) -> None:
-    heading = "Hold Flux for a restore"
-    followed(heading, lambda words: which("patch", "true")(words) or "scale" in words)
-    wait_until("nobody writes", lambda: not cluster.pods("web") + cluster.pods("worker"), 200)
+    """With all Deployments that an instance can have."""
+    apart = {"langfuse_ingestion_replicas": 1}
+    playbook.site(cluster, variables=apart)
+    cluster.deliver("Workers that only ingest")
+    cluster.wait_ready(WRITERS)
+    hold()
+    assert _writers(cluster) == []
     _ask(platform.ALL)
     time.sleep(5)
-    assert not cluster.pods("web") + cluster.pods("worker")
-    diagnosed(cluster, "flux_suspended (error)", "scaled_to_zero (error)")
-    followed(heading, lambda words: which("patch", "false")(words))
+    assert _writers(cluster) == []
+    diagnosed(cluster, "flux_suspended (error)", "scaled_to_zero (error)", variables=apart)
+    let_go()
     for name in STEPS:
         Flux(api()).reconcile(name)
-    wait_until("web is wanted again", lambda: cluster.deployment("web")["spec"]["replicas"], 60)
-    followed(heading, which("rollout"))
-    cluster.wait_ready(["web", "worker"])
-    by_page(cluster, heading).mentions("trace ok")
+    for component in WRITERS:
+        wait_until(
+            f"{component} is wanted again", lambda one=component: cluster.deployment(one)["spec"]["replicas"], 60
+        )
+    followed(HOLD, which("rollout"))
+    cluster.wait_ready(WRITERS)
+    by_page(cluster, HOLD, variables=apart).mentions("trace ok")
+
+    playbook.site(cluster)
+    cluster.deliver("All workers alike")
+    assert git("status", "--porcelain") == ""
+
+
+def _writers(cluster: GitopsInstance) -> list[str]:
+    """Pods that may write, those that are about to end among them."""
+    return [pod["metadata"]["name"] for pod in cluster.all_pods() if component_of(pod) in WRITERS]

@@ -24,7 +24,8 @@ _OTHERS = ("rollout", "port-forward", "--previous")
 
 def words_for(instance: ClusterInstance, words: list[str]) -> list[str]:
     """A command of the page, which is about `langfuse` in `ai-system`, for this instance."""
-    named = [re.sub(r"\blangfuse(?=-(web|worker|clickhouse|postgresql)\b)", instance.name, word) for word in words]
+    pattern = r"\blangfuse(?=-(web|worker|clickhouse|postgresql)\b)|(?<=/instance=)langfuse\b"
+    named = [re.sub(pattern, instance.name, word) for word in words]
     return [word.replace("ai-system", instance.namespace) for word in named]
 
 
