@@ -20,7 +20,7 @@ from .objects import Identity, Kind, Object, Owner, Wanted, identity_of, in_wave
 from .ownership import MENDER, conflicts_of, foreign_fields, left_alone, refused_conflicts
 from .prune import REMOVE, Verdict, not_there, prune
 from .references import followed, of_others
-from .replicas import AUTOSCALERS, KEEPER, handed_over, makes_way, taken_back
+from .replicas import AUTOSCALERS, KEEPER, handed_over, taken_back
 from .waiting import Waiter
 
 _HPA = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
@@ -172,9 +172,6 @@ class Applier:
                     raise
                 if failure.code == "no_namespace" and one.identity.namespace in new:
                     # Its fields are known by then; webhooks, quotas and values are asked when the namespace is there.
-                    steps.append(_made(one))
-                    continue
-                if one.identity not in found.live and makes_way(one.identity, failure.message, self._going):
                     steps.append(_made(one))
                     continue
                 # One for each kind: the same rule mostly refuses all of it.

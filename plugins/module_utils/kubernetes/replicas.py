@@ -10,7 +10,6 @@ is left out, and keeps its value until the autoscaler changes it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ from .ownership import Conflict, managers
 KEEPER = f"{FIELD_MANAGER}.replicas"
 AUTOSCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 _FIELD = ".spec.replicas"
-_SCALED_ALREADY = re.compile(r"already managed by the hpa '([^']+)'")
 
 
 def handed_over(wanted: Object, live: Object | None) -> dict[str, Any] | None:
@@ -60,15 +58,6 @@ def taken_back(
         _scales(one, live) and identity_of(one) not in going and made_for(one) not in names for one in autoscalers
     )
     return [one for one in conflicts if one.field == _FIELD and (one.manager == KEEPER or not scales)]
-
-
-def makes_way(wanted: Identity, said: str, going: Collection[Identity]) -> bool:
-    """Whether KEDA refuses an object for an autoscaler alone that goes before it comes. Its webhook says so in a dry run too.
-
-    said: its words. going: objects that are removed first.
-    """
-    found = _SCALED_ALREADY.search(said) if wanted.kind == "ScaledObject" else None
-    return bool(found and Identity("autoscaling", AUTOSCALERS[0], wanted.namespace, found[1]) in going)
 
 
 def _scales(autoscaler: Object, live: Object) -> bool:

@@ -69,7 +69,7 @@ RULES = (
         about(_WORKLOADS, "migration"),
         "The migration is not done: {what}.",
         "{cure}. Then run site, which makes the Job anew where it has failed.",
-        from_git="{cure}. A Job that still runs is left alone. One that has failed is deleted, and is made anew from Git: `kubectl delete job`, then `{again}`.",
+        from_git="{cure}. A Job that still runs is left alone. One that has failed is deleted, and made anew from Git: `kubectl delete job`, then `{again}`.",
     ),
     _pod("crashing", "A container ends again and again"),
     Rule(
@@ -77,7 +77,8 @@ RULES = (
         "containers",
         about(_WORKLOADS, "scaled"),
         "Somebody has scaled this to no pods: {what}.",
-        "Run site, which sets the number again. Where autoscalers have it (langfuse_autoscaling), `kubectl scale deployment --replicas=1`: they leave zero alone.",
+        "Run site, which sets the number again. Where autoscalers have it (langfuse_autoscaling), `kubectl scale deployment --replicas=1`: they leave "
+        "zero alone.",
         from_git="Flux sets the number again after langfuse_gitops_interval, others when they are told to; at once with `{again}`. Where autoscalers have "
         "it (langfuse_autoscaling), `kubectl scale deployment --replicas=1`: they leave zero alone. Where Flux was held for a restore, end that first.",
     ),

@@ -37,7 +37,7 @@ MENDING = [
     ("gitops", "Flux puts back what was changed"),
     ("gitops", "Apply it without Flux"),
     ("gitops", "Another age key"),
-    ("gitops", HOLD),
+    ("gitops", "Hold Flux for a restore"),
 ]
 
 

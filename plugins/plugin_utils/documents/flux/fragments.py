@@ -46,8 +46,8 @@ def fragments(plan: Plan, secrets: Secrets) -> list[Fragment]:
         found += _litellm(plan, secrets, wanted["litellm"])
     if neighbours := _policies(plan):
         use = (
-            "Network policies that let the instance in, for services that have policies of their own already: "
-            "one that had none is closed to all others by them."
+            "Network policies that let in the instance, and the gateway to its files, and let LiteLLM out to it, for pods that have policies of "
+            "their own for that way already: where there was none, that way is closed to all others by them."
         )
         found.append(_file("networkpolicy.yaml", neighbours, use))
     return found

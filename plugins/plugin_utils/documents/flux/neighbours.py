@@ -11,7 +11,7 @@ from typing import Any
 from ...settings.cluster import Service, service_of
 from ...settings.flows import LITELLM_NAME
 from ...settings.sources import SERVICES as STORES
-from ..kubernetes.flows import LITELLM, Peer, Policy, components
+from ..kubernetes.flows import LITELLM, Peer, Policy, components, doors, pods
 from ..kubernetes.manifest import Manifest, Plan, name_of
 from ..kubernetes.policies import in_form
 
@@ -25,22 +25,33 @@ _PODS: Mapping[str, Mapping[str, str]] = {
 
 
 def policies(plan: Plan) -> list[Manifest]:
-    """One for each Service that pods of the instance reach and that is not the instance's own, in each form that is wanted."""
-    own = plan["kubernetes"]["namespace"]
-    pods = components(plan)
+    """One for each Service that pods of the instance reach, or browsers for its files, and that is not the instance's own, and one for
+    LiteLLM's way to web; in each form that is wanted."""
+    kubernetes = plan["kubernetes"]
+    own, media = kubernetes["namespace"], kubernetes["expose"]["media"]
+    inside = components(plan)
     found: dict[Service, Policy] = {}
     for sender, flow in _flows(plan):
-        service = service_of(plan["kubernetes"]["cluster_domain"], own, flow["host"])
-        if service is None or STORES.get(flow["store"] or "", flow["store"]) in pods:
+        service = service_of(kubernetes["cluster_domain"], own, flow["host"])
+        if service is None or STORES.get(flow["store"] or "", flow["store"]) in inside:
             continue
         labels = _PODS.get(service.name, {"app.kubernetes.io/name": service.name})
         policy = found.setdefault(service, Policy(name_of(plan, f"to-{service.name}"), labels, ways=("ingress",)))
         namespace = None if service.namespace == own else own
-        policy.allow("ingress", Peer(tuple(sorted(pods[sender].items())), namespace), flow["port"])
+        policy.allow("ingress", Peer(tuple(sorted(inside[sender].items())), namespace), flow["port"])
+        if media and service == Service(media["name"], media["namespace"]):
+            for door in doors(plan):
+                policy.allow("ingress", door, flow["port"])
+    wanted = [(policy, service.namespace) for service, policy in found.items()]
+    if kubernetes["policies"]["litellm"]:
+        # Apart from who comes in there, which may have policies while this way has none.
+        way_out = Policy(name_of(plan, "from-litellm"), LITELLM, ways=("egress",))
+        way_out.allow("egress", pods(inside["web"]), plan["endpoints"]["web"]["port"])
+        wanted.append((way_out, own))
     return [
-        in_form(plan, kind, policy, service.namespace)
-        for kind in plan["kubernetes"]["policies"]["kinds"]
-        for service, policy in found.items()
+        in_form(plan, kind, policy, namespace)
+        for kind in kubernetes["policies"]["kinds"]
+        for policy, namespace in wanted
     ]
 
 

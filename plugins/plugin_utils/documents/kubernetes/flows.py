@@ -54,7 +54,8 @@ DNS = Peer(service="dns")
 API_SERVER = Peer(service="api-server")
 
 
-def _pods(labels: Mapping[str, str]) -> Peer:
+def pods(labels: Mapping[str, str]) -> Peer:
+    """Those with these labels, in the namespace of the policy."""
     return Peer(labels=tuple(sorted(labels.items())))
 
 
@@ -100,8 +101,8 @@ def _connect(plan: Plan, found: Mapping[str, Policy], sender: str, flow: Mapping
     """Open both ends of a flow; the other end only where it is the instance's own."""
     own = found.get(STORES.get(flow["store"] or "", flow["store"] or ""))
     if own:
-        found[sender].allow("egress", _pods(own.labels), flow["port"])
-        own.allow("ingress", _pods(found[sender].labels), flow["port"])
+        found[sender].allow("egress", pods(own.labels), flow["port"])
+        own.allow("ingress", pods(found[sender].labels), flow["port"])
     else:
         found[sender].allow("egress", destination(plan, flow["host"]), flow["port"])
 
@@ -116,23 +117,28 @@ def destination(plan: Plan, host: str) -> Peer:
     if service is None:
         return Peer(host=host)
     if kubernetes["policies"]["litellm"] and service == Service(LITELLM_NAME, kubernetes["namespace"]):
-        return _pods(LITELLM)
+        return pods(LITELLM)
     return Peer(namespace=service.namespace)
+
+
+def doors(plan: Plan) -> list[Peer]:
+    """By whom the outside comes in."""
+    door = plan["kubernetes"]["policies"]["door"]
+    return [Peer(namespace=door)] if door else []
 
 
 def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:
     """Who comes in: the gateway, senders, LiteLLM."""
     kubernetes, web = plan["kubernetes"], plan["endpoints"]["web"]["port"]
     rules = kubernetes["policies"]
-    door = rules["door"]
-    for namespace in [*([door] if door else []), *rules["from"]]:
-        found["web"].allow("ingress", Peer(namespace=namespace), web)
+    for peer in [*doors(plan), *(Peer(namespace=namespace) for namespace in rules["from"])]:
+        found["web"].allow("ingress", peer, web)
     if rules["litellm"]:
-        found["web"].allow("ingress", _pods(LITELLM), web)
-    if door and kubernetes["expose"]["media"] and "seaweedfs" in found:
+        found["web"].allow("ingress", pods(LITELLM), web)
+    if kubernetes["expose"]["media"] and "seaweedfs" in found:
         for flow in rules["flows"]:
-            if flow["store"] == "s3":
-                found["seaweedfs"].allow("ingress", Peer(namespace=door), flow["port"])
+            for peer in doors(plan) if flow["store"] == "s3" else []:
+                found["seaweedfs"].allow("ingress", peer, flow["port"])
 
 
 def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
@@ -149,7 +155,7 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
         _clickhouse(found, Peer(namespace=operators["clickhouse_operator"]))
     if "postgres" not in found:
         return
-    database, myself = found["postgres"], _pods(found["postgres"].labels)
+    database, myself = found["postgres"], pods(found["postgres"].labels)
     for way in ("ingress", "egress"):
         database.allow(way, myself, postgresql.PORT, postgresql.STATUS_PORT)
     database.allow("ingress", Peer(namespace=operators["cnpg"]), postgresql.STATUS_PORT)
@@ -157,7 +163,7 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
     database.allow("egress", API_SERVER, *_API_PORTS)
     if pooler := found.get("pooler"):
         pooler.allow("egress", myself, postgresql.PORT)
-        database.allow("ingress", _pods(pooler.labels), postgresql.PORT)
+        database.allow("ingress", pods(pooler.labels), postgresql.PORT)
         pooler.allow("egress", DNS, 53)
         pooler.allow("egress", API_SERVER, *_API_PORTS)
     if backup := kubernetes["backup"]:
@@ -168,7 +174,7 @@ def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:
 def _clickhouse(found: Mapping[str, Policy], operator: Peer) -> None:
     """Servers that copy from each other and ask Keeper, whose servers agree among themselves."""
     servers, keeper = found["clickhouse"], found[KEEPER]
-    myself, its = _pods(servers.labels), _pods(keeper.labels)
+    myself, its = pods(servers.labels), pods(keeper.labels)
     for way in ("ingress", "egress"):
         servers.allow(way, myself, clickhouse_operator.MANAGEMENT_PORT, clickhouse_operator.INTERSERVER_PORT)
         keeper.allow(way, its, clickhouse_operator.RAFT_PORT)

@@ -14,6 +14,9 @@ from .workload import authorities
 
 # Queues that senders fill; what waits in them is work for more workers.
 _QUEUES = ("otel-ingestion-queue", "ingestion-queue")
+# KEDA refuses a ScaledObject while there is another autoscaler of its workload, in a dry run too. Whoever applies objects before
+# it removes others would never come from the one to the other.
+_GIVES_WAY = {"validations.keda.sh/hpa-ownership": "false"}
 
 
 def manifests(plan: Plan) -> list[Manifest]:
@@ -60,7 +63,8 @@ def _by_cpu(plan: Plan, component: str) -> Manifest:
     }
     name = name_of(plan, component)
     return Manifest(
-        Wave.AROUND, resource(plan, "autoscaling/v2", "HorizontalPodAutoscaler", name, component, spec=spec)
+        Wave.AROUND,
+        resource(plan, "autoscaling/v2", "HorizontalPodAutoscaler", name, component, annotations=_GIVES_WAY, spec=spec),
     )
 
 

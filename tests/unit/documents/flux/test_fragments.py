@@ -176,48 +176,71 @@ def test_litellm_reads_what_the_secret_has() -> None:
     }
 
 
-def _let_in(given: dict[str, Any], kind: str) -> dict[tuple[str, str], set[tuple[str, int]]]:
-    """Namespace and pods of a service → components of the instance with the port at which they are let in."""
-    found: dict[tuple[str, str], set[tuple[str, int]]] = {}
-    for one in files(given)["docs/networkpolicy.yaml"].object:
-        if one["kind"] != kind:
-            continue
-        selector = one["spec"].get("podSelector") or one["spec"]["endpointSelector"]
-        (pods,) = selector["matchLabels"].values()
-        entries = found.setdefault((one["metadata"]["namespace"], pods), set())
-        assert "egress" not in one["spec"], "others' ways out are none of the instance's business"
-        for rule in one["spec"]["ingress"]:
-            if kind == "NetworkPolicy":
-                ((peer,), (port,)) = rule["from"], rule["ports"]
-                namespace = peer.get("namespaceSelector", {}).get("matchLabels", {}).get("kubernetes.io/metadata.name")
-                labels = peer["podSelector"]["matchLabels"]
-            else:
-                ((peer,), (opened,)) = rule["fromEndpoints"], rule["toPorts"]
-                (port,) = opened["ports"]
-                labels = peer["matchLabels"]
-                namespace = labels.get("k8s:io.kubernetes.pod.namespace")
-            assert namespace == (None if one["metadata"]["namespace"] == "ai-system" else "ai-system")
-            assert "langfuse" in {
-                labels.get("app.kubernetes.io/instance"),
-                labels.get("cnpg.io/cluster", "").partition("-")[0],
-            }
-            entries.add((labels["app.kubernetes.io/component"], int(port["port"])))
-    return found
+def _ports(rule: dict[str, Any]) -> tuple[list[dict[str, str]], int]:
+    """Labels of the other ends of a rule, the namespace under the name that it has in both forms; and the port."""
+    if ports := rule.get("ports"):
+        (port,), (peer,) = ports, rule.get("from") or rule["to"]
+        namespace = peer.get("namespaceSelector", {}).get("matchLabels", {}).get("kubernetes.io/metadata.name")
+        labels = [
+            {**peer.get("podSelector", {}).get("matchLabels", {}), **({"namespace": namespace} if namespace else {})}
+        ]
+    else:
+        ((port,),) = (opened["ports"] for opened in rule["toPorts"])
+        ends = rule.get("fromEndpoints") or rule.get("toEndpoints") or ()
+        labels = [
+            {"namespace" if name == "k8s:io.kubernetes.pod.namespace" else name: value for name, value in one.items()}
+            for one in (each["matchLabels"] for each in ends)
+        ]
+    return labels, int(port["port"])
 
 
-@pytest.mark.parametrize("kind", ["NetworkPolicy", "CiliumNetworkPolicy"])
+def _policies(kind: str) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"]
+        for one in files(GUIDE)["docs/networkpolicy.yaml"].object
+        if one["kind"] == kind
+    }
+
+
+KINDS = ["NetworkPolicy", "CiliumNetworkPolicy"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_shared_services_let_in_who_needs_them(kind: str) -> None:
-    assert _let_in(GUIDE, kind) == {
+    found: dict[tuple[str, str], set[tuple[str, int]]] = {}
+    for (namespace, _name), spec in _policies(kind).items():
+        (pods,) = (spec.get("podSelector") or spec["endpointSelector"])["matchLabels"].values()
+        for rule in spec.get("ingress", []):
+            ((labels,), port) = _ports(rule)
+            home = labels.pop("namespace", "ai-system")
+            assert labels.get("app.kubernetes.io/instance") == "langfuse" or "cnpg.io/cluster" in labels or not labels
+            who = labels.get("app.kubernetes.io/component", f"all of {home}")
+            assert home == "ai-system" or not labels
+            found.setdefault((namespace, pods), set()).add((who, port))
+    assert found == {
         ("cache", "dragonfly"): {("web", 6379), ("worker", 6379)},
-        ("storage", "rustfs"): {("web", 9000), ("worker", 9000), ("database", 9000)},
+        # Browsers fetch media and exports by the gateway.
+        ("storage", "rustfs"): {("web", 9000), ("worker", 9000), ("database", 9000), ("all of network", 9000)},
         ("identity", "keycloak"): {("web", 8080)},
         ("monitoring", "tempo"): {("web", 4318), ("worker", 4318)},
         ("ai-system", "litellm"): {("web", 4000), ("worker", 4000)},
     }
 
 
-def test_policies_of_others_are_only_about_who_comes_in() -> None:
-    for one in files(GUIDE)["docs/networkpolicy.yaml"].object:
-        spec = one["spec"]
-        assert spec.get("policyTypes", ["Ingress"]) == ["Ingress"]
-        assert spec.get("enableDefaultDeny", {"ingress": True}) == {"ingress": True}
+@pytest.mark.parametrize("kind", KINDS)
+def test_litellm_reaches_web(kind: str) -> None:
+    spec = _policies(kind)["ai-system", "langfuse-from-litellm"]
+    assert (spec.get("podSelector") or spec["endpointSelector"])["matchLabels"] == {"app.kubernetes.io/name": "litellm"}
+    (rule,) = spec["egress"]
+    web = {"name": "langfuse", "instance": "langfuse", "component": "web"}
+    assert _ports(rule) == ([{f"app.kubernetes.io/{name}": value for name, value in web.items()}], 3000)
+
+
+def test_each_policy_of_others_is_about_one_way_alone() -> None:
+    """The other one, where nothing was closed, stays open."""
+    for kind in KINDS:
+        for (_namespace, name), spec in _policies(kind).items():
+            way = "egress" if name == "langfuse-from-litellm" else "ingress"
+            assert {"ingress", "egress"} & set(spec) == {way}
+            assert spec.get("policyTypes", [way.capitalize()]) == [way.capitalize()]
+            assert spec.get("enableDefaultDeny", {way: True}) == {way: True}

@@ -122,6 +122,14 @@ def test_by_cpu() -> None:
     assert ("HorizontalPodAutoscaler", "langfuse-web") in found
 
 
+def test_an_autoscaler_does_not_keep_keda_s_from_coming_before_it_goes() -> None:
+    found = by_identity(BIG)
+    scalers = [one for (kind, _name), one in found.items() if kind == "HorizontalPodAutoscaler"]
+    assert scalers
+    for one in scalers:
+        assert one["metadata"]["annotations"] == {"validations.keda.sh/hpa-ownership": "false"}
+
+
 def test_by_the_jobs_that_wait() -> None:
     found = by_identity({**SHARED, "langfuse_autoscaling": "keda", "langfuse_autoscaling_queue_depth": 50})
     scaled = found["ScaledObject", "langfuse-worker"]["spec"]

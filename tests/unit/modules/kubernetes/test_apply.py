@@ -10,9 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.llmops.langfuse.plugins.action.kubernetes_apply import _objects
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes import jobs
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.apply import Applier, Options, Outcome, Step
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.comparison import compare
-from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.look import Found
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import KINDS, Wanted, identity_of
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.prune import KEEP, REMOVE, Verdict
 from ansible_collections.llmops.langfuse.plugins.modules import kubernetes_apply, kubernetes_remove
@@ -170,38 +168,3 @@ def test_anything_else_is_refused_without_a_word_of_it(given: Any) -> None:
     with pytest.raises(AnsibleActionFail, match="kubernetes_objects") as caught:
         _objects(given)
     assert "Q2FuYXJ5" not in str(caught.value) and caught.value.__cause__ is None
-
-
-class Keda:
-    """Refuses every ScaledObject with these words, in a dry run too."""
-
-    def __init__(self, said: str) -> None:
-        self.said = said
-
-    def apply(self, wanted: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        message = f'admission webhook "vscaledobject.kb.io" denied the request: {self.said}'
-        raise ApiError({"code": 403, "reason": "Forbidden", "message": message})
-
-
-_TAKEN = "the workload 'langfuse-worker' of type 'apps/v1.Deployment' is already managed by the hpa '{}'"
-_OURS = {
-    **made("HorizontalPodAutoscaler", "langfuse-worker"),
-    "apiVersion": "autoscaling/v2",
-}
-_THEIRS = {**_OURS, "metadata": {"name": "theirs", "namespace": "ai-system"}}
-
-
-@pytest.mark.parametrize(
-    ("said", "codes"),
-    [
-        (_TAKEN.format("langfuse-worker"), []),
-        # It does not go.
-        (_TAKEN.format("theirs"), ["admission"]),
-        ("ScaledObject doesn't have correct triggers specification", ["admission"]),
-    ],
-)
-def test_an_autoscaler_that_goes_first_does_not_stand_in_the_way(said: str, codes: list[str]) -> None:
-    scaled = Wanted(made("ScaledObject", "langfuse-worker", spec={"scaleTargetRef": {"name": "langfuse-worker"}}), 7)
-    found = Found({identity_of(one): one for one in (_OURS, _THEIRS)}, frozenset(), ())
-    keda: Any = Keda(said)
-    assert [one.code for one in Applier(keda, OWNER, Options(), True).refused([scaled], found)] == codes
