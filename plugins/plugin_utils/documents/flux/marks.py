@@ -21,6 +21,8 @@ PRUNED_NOT = {f"{_FLUX}/prune": "disabled"}
 # A failed migration has nobody here who makes its Job anew, and one that found a store not ready yet may go on. Both of the
 # application's migration tools refuse a schema that a migration before has left half-way, so nothing is tried on top of that.
 _RETRIES = 4
+# Without Flux stores may begin with it. So often, it goes on for half an hour.
+_RETRIES_BESIDE_STORES = 10
 # As Flux reads it: a name, or one with a default or a change of its value. `${1}` is of a regular expression.
 _NAMED = re.compile(r"\$\{#?[A-Za-z_]\w*([:=^,#%/-][^}]*)?\}")
 
@@ -28,20 +30,21 @@ _NAMED = re.compile(r"\$\{#?[A-Za-z_]\w*([:=^,#%/-][^}]*)?\}")
 def marked(plan: Plan, manifest: Manifest) -> Manifest:
     """The object as the tree has it."""
     if manifest.identity[0] == "Job":
-        manifest = _job(manifest)
+        manifest = _job(plan, manifest)
     marks = _for_flux(plan, manifest) if plan["gitops"]["flavour"] == FLUX else _for_argo(manifest)
     if not marks:
         return manifest
     return replace(manifest, object=merge_patch(manifest.object, {"metadata": {"annotations": marks}}))
 
 
-def _job(manifest: Manifest) -> Manifest:
+def _job(plan: Plan, manifest: Manifest) -> Manifest:
     """A Job cannot change, and whoever applies the tree applies it again and again: so all that is in it is in its name.
 
     There is no secret in it.
     """
     name = manifest.object["metadata"]["name"].rpartition("-")[0]
-    job = merge_patch(manifest.object, {"spec": {"backoffLimit": _RETRIES}})
+    retries = _RETRIES if plan["gitops"]["flavour"] == FLUX else _RETRIES_BESIDE_STORES
+    job = merge_patch(manifest.object, {"spec": {"backoffLimit": retries}})
     digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
     return replace(manifest, object=merge_patch(job, {"metadata": {"name": f"{name}-{digest[:10]}"}}))
 

@@ -65,8 +65,8 @@ def _by_others(plan: Plan, secret: bool) -> list[str]:
         if secret
         else "From the root of the repository:",
         "\n".join(f"    {command}" for command in commands),
-        "kubectl waits for nothing: a migration that came before its stores tries again, and web and workers become ready "
-        "once it is done.",
+        "kubectl waits for nothing: a migration that came before its stores tries again for half an hour, and web and workers become ready "
+        "once it is done. When its Job has given up (`kubectl get jobs`), mend the cause, remove that Job, and apply again.",
         "Argo CD applies the objects in the order of their sync waves and waits between them. Its Application is called "
         f"{plan['instance']}, or tracks by annotation: the label app.kubernetes.io/instance is how the objects are found.",
         *(decryption if secret else []),

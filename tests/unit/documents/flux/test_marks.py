@@ -93,9 +93,10 @@ def test_a_migration_is_called_after_all_that_is_in_it(flavour: dict[str, Any]) 
     assert _job({**given, "langfuse_web_replicas": 2})["metadata"]["name"] == _job(given)["metadata"]["name"]
 
 
-@pytest.mark.parametrize("more", [{}, PLAIN])
-def test_a_migration_that_finds_a_store_not_ready_tries_again(more: dict[str, Any]) -> None:
-    assert _job({**GITOPS, **more})["spec"]["backoffLimit"] == 4
+@pytest.mark.parametrize(("more", "times"), [({}, 4), (PLAIN, 10)])
+def test_a_migration_that_finds_a_store_not_ready_tries_again(more: dict[str, Any], times: int) -> None:
+    """Longer where nobody waits for stores first: after 10 s, twice that and so on, six minutes at most."""
+    assert _job({**GITOPS, **more})["spec"]["backoffLimit"] == times
 
 
 @pytest.mark.parametrize(
