@@ -34,7 +34,7 @@ def shown(instance: ClusterInstance, page: str, heading: str, wanted: Callable[[
     chosen = wanted or (lambda words: not set(words) & set(_OTHERS))
     found = [words for words in runbook.lines(page, heading) if words[0] == "kubectl" and chosen(words)]
     assert found, heading
-    return "\n".join(kubectl(*words_for(instance, words)[1:]) for words in found)
+    return "\n".join(kubectl(*words_for(instance, words)[1:], timeout=150) for words in found)
 
 
 def mended(instance: ClusterInstance, heading: str) -> playbook.Run:
