@@ -155,7 +155,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles([*needed(wanted, owner, reaches, connects), *helpful(wanted)], owner),
+        "roles": roles([*needed(wanted, owner, reaches, connects), *helpful(wanted, owner)], owner),
     }
 
 

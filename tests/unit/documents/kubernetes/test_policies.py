@@ -375,7 +375,8 @@ def test_backups_reach_a_cloud_by_its_whole_names() -> None:
 @pytest.mark.parametrize("endpoint", ["http://minio.storage.svc:9000", "http://minio.storage.svc.cluster.local:9000"])
 def test_buckets_of_a_store_in_the_cluster_have_no_hosts_of_their_own(endpoint: str) -> None:
     given = {**CLUSTER, **IN_AWS, "langfuse_s3_endpoint": endpoint, "langfuse_s3_path_style": False}
-    assert not [peer for policy in _policies(given).values() for peer in policy.egress if peer.host]
+    rules = derived({**given, **ON}).plan["kubernetes"]["policies"]
+    assert not [one["host"] for one in (*rules["flows"], *rules["services"]) if "*" in one["host"]]
 
 
 def test_a_host_elsewhere_is_said_once_in_kubernetes_own_form() -> None:
