@@ -316,6 +316,8 @@ TEAM = Owner("team-a", "llm")
 def test_limit_ranges_of_the_namespace_are_read_where_that_is_allowed(found: list[dict[str, Any]] | None) -> None:
     limits = survey(Ranged(found), [], TEAM).limits  # type: ignore[arg-type]
     assert (None if limits is None else [*limits]) == found
+
+
 OURS = {"SALT": "b3Vycy0x", "ENCRYPTION_KEY": "b3Vycy0y", "NEXTAUTH_SECRET": "b3Vycy0z"}
 LABELS: dict[str, Any] = {"labels": TEAM.labels}
 
