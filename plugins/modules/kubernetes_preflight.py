@@ -108,7 +108,7 @@ roles:
   description:
     - ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
     - To list routes and their grants in the whole cluster is among them, and is not demanded. It finds those in namespaces that the settings no longer
-      name. The same is true of Deployments, which tell operators that do not run.
+      name. The same is true of Deployments, which tell operators that do not run, and of LimitRanges, which tell pods that a quota refuses.
   returned: success
   type: list
   elements: dict
