@@ -20,6 +20,7 @@ from .objects import FIELD_MANAGER, KINDS, Identity, Kind, Object, group_of, ide
 
 # Seconds to connect and to be answered; webhooks of operators may take 30 of them.
 _TIMEOUT = (5, 60)
+_HANDSHAKE = re.compile(r"Handshake status (\d{3})")
 _PLURALS = {(group_of(kind.api), kind.name): kind for kind in KINDS}
 
 
@@ -210,7 +211,9 @@ class Cluster:
         try:
             return forward(api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)).socket(port)
         except ApiException as error:
-            raise ApiError({"code": error.status or 0, "reason": str(error.reason)}) from None
+            # Of a refused WebSocket the library has no status but in words.
+            code = error.status or int((_HANDSHAKE.search(str(error.reason)) or [0, 0])[1])
+            raise ApiError({"code": code, "reason": str(error.reason)}) from None
 
     def delete(self, live: Object) -> None:
         """This very object and, after it, what was made for it. One that is gone already is no error, nor another of its name."""

@@ -25,6 +25,7 @@ from ..failure import Failure
 from .api_errors import refused
 from .client import ApiError, Cluster
 from .objects import Identity, Kind, Object
+from .rights import FORWARDS
 
 SERVICE, POD = Kind("v1", "Service", "services"), Kind("v1", "Pod", "pods")
 _CHUNK = 64 * 1024
@@ -58,6 +59,8 @@ class Forwards:
         self._open: list[Any] = []
         self._lock = threading.RLock()
         self._asking = False
+        # Why a connection was closed that the API server did not let through: to the one who asked, a server is down.
+        self.refusal: Failure | None = None
 
     def get(self, name: str) -> str | None:
         """None for a name that is no Service of the cluster. May be called from many threads."""
@@ -154,7 +157,11 @@ class Forwards:
                 if found is None:
                     return
                 far = self._cluster.dial(namespace, *found)
-            except (ApiError, Failure):
+            except ApiError as error:
+                if error.code in (401, 403):
+                    self.refusal = _not_let_through(namespace)
+                return
+            except Failure:
                 return
             self._open.append(near)
             back = threading.Thread(target=_copy, args=(far, near), daemon=True)
@@ -174,13 +181,19 @@ class Forwards:
 @contextlib.contextmanager
 def reached(kubeconfig: str | None, context: str | None, domain: str, namespace: str | None = None) -> Iterator[None]:
     """Within it names of Services are at their forwards, in a pod of the cluster as well: there policies of others would close
-    the direct way. Raises Failure where the cluster cannot be asked.
+    the direct way. Raises Failure where the cluster cannot be asked, and at the end where it let a connection not through.
     """
     cluster = connected(kubeconfig, context)
     cluster.load_dialing()
     forwards = Forwards(cluster, domain, namespace)
-    with contextlib.closing(forwards), resolver.known({}, lambda: forwards, forwards.claims):
-        yield
+    try:
+        with contextlib.closing(forwards), resolver.known({}, lambda: forwards, forwards.claims):
+            yield
+    except Exception:
+        if forwards.refusal is None:
+            raise
+    if forwards.refusal is not None:
+        raise forwards.refusal
 
 
 def connected(kubeconfig: str | None, context: str | None) -> Cluster:
@@ -191,6 +204,14 @@ def connected(kubeconfig: str | None, context: str | None) -> Cluster:
     except ApiError as error:
         raise refused(Identity("", "Version", "", "of the API server"), error.status, "read") from None
     return cluster
+
+
+def _not_let_through(namespace: str) -> Failure:
+    return Failure(
+        "no_forward",
+        f"The account may not reach pods in {namespace} through the API server.",
+        f"Give it {' and '.join(FORWARDS)} on pods/portforward there; the playbook preflight prints all roles that it needs.",
+    )
 
 
 def _always(pod: str, port: int) -> Target:

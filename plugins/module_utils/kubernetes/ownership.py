@@ -86,8 +86,8 @@ def by_flux(kustomizations: Collection[tuple[str, str]], removing: bool = False)
     return Failure(
         "applied_by_flux",
         f"Flux applies this instance from Git (Kustomization {told}), and would set back what is changed from here.",
-        "Write langfuse_target: gitops, commit and push what is written then, and let Flux apply it. To apply it from here for good, set "
-        "spec.prune of these Kustomizations to false, and delete them.",
+        "Write langfuse_target: gitops, commit and push what is written then, and let Flux apply it. To apply it from here for good, take it from "
+        "Flux first (docs/runbooks/gitops.md, Apply it without Flux).",
     )
 
 

@@ -15,19 +15,21 @@ from .prune import holds_data
 from .references import of_others
 
 _APPLY = ("create", "get", "list", "patch")
+# A WebSocket begins as a GET, and Kubernetes 1.35 wants the other too.
+FORWARDS = ("create", "get")
 # What is read to say why something is not ready, and to reach stores and web: resource → verbs.
 _LOOKS: Mapping[str, tuple[str, ...]] = {
     "events": ("list",),
     "persistentvolumeclaims": ("list",),
     "pods": ("get", "list"),
     "pods/log": ("get",),
-    "pods/portforward": ("create",),
+    "pods/portforward": FORWARDS,
     "resourcequotas": ("list",),
 }
 # What reaching a Service elsewhere takes on top of its address: resource → verbs.
 _REACHES: Mapping[str, tuple[str, ...]] = {
     "pods": ("get", "list"),
-    "pods/portforward": ("create",),
+    "pods/portforward": FORWARDS,
     "services": ("get",),
 }
 # What `connect` does with a consumer's objects.

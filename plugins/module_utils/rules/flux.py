@@ -35,8 +35,8 @@ RULES = (
         "containers",
         flux_owns,
         "Flux applies this instance from Git (Kustomization {kustomizations}), and would set back what is changed by site.",
-        "Write langfuse_target: gitops in the inventory. To apply it from here for good, set spec.prune of these Kustomizations to false, and "
-        "delete them.",
+        "Write langfuse_target: gitops in the inventory. To apply it from here for good, take it from Flux first (docs/runbooks/gitops.md, "
+        "Apply it without Flux).",
         WARNING,
     ),
     _passes("gitops_uncommitted", "What was written is in no commit: {what}.", "uncommitted", _WAIT),

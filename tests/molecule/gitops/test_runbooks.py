@@ -14,13 +14,14 @@ from tests.integration.cluster.flux import Flux
 from tests.molecule import playbook, runbook
 from tests.molecule.gitops import platform
 from tests.molecule.gitops.instance import IDENTITY, RECIPIENT, STEPS, TREE, GitopsInstance, ciphertexts, git
-from tests.molecule.kubernetes.instance import LAYOUT, api, kubectl
+from tests.molecule.kubernetes.instance import LAYOUT, STORES, api, kubectl
+from tests.molecule.traces import Traces
 from tests.waiting import wait_until
 
 PAGE = "gitops"
 SECRETS = "app/secret.sops.yaml"
 # What changes something.
-_CHANGES = {"annotate", "delete", "create", "patch", "rollout", "scale", "restore"}
+_CHANGES = {"annotate", "delete", "create", "patch", "rollout", "scale", "restore", "rm"}
 SECTIONS = [
     ("gitops", "Find the cause"),
     ("gitops", "A Kustomization does not become ready"),
@@ -32,6 +33,7 @@ SECTIONS = [
 MENDING = [
     ("gitops", "Pods have the old secret"),
     ("gitops", "Flux puts back what was changed"),
+    ("gitops", "Apply it without Flux"),
     ("gitops", "Another age key"),
     ("gitops", "Hold Flux for a restore"),
 ]
@@ -170,6 +172,41 @@ def _ask(name: str) -> None:
     before = found.handled(name)
     found.reconcile(name)
     wait_until(f"{name} is reconciled", lambda: found.handled(name) != before, 60)
+
+
+def test_it_is_applied_from_here_and_from_git_again(cluster: GitopsInstance) -> None:
+    heading, kept, alone = "Apply it without Flux", cluster.kept(), {"langfuse_target": "kubernetes"}
+    old = Traces(cluster).arrives("by-flux")
+    pods = cluster.uids()
+    followed(heading, lambda words: which("annotate")(words) or which("patch")(words))
+    _ask(platform.ALL)
+    _ask(STEPS[-1])
+    assert not Flux(api()).kustomization(STEPS[-1])["spec"]["prune"], "Flux took back that it was told not to prune"
+    followed(heading, which("rm"))
+    platform.name_instance(there=False)
+    cluster.deliver("Without Flux", steps=[platform.ALL])
+    assert {*STEPS} <= {*Flux(api()).kustomizations()}
+    assert STEPS[-1] in followed(heading)
+    followed(heading, which("delete"))
+    _ask(platform.ALL)
+    assert not {*STEPS} & {*Flux(api()).kustomizations()}
+    cluster.settled()
+    assert (cluster.kept(), cluster.uids()) == (kept, pods), "something went with Flux"
+
+    (words,) = runbook.commands(PAGE, heading)
+    playbook.run(cluster, *words[3:], variables=alone).mentions("trace ok")
+    assert playbook.site(cluster, variables=alone).changed == 0
+    assert cluster.kept() == kept and old in Traces(cluster).readable("by-flux")
+    for store in STORES:
+        assert cluster.uids()[store] == pods[store], f"{store} was started anew"
+
+    playbook.site(cluster)
+    platform.name_instance(there=True)
+    cluster.deliver("By Flux again", seconds=400)
+    assert playbook.site(cluster).changed == 0
+    assert cluster.kept() == kept and old in Traces(cluster).readable("by-flux")
+    playbook.run(cluster, "llmops.langfuse.status").mentions("as it should be")
+    assert git("status", "--porcelain") == ""
 
 
 def test_a_file_that_was_changed_by_hand(cluster: GitopsInstance) -> None:

@@ -43,7 +43,7 @@ def _verbs(rights: list[Right], resource: str, namespace: str = "ai-system") -> 
         ("gateways", "network", ("get",)),
         ("pods", "ai-system", ("get", "list")),
         ("pods/log", "ai-system", ("get",)),
-        ("pods/portforward", "ai-system", ("create",)),
+        ("pods/portforward", "ai-system", ("create", "get")),
         ("events", "ai-system", ("list",)),
         ("resourcequotas", "ai-system", ("list",)),
         ("storageclasses", "", ("list",)),
@@ -57,7 +57,7 @@ def test_services_of_others_are_reached_with_little() -> None:
     rights = needed(SHARED, OWNER, ["cache"])
     assert {one.resource: one.verbs for one in rights if one.namespace == "cache"} == {
         "pods": ("get", "list"),
-        "pods/portforward": ("create",),
+        "pods/portforward": ("create", "get"),
         "services": ("get",),
     }
 
