@@ -38,7 +38,7 @@ def test_lost_traces_are_in_the_bucket_and_come_back_by_replay(faults: Instance)
     answered = replay(faults, keys.values())
     assert answered["queued"] == len(set(keys.values())), answered
     assert not answered["errors"]
-    assert Traces(faults).missing(name, lost, 30) == set()
+    assert Traces(faults).missing(name, lost, 60) == set()
 
 
 def _outage(faults: Instance) -> Load:
