@@ -120,7 +120,7 @@ def _served(outside: Outside) -> None:
 
 
 def _becomes(status: int, url: str, **options: Any) -> None:
-    wait_until(f"{url} answers {status}", lambda: _status(url, **options) == status)
+    wait_until(f"{url} answers {status}", lambda: _status(url, **options) == status, 60)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.cluster import objects
 from tests.integration.cluster.objects import Document, settings, store, web
 from tests.integration.cluster.place import Place, Result
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 
@@ -62,7 +63,7 @@ def test_rules_of_a_namespace_are_told(place: Place) -> None:
     wanted = web(place.owner, place.image, resources={"limits": {"memory": "128Mi"}})
     result = place.apply(wanted, timeout=30)
     assert result["code"] == "limits" and "64Mi" in result["msg"] and "langfuse_kubernetes_resources" in result["cure"]
-    place.kubectl("create", "quota", "small", "--hard=pods=0,configmaps=0")
+    _limit(place, "pods=0,configmaps=0")
     place.kubectl("delete", "limitrange", "rules")
     result = place.apply(settings(place.owner), wanted)
     assert result["code"] == "quota" and "small" in result["msg"]
@@ -72,6 +73,12 @@ def test_rules_of_a_namespace_are_told(place: Place) -> None:
     assert result["code"] == "quota" and "langfuse_size" in result["cure"], result
     place.kubectl("delete", "quota", "small")
     assert not place.apply(settings(place.owner), another, timeout=180).get("failed")
+
+
+def _limit(place: Place, hard: str) -> None:
+    """A quota; it holds once its controller has seen it."""
+    place.kubectl("create", "quota", "small", f"--hard={hard}")
+    wait_until("the quota holds", lambda: place.find("quota", "small").get("status", {}).get("hard"))
 
 
 def _in(place: Place, api: str, kind: str, **spec: Any) -> dict[str, Any]:
@@ -87,7 +94,7 @@ def test_an_update_that_finds_no_room_leaves_the_old_pods_serving(place: Place) 
 
     first = objects.namespace(place.owner)
     assert not place.apply(first, small("full", "1", "20Mi"), small("nowhere", "1", "20Mi")).get("failed")
-    place.kubectl("create", "quota", "small", "--hard=requests.memory=100Mi")
+    _limit(place, "requests.memory=100Mi")
     before = _ready(place)
     result: Result = place.apply(
         first, small("full", "2", "90Mi"), small("nowhere", "2", "20Mi", nodeSelector={"disk": "none"}), timeout=30

@@ -210,6 +210,6 @@ def test_every_pod_answers_the_node_on_every_port(walled: Walled) -> None:
 def test_a_forwarded_port_is_open(walled: Walled) -> None:
     host = f"a-web.{walled.namespace}.svc.cluster.local"
     with reached(str(LAYOUT.kubeconfig), None, "cluster.local"):
-        connection = http.client.HTTPConnection(host, 3000, timeout=10)
+        connection = http.client.HTTPConnection(host, 3000, timeout=30)
         connection.request("GET", "/")
         assert connection.getresponse().status == 200

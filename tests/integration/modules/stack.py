@@ -118,7 +118,7 @@ class Stack:
             "s3_secret_key": SECRETS["s3"],
             "runtime": {"project": self.project},
             "hop_timeout": 8,
-            "trace_timeout": 20,
+            "trace_timeout": 60,
             **changes,
         }
 

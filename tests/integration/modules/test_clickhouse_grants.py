@@ -69,8 +69,8 @@ def granted(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gran
     project.down()
 
 
-def arrives(run: Any, granted: Granted) -> bool:
-    result = run("langfuse_trace", url=granted.url, timeout=12, **TRACE)
+def arrives(run: Any, granted: Granted, seconds: float = 60) -> bool:
+    result = run("langfuse_trace", url=granted.url, timeout=seconds, **TRACE)
     return not result.get("failed") and result["differences"] == []
 
 
@@ -94,7 +94,7 @@ def test_with_less_no_trace_arrives_and_the_module_says_why(
     run: Any, granted: Granted, less: str, code: str, named: str
 ) -> None:
     statement(granted.clickhouse_address, less)
-    assert not arrives(run, granted)
+    assert not arrives(run, granted, 12)
     refused = run("clickhouse_database", **own(granted.database()))
     assert (refused["failed"], refused["code"]) == (True, code)
     assert named in refused["msg"]

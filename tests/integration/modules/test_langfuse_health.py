@@ -274,7 +274,7 @@ def test_clickhouse_that_loses_rows(look: Any, stack: Stack) -> None:
     restart("0")
     try:
         assert_broken(look(trace_timeout=4), "clickhouse", "clickhouse_lost_rows")
-        assert_broken(look(trace_timeout=6, clickhouse=None), "trace", "clickhouse_lost_rows")
+        assert_broken(look(trace_timeout=20, clickhouse=None), "trace", "clickhouse_lost_rows")
     finally:
         restart("1")
     assert look()["healthy"]
