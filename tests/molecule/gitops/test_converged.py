@@ -42,7 +42,7 @@ def test_what_somebody_changes_is_set_back(cluster: GitopsInstance) -> None:
     kubectl("set", "env", place, f"deployment/{name}-web", "LANGFUSE_LOG_LEVEL=trace")
     kubectl("delete", place, f"service/{name}-worker")
     found.reconcile(STEPS[-1])
-    wait_until("the Service is back", lambda: api().find(cluster.path("services", f"{name}-worker")) is not None, 60)
+    wait_until("the Service is back", lambda: api().find(cluster.path("services", f"{name}-worker")) is not None, 120)
     assert cluster.deployment("web")["spec"]["template"]["spec"]["containers"][0]["env"] == intended
     cluster.settled()
 

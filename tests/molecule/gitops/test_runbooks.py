@@ -124,7 +124,7 @@ def test_a_migration_is_made_anew(cluster: GitopsInstance) -> None:
     wait_until(
         "another Job",
         lambda: [one for one in api().get(path)["items"] if one["metadata"]["uid"] != before["metadata"]["uid"]],
-        60,
+        120,
     )
     cluster.reconcile()
     assert api().get(path)["items"][0]["metadata"]["name"] == before["metadata"]["name"]
@@ -155,7 +155,7 @@ def test_what_is_tried_by_hand_stays_while_flux_rests(cluster: GitopsInstance) -
     assert _log_level(cluster) == "debug"
     followed(heading, which("patch", "false"))
     found.reconcile(STEPS[-1])
-    wait_until("it is set back", lambda: _log_level(cluster) != "debug", 60)
+    wait_until("it is set back", lambda: _log_level(cluster) != "debug", 120)
     cluster.reconcile()
     cluster.wait_ready(["worker"])
     assert by_page(cluster, heading).changed == 0
@@ -171,7 +171,7 @@ def _ask(name: str) -> None:
     found = Flux(api())
     before = found.handled(name)
     found.reconcile(name)
-    wait_until(f"{name} is reconciled", lambda: found.handled(name) != before, 60)
+    wait_until(f"{name} is reconciled", lambda: found.handled(name) != before, 120)
 
 
 def test_it_is_applied_from_here_and_from_git_again(cluster: GitopsInstance) -> None:
@@ -254,7 +254,7 @@ def test_nothing_starts_while_a_store_is_restored(cluster: GitopsInstance) -> No
     followed(heading, lambda words: which("patch", "false")(words))
     for name in STEPS:
         Flux(api()).reconcile(name)
-    wait_until("web is wanted again", lambda: cluster.deployment("web")["spec"]["replicas"], 60)
+    wait_until("web is wanted again", lambda: cluster.deployment("web")["spec"]["replicas"], 120)
     followed(heading, which("rollout"))
     cluster.wait_ready(["web", "worker"])
     by_page(cluster, heading).mentions("trace ok")
