@@ -15,8 +15,8 @@ from tests.bench import extras
 from tests.bench.cluster import runtime
 from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
-from tests.molecule import playbook
-from tests.molecule.kubernetes import faults, hidden
+from tests.molecule import canary, playbook
+from tests.molecule.kubernetes import faults
 from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance, api, kubectl
 from tests.molecule.load import Load
 from tests.molecule.traces import Traces
@@ -60,7 +60,7 @@ def test_changed_password_is_taken_over_while_traces_flow(cluster: ClusterInstan
     assert {component for component in pods if pods[component] != after.get(component)} == {"web", "worker"}
     assert len(load.accepted) == len(load.sent)
     assert load.lost() == set()
-    assert hidden.in_text(changed.output, old, new) == []
+    assert canary.CLUSTERS.found_in(changed.output, old, new) == []
     assert _query(cluster, "select 1", new) == "1"
     with pytest.raises(RuntimeError, match="password authentication failed"):
         _query(cluster, "select 1", old)
