@@ -25,7 +25,7 @@ _API_PORTS = (443, 6443)
 class Peer:
     """The other end of a flow: pods by their labels, a whole namespace, an address, a host, or what has no name.
 
-    Pods without a namespace are of the policy's own. `service` is `dns` or `api-server`.
+    Pods without a namespace are of the policy's own. `service` is `dns`, `api-server`, or `ingress`, Cilium's own Gateway or Ingress.
     """
 
     labels: tuple[tuple[str, str], ...] = ()
@@ -52,6 +52,8 @@ class Policy:
 
 DNS = Peer(service="dns")
 API_SERVER = Peer(service="api-server")
+# Cilium's Envoy is no pod of any namespace.
+INGRESS = Peer(service="ingress")
 
 
 def pods(labels: Mapping[str, str]) -> Peer:
@@ -124,7 +126,7 @@ def destination(plan: Plan, host: str) -> Peer:
 def doors(plan: Plan) -> list[Peer]:
     """By whom the outside comes in."""
     door = plan["kubernetes"]["policies"]["door"]
-    return [Peer(namespace=door)] if door else []
+    return [Peer(namespace=door), INGRESS] if door else []
 
 
 def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:
