@@ -39,15 +39,15 @@ _BUILD: _Table = (
         r"failed to import '|no identities specified|no identity could be loaded",
         Said(
             "decryption",
-            "The Secret {secret} of {namespace} needs a key that ends in .agekey, with a line AGE-SECRET-KEY-1... in it; make it anew",
+            "The Secret {secret} of {namespace} needs a key that ends in .agekey, with a line AGE-SECRET-KEY-1... in it; mend that key and leave others",
         ),
     ),
     (
         r"no identity matched|data key",
         Said(
             "decryption",
-            "The identity in the Secret {secret} of {namespace} opens none of it. Put the right one there, or write its public key into "
-            f"langfuse_age_recipients, {_WRITE}",
+            "The identity in the Secret {secret} of {namespace} opens none of it. Write its public key into langfuse_age_recipients, or give the right one a "
+            f"Secret of its own and name that in langfuse_gitops_decryption_secret; {_WRITE}",
         ),
     ),
     (
