@@ -88,8 +88,19 @@ def test_a_secret_is_not_handed_over_under_the_name_that_flux_prunes(site: Site)
     run.mentions(refused)
     assert "clickhouse-credentials" not in run.output
     assert site.repository.git("status", "--porcelain") == ""
-    # Who does not prune takes none away.
-    assert site.play("site", more={**given, "langfuse_gitops_flavour": "plain"}).changed
+
+
+def test_who_does_not_prune_takes_no_secret_away(site: Site) -> None:
+    smtp = {"langfuse_smtp_url": "smtp://u:canarycanary@mail.example.com:587", "langfuse_email_from": "a@example.com"}
+    site.given = {"langfuse_gitops_flavour": "plain"}
+    site.play("site", more=smtp)
+    site.repository.commit()
+    theirs = {
+        "langfuse_email_from": smtp["langfuse_email_from"],
+        "langfuse_network_policy_to": ["mail.example.com:587"],
+        "langfuse_kubernetes_existing_secrets": {"smtp-credentials": "langfuse-smtp-credentials"},
+    }
+    assert site.play("site", more=theirs).changed
 
 
 def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
