@@ -22,7 +22,7 @@ description:
     file that somebody else made or changed without committing it, a symbolic link, recipients or an identity that do not fit, and a tree whose keys
     would be lost. Keys are looked for in the last commit too, and known without an identity by keyed fingerprints.
   - Refused too is what data forbids, seen by the last commit, which may have been applied. That is another place of a store, another major version
-    of PostgreSQL, a smaller volume, and another namespace.
+    of PostgreSQL, a smaller volume, another storage class of a StatefulSet, and another namespace.
   - So is a tree without Kustomizations where the last commit has some, because Flux would prune what they have applied, and one with Deployments where it has a
     release of the chart, whose own have the same names and another selector.
   - A second tree is refused too. One at another path is known as this instance's by fingerprints that its own key has made, so a namesake with other

@@ -122,10 +122,10 @@ class Tree:
             if document.sensitive and not all(set(FIELDS) & set(one) for one in document.object):
                 # It would be written in plain.
                 raise ValueError(f"{document.path} has no {' or '.join(FIELDS)} to encrypt")
-        reason = "the tree has secrets" if any(one.sensitive for one in documents) else ""
         problems = self._checkout.unfit()
-        if documents:
-            problems += self._cipher.probe(reason, must_open=False)
+        # Where others keep all Secrets, nobody here encrypts.
+        if any(one.sensitive for one in documents):
+            problems += self._cipher.probe("the tree has secrets", must_open=False)
         if problems or (problems := self._links(documents)):
             return Comparison(problems)
         before = self._record()

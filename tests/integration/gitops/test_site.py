@@ -112,6 +112,21 @@ def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
     assert site.play("site").changed == 0 and site.repository.files() == before
 
 
+def test_no_recipients_are_asked_for_where_others_keep_all_secrets(site: Site) -> None:
+    site.given = {"langfuse_secrets_format": "plain", "langfuse_age_recipients": []}
+    site.identity = None
+    run = site.play("site", fails=True)
+    run.mentions("langfuse_age_recipients: is empty, and langfuse_target is gitops")
+    used = ("", *(f"{one}-" for one in ("clickhouse", "redis", "s3", "init")))
+    theirs = {f"{one}credentials": f"theirs-{one}credentials" for one in used}
+    more = {"langfuse_kubernetes_existing_secrets": theirs, "langfuse_init_project_public_key": "pk-lf-11111111"}
+    run = site.play("site", fails=True, more=more)
+    run.mentions("langfuse_age_recipients: is empty, and the tree has secrets")
+    theirs["postgresql-credentials"] = "theirs"
+    assert site.play("site", more=more).changed and not list(site.tree.rglob("*.sops.yaml"))
+    assert site.play("site", more=more).changed == 0
+
+
 def test_a_vault_becomes_sops_and_the_tree_stays(site: Site, mine: Pair) -> None:
     password = site.home / "password.txt"
     password.write_text("open sesame\n")
