@@ -108,7 +108,7 @@ roles:
   description:
     - ClusterRole and Roles with the least rights that the account needs, ready to be bound to it.
     - To list routes and their grants in the whole cluster is among them, and is not demanded. It finds those in namespaces that the settings no longer
-      name. The same is true of Deployments, which tell operators that do not run.
+      name. The same is true of Deployments, which tell operators that do not run, and of LimitRanges, which tell pods that a quota refuses.
   returned: success
   type: list
   elements: dict
@@ -155,7 +155,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         "new": not any(map(owner.has, facts.live.values())),
         "findings": found,
         "errors": [tell(one) for one in found],
-        "roles": roles([*needed(wanted, owner, reaches, connects), *helpful(wanted)], owner),
+        "roles": roles([*needed(wanted, owner, reaches, connects), *helpful(wanted, owner)], owner),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 import threading
@@ -68,6 +69,11 @@ EVERY = {**VALUES, **OF_THE_STACK, **OF_OTHER_STORES, **OF_PROVIDERS, **OF_CLUST
 _WORD, _DIGITS = "Canary", "ca9a"
 
 
+def encoded(value: str) -> str:
+    """In Base64, as a Secret has it; what is around a copy does not matter."""
+    return base64.b64encode(value.encode()).decode().rstrip("=")[:-1]
+
+
 @dataclass(frozen=True)
 class Flock:
     """Values of one instance, with a word and digits of their own: tests of another instance may run beside it.
@@ -88,14 +94,15 @@ class Flock:
 
     @cached_property
     def words(self) -> list[str]:
-        """What shows that one of them is in a text."""
-        return sorted({self.digits * 16, self.word} | {quote(each, safe="") for each in self.own(EVERY).values()})
+        """What shows that one of them is in a text: as it is, as addresses have it, or in Base64."""
+        values = self.own(EVERY).values()
+        return sorted({self.digits * 16, self.word, *(quote(each, safe="") for each in values), *map(encoded, values)})
 
-    def found_in(self, text: str) -> list[str]:
-        """Lines of `text` with a canary, shortened."""
-        lines = []
+    def found_in(self, text: str, *more: str) -> list[str]:
+        """Lines of `text` with a canary, shortened, or with one of `more` values in Base64."""
+        lines, words = [], [*self.words, *map(encoded, more)]
         for line in text.splitlines():
-            for word in self.words:
+            for word in words:
                 if (at := line.find(word)) >= 0:
                     lines.append(line[max(0, at - 120) : at + 60])
                     break
@@ -107,8 +114,8 @@ class Flock:
         instance.given_file.write_text(json.dumps({**self.values, **COMPANIONS}))
 
     @contextmanager
-    def watched_processes(self) -> Iterator[set[str]]:
-        """Command lines with a canary, of all processes of the host, containers included."""
+    def watched_processes(self, *more: str) -> Iterator[set[str]]:
+        """Command lines with a canary, or one of `more`, of all processes of the host, containers included."""
         found: set[str] = set()
         stop = threading.Event()
 
@@ -119,7 +126,7 @@ class Flock:
                         line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     except OSError:
                         continue
-                    found.update(self.found_in(line))
+                    found.update(self.found_in(line, *more))
                 time.sleep(0.05)
 
         watcher = threading.Thread(target=watch, daemon=True)

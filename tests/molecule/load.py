@@ -15,10 +15,11 @@ from tests.molecule.traces import Traces
 
 @dataclass(frozen=True)
 class Sent:
-    """One trace. `accepted_at` is when its answer came (seconds since the epoch)."""
+    """One trace. `began_at` and `accepted_at` are when it was sent and when its answer came (seconds since the epoch)."""
 
     trace_id: str
     status: int
+    began_at: float
     accepted_at: float
 
 
@@ -54,14 +55,15 @@ class Load:
             self._stop.wait(max(0.0, began + count / self._rate - time.monotonic()))
 
     def _one(self) -> None:
+        began = time.time()
         trace_id, status = self._traces.send(self.name)
-        self.sent.append(Sent(trace_id, status, time.time()))
+        self.sent.append(Sent(trace_id, status, began, time.time()))
 
     @property
     def accepted(self) -> list[Sent]:
         return [one for one in self.sent if 200 <= one.status < 300]
 
-    def lost(self, seconds: float = 20) -> set[str]:
+    def lost(self, seconds: float = 60) -> set[str]:
         """Accepted traces that cannot be read, after at most that long."""
         return self._traces.missing(self.name, (one.trace_id for one in self.accepted), seconds)
 

@@ -91,7 +91,7 @@ def run(
     """Run a playbook to its end, which must be a good one unless `fails`."""
     began = time.monotonic()
     process = start(instance, playbook, *words, variables=variables)
-    output, _nothing = process.communicate(timeout=400)
+    output, _nothing = process.communicate(timeout=900)
     done = Run(process.returncode, output, time.monotonic() - began)
     print(f"{playbook} {' '.join(words)}: status {done.status}, changed {done.changed}, {done.seconds:.1f} s")
     assert bool(done.status) == fails, f"status {done.status}\n{output[-6000:]}"

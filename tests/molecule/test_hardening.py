@@ -99,7 +99,7 @@ def _addresses() -> list[str]:
 
 def _open(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        probe.settimeout(1)
+        probe.settimeout(5)
         return probe.connect_ex((address, port)) == 0
 
 

@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 
 APPLICATION = ("langfuse-web", "langfuse-worker")
 STUCK = 40  # langfuse_stuck_seconds
-START = 60
+START = 120
 
 
 def test_hung_web_and_worker_are_ended_by_their_own_checks(faults: Instance) -> None:
@@ -40,11 +40,12 @@ def test_any_order_of_start_after_a_power_cut(faults: Instance) -> None:
     docker("start", *(names[service] for service in APPLICATION))
     time.sleep(10)
     traces = Traces(faults)
-    wait_until("web gave up its start", lambda: traces.send("too-early", timeout=2)[1] == 500, 60)
+    wait_until("web gave up its start", lambda: traces.send("too-early", timeout=10)[1] == 500, 120)
+    web = faults.container("langfuse-web").started
     docker("start", *(names[service] for service in STORES))
     faults.wait_healthy(STORES)
-    assert traces.send("too-early")[1] == 500, "web recovers by itself"
-    web = faults.container("langfuse-web").started
+    status = traces.send("too-early")[1]
+    assert status == 500 or faults.container("langfuse-web").started > web, "web recovers by itself"
     faults.wait_healthy(SERVICES, seconds=STUCK + START)
     assert faults.container("langfuse-web").started > web, "web was stuck, and is healthy without a restart"
     traces.arrives("after-power-cut")

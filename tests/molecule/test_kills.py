@@ -37,10 +37,10 @@ def test_killed_worker_loses_at_most_what_it_had_not_flushed(faults: Instance) -
         at = harm.crash(faults, "langfuse-worker")
         took = faults.wait_healthy(["langfuse-worker"], since=before)
         time.sleep(2)
-    lost = load.lost(10)
+    lost = load.lost()
     print(f"worker: healthy after {took:.1f} s, {load.summary()}, {len(lost)} unflushed")
     assert len(load.accepted) == len(load.sent), "web takes traces without a worker"
-    excused = {one.trace_id for one in load.accepted if at - UNFLUSHED < one.accepted_at < at + 0.1}
+    excused = {one.trace_id for one in load.accepted if at - UNFLUSHED < one.accepted_at and one.began_at < at}
     assert len(excused) < len(load.accepted)
     assert lost <= excused
     if lost:

@@ -29,4 +29,4 @@ def test_without_the_profile_setting_the_trace_does_not_arrive(faults: Instance)
     assert users.read_text() == intended
     traces.arrives("with-profile")
     replay(faults, Bucket(faults).keys_of([trace_id]).values())
-    assert traces.missing("without-profile", [trace_id], 20) == set()
+    assert traces.missing("without-profile", [trace_id], 60) == set()

@@ -11,7 +11,7 @@ from tests.molecule.instance import SERVICES, Instance
 from tests.molecule.traces import Traces
 
 STUCK = 40  # langfuse_stuck_seconds
-START = 60
+START = 120
 
 
 def test_the_instance_comes_back_after_a_reboot(faults: Instance) -> None:

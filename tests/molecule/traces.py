@@ -16,6 +16,8 @@ from tests.waiting import wait_until
 
 SEND = "/api/public/otel/v1/traces"
 READ = "/api/public/v2/observations"
+# Nobody answers, or stops in the middle: after a kill the way to a ready pod is there a moment later than the pod.
+NO_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def _payload(trace_id: str, name: str) -> dict[str, Any]:
@@ -66,20 +68,32 @@ class Traces:
             query["cursor"] = cursor
 
     def missing(self, name: str, ids: Iterable[str], seconds: float) -> set[str]:
-        """Which of `ids` cannot be read, after at most that long."""
+        """Which of `ids` cannot be read, after at most that long. Only a good answer says that one is missing."""
         wanted = set(ids)
         deadline = time.monotonic() + seconds
         while True:
-            lost = wanted - self.readable(name)
-            if not lost or time.monotonic() > deadline:
-                return lost
+            late = time.monotonic() > deadline
+            try:
+                lost = wanted - self.readable(name)
+                if not lost or late:
+                    return lost
+            except (*NO_ANSWER, requests.HTTPError) as error:
+                refused = error.response is not None and error.response.status_code < 500
+                if refused or late:
+                    raise
             time.sleep(0.3)
 
-    def arrives(self, name: str, seconds: float = 20) -> str:
-        """Send one, and wait until it can be read."""
-        trace_id, status = self.send(name)
-        assert status == 200, f"the trace was answered with {status}"
-        wait_until(f"trace {trace_id} readable", lambda: trace_id in self.readable(name), seconds)
+    def arrives(self, name: str, seconds: float = 60) -> str:
+        """Send until one is taken, and wait until that one can be read."""
+
+        def taken() -> str:
+            trace_id, status = self.send(name, timeout=20)
+            assert status in (0, 200) or status >= 500, f"the trace was answered with {status}"
+            print(f"{name}: {status}")
+            return trace_id if status == 200 else ""
+
+        trace_id: str = wait_until(f"a trace {name} is taken", taken, seconds)
+        assert not self.missing(name, [trace_id], seconds), f"trace {trace_id} cannot be read"
         return trace_id
 
 

@@ -18,7 +18,7 @@ from .operators import Down
 from .ownership import by_flux, foreign_object
 from .pod_ports import Closed
 from .prune import holds_data
-from .quantities import asked, over, without_limits
+from .quantities import asked, over, unsaid
 from .references import Reference, of_others
 from .rights import Right, told
 from .stored import claims_of, is_default, moved, stored
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     frozen: the same place → those of its values that data needs (``KEYS_OF_DATA``), which no finding shows.
     moved: stores whose data is said to have been moved. reasons: why one of theirs is not there, where somebody says so. flux: the
     Kustomizations that apply the instance. closed: ports of pods that the instance's policies do not open. down: operators without a
-    ready pod.
+    ready pod. limits: LimitRanges of the instance's namespace, None where they may not be read.
     """
 
     version: str
@@ -59,6 +59,7 @@ class Facts(NamedTuple):
     frozen: Mapping[tuple[str, str], Mapping[str, str]] = {}
     closed: Sequence[Closed] = ()
     down: Sequence[Down] = ()
+    limits: Sequence[Object] | None = ()
 
 
 def findings(wanted: Sequence[Wanted], owner: Owner, facts: Facts) -> list[Finding]:
@@ -289,6 +290,10 @@ def _serves(listener: Mapping[str, Any], host: str) -> bool:
     return pattern in ("", host)
 
 
+def _called(one: Object) -> str:
+    return f"{one['kind']} {one['metadata']['name']}"
+
+
 def _quotas(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Finding]:
     new = [one.object for one in wanted if one.identity not in facts.live and one.identity.namespace == owner.namespace]
     for quota in facts.quotas:
@@ -299,9 +304,10 @@ def _quotas(wanted: Iterable[Wanted], owner: Owner, facts: Facts) -> Iterator[Fi
                 f"The quota {name} of {owner.namespace} leaves too little: {'; '.join(lines)}",
                 "Have it raised, or write less (langfuse_size, langfuse_kubernetes_resources, sizes of volumes)",
             )
-        if new and without_limits(quota, new):
+        for counted, those in unsaid(quota, new, facts.limits).items() if facts.limits is not None else ():
             yield finding(
                 "quota",
-                f"The quota {name} of {owner.namespace} counts limits of processors, and pods without one are refused",
-                "Write limits of cpu into langfuse_kubernetes_resources, or give the namespace a LimitRange with a default",
+                f"The quota {name} of {owner.namespace} counts {counted}, and pods with a container that has none are refused: "
+                f"those of {', '.join(_called(one) for one in those)}",
+                "Write it into langfuse_kubernetes_resources, or have the namespace given a LimitRange with a default for containers",
             )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,20 +15,23 @@ from .objects import Object
 
 _UNITS: Mapping[str, Decimal] = {
     "": Decimal(1),
-    "m": Decimal("0.001"),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
     **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
     **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
 }
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([A-Za-z]*)")
+# ``1E`` has a unit, ``1E3`` an exponent.
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+)|([A-Za-z]*))")
 Amounts = dict[str, Decimal]
 
 
 def amount(text: str | int | float) -> Decimal:
-    """``500m`` is a half, ``2Gi`` is 2147483648. Raises ValueError for what is no quantity."""
+    """``500m`` is a half, ``2Gi`` is 2147483648, ``1e3`` a thousand. Raises ValueError for what is no quantity."""
     found = _QUANTITY.fullmatch(str(text))
-    if not found or found[2] not in _UNITS:
+    if not found or (found[3] or "") not in _UNITS:
         raise ValueError(f"{text} is no quantity")
-    return Decimal(found[1]) * _UNITS[found[2]]
+    return Decimal(f"{found[1]}e{found[2] or 0}") * _UNITS[found[3] or ""]
 
 
 def asked(objects: Iterable[Object]) -> Amounts:
@@ -42,21 +45,42 @@ def asked(objects: Iterable[Object]) -> Amounts:
 
 def _of(found: Object) -> Iterator[tuple[str, Decimal]]:
     kind, spec = found["kind"], found.get("spec") or {}
-    if kind in ("Deployment", "StatefulSet", "Job"):
+    if kind in _TEMPLATES:
         pods = Decimal(spec.get("replicas", 1))
-        containers = [one.get("resources") or {} for one in spec["template"]["spec"]["containers"]]
-        yield from _pods(pods, containers)
+        yield from _pods(pods, _containers(found))
         for claim in spec.get("volumeClaimTemplates") or ():
             yield from _claims(pods, claim["spec"]["resources"]["requests"]["storage"])
     elif kind == "Cluster":
         pods = Decimal(spec.get("instances", 1))
-        yield from _pods(pods, [spec.get("resources") or {}])
+        yield from _pods(pods, _containers(found))
         yield from _claims(pods, spec["storage"]["size"])
-    elif kind in ("ClickHouseCluster", "KeeperCluster"):
+    elif kind == "Pooler":
+        yield from _pods(Decimal(spec.get("instances", 1)), _containers(found))
+    elif kind in _OF_CLICKHOUSE:
         pods = Decimal(spec["replicas"])
-        yield from _pods(pods, [spec["containerTemplate"]["resources"]])
+        yield from _pods(pods, _containers(found))
         yield from _claims(pods, spec["dataVolumeClaimSpec"]["resources"]["requests"]["storage"])
     yield f"count/{kind}", Decimal(1)
+
+
+_TEMPLATES = ("Deployment", "StatefulSet", "Job")
+_OF_CLICKHOUSE = ("ClickHouseCluster", "KeeperCluster")
+
+
+def _containers(found: Object, beside: bool = False) -> list[Mapping[str, Any]]:
+    """Resources of each container of a pod that the object makes; `beside` those that start first or that a plugin adds."""
+    kind, spec = found["kind"], found.get("spec") or {}
+    if kind in (*_TEMPLATES, "Pooler"):
+        pod = spec["template"]["spec"]
+        more = pod.get("initContainers") or () if beside else ()
+        return [one.get("resources") or {} for one in (*pod["containers"], *more)]
+    if kind == "Cluster":
+        return [spec.get("resources") or {}]
+    if kind in _OF_CLICKHOUSE:
+        return [spec["containerTemplate"]["resources"]]
+    if kind == "ObjectStore" and beside:
+        return [(spec.get("instanceSidecarConfiguration") or {}).get("resources") or {}]
+    return []
 
 
 def _pods(pods: Decimal, containers: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Decimal]]:
@@ -78,10 +102,9 @@ _SAME = {"cpu": "requests.cpu", "memory": "requests.memory"}
 
 def over(quota: Object, wanted: Amounts) -> list[str]:
     """Names of what the quota does not leave enough of, each with both numbers as the quota writes them."""
-    hard = (quota.get("status") or {}).get("hard") or (quota.get("spec") or {}).get("hard") or {}
     used = (quota.get("status") or {}).get("used") or {}
     found = []
-    for name, limit in sorted(hard.items()):
+    for name, limit in sorted(_hard(quota).items()):
         more = wanted.get(_SAME.get(name, name))
         if more and more > amount(limit) - amount(used.get(name, 0)):
             found.append(
@@ -90,15 +113,55 @@ def over(quota: Object, wanted: Amounts) -> list[str]:
     return found
 
 
-def without_limits(quota: Object, objects: Iterable[Object]) -> bool:
-    """Whether the quota counts limits of processors, which makes the API refuse every pod without one."""
-    hard = (quota.get("status") or {}).get("hard") or (quota.get("spec") or {}).get("hard") or {}
-    return "limits.cpu" in hard and "limits.cpu" not in asked(objects)
+def _hard(quota: Object) -> Mapping[str, Any]:
+    """What the quota counts. One with scopes counts only some pods, and which these are is the server's to say."""
+    spec = quota.get("spec") or {}
+    if spec.get("scopes") or spec.get("scopeSelector"):
+        return {}
+    return (quota.get("status") or {}).get("hard") or spec.get("hard") or {}
+
+
+# What each container has to say where a quota counts it.
+_SAID = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
+
+
+def unsaid(quota: Object, objects: Iterable[Object], ranges: Iterable[Object]) -> dict[str, list[Object]]:
+    """What the quota counts and nobody says → objects with such a container, whose pods the API refuses.
+
+    ranges: LimitRanges of the namespace, which say it for containers that do not.
+    """
+    counted = {_SAME.get(name, name) for name in _hard(quota)}
+    filled = _defaults(ranges)
+    found = {
+        name: [one for one in objects if any(name not in _says(each) for each in _containers(one, beside=True))]
+        for name in _SAID
+        if name in counted and name not in filled
+    }
+    return {name: those for name, those in found.items() if those}
+
+
+def _says(resources: Mapping[str, Any]) -> Collection[str]:
+    """A limit is a request, too, where there is none."""
+    limits = resources.get("limits") or {}
+    return {f"limits.{name}" for name in limits} | {
+        f"requests.{name}" for name in (*limits, *(resources.get("requests") or {}))
+    }
+
+
+def _defaults(ranges: Iterable[Object]) -> Collection[str]:
+    """What LimitRanges say for containers; the API server has filled in what follows from their other fields."""
+    items = [item for one in ranges for item in (one.get("spec") or {}).get("limits") or ()]
+    return {
+        name
+        for item in items
+        if item.get("type") == "Container"
+        for name in _says({"limits": item.get("default"), "requests": item.get("defaultRequest")})
+    }
 
 
 def _text(value: Decimal, like: str) -> str:
     """In the unit that the quota itself is written in."""
     unit = _QUANTITY.fullmatch(like)
-    name = unit[2] if unit else ""
+    name = (unit[3] or "") if unit else ""
     shown = (value / _UNITS[name]).quantize(Decimal("0.1")).normalize()
     return f"{shown:f}{name}"

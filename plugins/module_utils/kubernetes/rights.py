@@ -87,13 +87,16 @@ def needed(
     return [Right(*key, tuple(sorted(verbs))) for key, verbs in sorted(found.items())]
 
 
-def helpful(wanted: Iterable[Wanted]) -> list[Right]:
-    """What finds objects in namespaces that the settings no longer name, and operators that do not run. Nobody is refused without it."""
+def helpful(wanted: Iterable[Wanted], owner: Owner) -> list[Right]:
+    """What finds objects in namespaces that the settings no longer name, operators that do not run, and pods that a quota refuses
+    because of what they do not say. Nobody is refused without it.
+    """
     wanted = [*wanted]
     groups = {one.identity.group for one in wanted if one.identity.kind in ELSEWHERE}
     kinds = [kind for kind in KINDS if kind.name in ELSEWHERE and group_of(kind.api) in groups]
     kinds += [DEPLOYMENTS] if GROUPS & {one.identity.group for one in wanted} else []
-    return [Right("", group_of(kind.api), kind.plural, ("list",)) for kind in kinds]
+    found = [Right("", group_of(kind.api), kind.plural, ("list",)) for kind in kinds]
+    return [*found, Right(owner.namespace, "", "limitranges", ("list",))]
 
 
 def roles(rights: Sequence[Right], owner: Owner) -> list[dict[str, Any]]:

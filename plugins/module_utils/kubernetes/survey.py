@@ -23,6 +23,7 @@ from .rights import Right, needed, reviews
 
 _CLASSES = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
 _QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
+_LIMITS = Kind("v1", "LimitRange", "limitranges")
 _GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 _ANYTHING = "*"
 
@@ -79,6 +80,7 @@ def survey(
         },
         closed(cluster, services),
         _down(cluster, wanted),
+        _list(cluster, _LIMITS, owner.namespace),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import sso
-from .cluster import dns_name, ingests_apart
+from .cluster import dns_name, ingests_apart, service_of
 from .endpoints import REDIS_PORT
 from .plan import Feature, Settings
 from .sources import EXISTING, source
@@ -24,14 +24,15 @@ APPLICATION = ("web", "worker")
 LITELLM_NAME, LITELLM_PORT = "litellm", 4000
 _WEB_PORTS = {"http": 80, "https": 443}
 _MAIL_PORTS = {"smtp": 587, "smtps": 465, "ses": 443}
-# Hosts of the clouds' own object stores, which have an address for each bucket.
-_CLOUDS = {"s3": "*.amazonaws.com", "azure": "*.blob.core.windows.net", "gcs": "*.googleapis.com"}
-
-
-# Who tells pods their rights: AWS's token service and its agent on the node; Google's metadata server, by its own address and by
+# Google's hosts have one label before this. `*` of Cilium's patterns stands for no dot.
+_GOOGLE = "*.googleapis.com"
+# Regions of AWS that are not under its usual domain, by how they begin.
+_AWS, _AWS_ELSEWHERE = "amazonaws.com", {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
+_AWS_OLDEST = "us-east-1"
+# Who tells pods their rights: AWS's agent on the node, beside its token service; Google's metadata server, by its own address and by
 # the one that it has behind a network with policies. From the clouds' documentation, not seen.
 _RIGHTS = {
-    "s3": (("*.amazonaws.com", 443), ("169.254.170.23", 80)),
+    "s3": (("169.254.170.23", 80),),
     "gcs": (("169.254.169.254", 80), ("169.254.169.252", 988)),
 }
 
@@ -78,13 +79,38 @@ def _stores(settings: Settings, endpoints: Endpoints) -> Iterator[Flow]:
 
 def object_store(settings: Settings, s3: Endpoint) -> Iterator[Flow]:
     """The way to the object store, and to who says which rights a pod has there. Backups take both too."""
-    if s3["endpoint"]:
-        yield Flow("s3", *_address(s3["endpoint"], _WEB_PORTS), store="s3")
-    else:
-        yield Flow("s3", _CLOUDS[s3["service"]], 443, store="s3")
+    for host, port in _object_store(settings, s3):
+        yield Flow("s3", host, port, store="s3")
     if source(settings, "s3") == EXISTING and settings["langfuse_s3_use_role"]:
-        for host, port in _RIGHTS[s3["service"]]:
+        tokens = [(host, 443) for host in _token_services(s3["region"])] if s3["service"] == "s3" else []
+        for host, port in (*tokens, *_RIGHTS[s3["service"]]):
             yield Flow("rights", host, port)
+
+
+def _object_store(settings: Settings, s3: Endpoint) -> list[tuple[str, int]]:
+    """Host and port of all its addresses; where buckets do not stand in the path, each has one of its own."""
+    if s3["endpoint"]:
+        host, port = _address(s3["endpoint"], _WEB_PORTS)
+        where = (settings["langfuse_kubernetes_cluster_domain"], settings["langfuse_kubernetes_namespace"])
+        named = s3["service"] == "s3" and not s3["path_style"] and not service_of(*where, host)
+        return [(host, port), *([(f"*.{host}", port)] if named else [])]
+    if s3["service"] == "gcs":
+        return [(_GOOGLE, 443)]
+    region = s3["region"]
+    # The oldest region is also known without its name.
+    places = [f"s3.{region}.{_aws(region)}", *([f"s3.{_AWS}"] if region == _AWS_OLDEST else [])]
+    return [(host, 443) for place in places for host in (place, f"*.{place}")]
+
+
+def _token_services(region: str) -> list[str]:
+    """AWS's token service in the region, and the one for all, which libraries ask by their age and settings."""
+    domain = _aws(region)
+    return [f"sts.{region}.{domain}", *([f"sts.{domain}"] if domain == _AWS else [])]
+
+
+def _aws(region: str) -> str:
+    """The domain that AWS's hosts in a region have."""
+    return next((domain for start, domain in _AWS_ELSEWHERE.items() if region.startswith(start)), _AWS)
 
 
 def _platform(settings: Settings, features: Mapping[str, Feature]) -> Iterator[Flow]:

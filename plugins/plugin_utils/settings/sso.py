@@ -42,7 +42,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "auth0": Provider(("issuer",)),
     "authentik": Provider(("issuer",)),
     "azure_ad": Provider(("tenant_id",), hosts=("login.microsoftonline.com", "graph.microsoft.com")),
-    "cognito": Provider(("issuer",), hosts=("*.amazoncognito.com",)),
+    "cognito": Provider(("issuer",), hosts=("*.auth.*.amazoncognito.com",)),
     "custom": Provider(("issuer", "name"), ("scope",)),
     "github": Provider(hosts=("github.com", "api.github.com")),
     "github_enterprise": Provider(("base_url",)),

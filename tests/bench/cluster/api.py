@@ -135,7 +135,7 @@ class Api:
             path = f"{self.path_of(each)}?fieldManager={_MANAGER}&force=true"
             self.call("PATCH", path, each, "application/apply-patch+yaml")
 
-    def wait(self, path: str, ready: Callable[[Object], bool], what: str, seconds: float = 60) -> Object:
+    def wait(self, path: str, ready: Callable[[Object], bool], what: str, seconds: float = 120) -> Object:
         """The object when `ready` is true of it; `what` completes "no … within".."""
         deadline = time.monotonic() + seconds
         while True:
@@ -147,7 +147,7 @@ class Api:
                 raise BenchError(f"no {what} within {seconds:g} s: {state[:1500]}")
             time.sleep(0.1)
 
-    def wait_connected(self, service: str, port: int, seconds: float = 30) -> None:
+    def wait_connected(self, service: str, port: int, seconds: float = 60) -> None:
         """Until the address of a Service leads to a pod: rules are written a moment after the pod is ready. service: its path."""
         address = self.get(service)["spec"]["clusterIP"]
         deadline = time.monotonic() + seconds

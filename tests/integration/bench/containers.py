@@ -18,14 +18,14 @@ from tests.bench.paths import find_paths
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
-def docker(*words: str, check: bool = True, timeout: float = 120) -> str:
+def docker(*words: str, check: bool = True, timeout: float = 300) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode:
         raise AssertionError(f"docker {' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout + done.stderr
 
 
-def wait_for[T](probe: Callable[[], T], seconds: float = 30) -> T:
+def wait_for[T](probe: Callable[[], T], seconds: float = 120) -> T:
     """The probe's first answer that is not an error."""
     deadline = time.monotonic() + seconds
     while True:
@@ -57,7 +57,7 @@ class Container:
 
     def wait(self) -> int:
         """The exit code of a container that ends by itself."""
-        return int(docker("wait", self.name, timeout=30).split()[-1])
+        return int(docker("wait", self.name).split()[-1])
 
     def kill_and_start(self) -> None:
         """As a power cut does it: no signal that could be handled."""

@@ -52,8 +52,8 @@ def test_wrong_credentials(server: Client, user: str, password: str) -> None:
 
 def test_ways_to_log_in(server: Client) -> None:
     query = {"query": "SELECT 1"}
-    basic = requests.get(server.address, params=query, auth=(USER, PASSWORD), timeout=9)
-    in_address = requests.get(server.address, params={**query, "user": USER, "password": PASSWORD}, timeout=9)
+    basic = requests.get(server.address, params=query, auth=(USER, PASSWORD), timeout=60)
+    in_address = requests.get(server.address, params={**query, "user": USER, "password": PASSWORD}, timeout=60)
     assert [basic.text, in_address.text] == ["1\n", "1\n"]
 
 
@@ -87,7 +87,7 @@ def test_parameters_settings_formats(server: Client) -> None:
 
 def test_get_cannot_write(server: Client) -> None:
     query = {"query": "CREATE TABLE langfuse.never (a Int8) ENGINE = Memory"}
-    answer = requests.get(server.address, params=query, auth=(USER, PASSWORD), timeout=9)
+    answer = requests.get(server.address, params=query, auth=(USER, PASSWORD), timeout=60)
     assert answer.headers["X-ClickHouse-Exception-Code"] == "164"
 
 
@@ -105,7 +105,7 @@ def test_inserts(server: Client) -> None:
         data=gzip.compress(b'7,"c"\n'),
         headers={"Content-Encoding": "gzip"},
         auth=(USER, PASSWORD),
-        timeout=9,
+        timeout=60,
     )
     assert packed.status_code == 200
     assert (
@@ -127,7 +127,7 @@ def test_every_frame_of_an_lz4_body_is_read(server: Client) -> None:
         data=bytes.fromhex(body),
         headers={"Content-Encoding": "lz4"},
         auth=(USER, PASSWORD),
-        timeout=9,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     assert server("SELECT groupArray(b) FROM langfuse.frames") == "['one','two']"
@@ -168,7 +168,7 @@ def test_client_inside(server: Client) -> None:
 
 def greet(server: Client, password: str = PASSWORD, database: str = "langfuse") -> tuple[int, object]:
     hello = native.ClientHello("test", (26, 9), 54479, database, USER, password)
-    with socket.create_connection((server.container.ip, 9000), timeout=9) as connection:
+    with socket.create_connection((server.container.ip, 9000), timeout=60) as connection:
         connection.sendall(native.write_client_hello(hello))
         with connection.makefile("rb") as stream:
             kind = native.read_number(stream)

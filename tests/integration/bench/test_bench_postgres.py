@@ -17,7 +17,7 @@ ENVIRONMENT = ("-e", "POSTGRES_USER=langfuse", "-e", "POSTGRES_PASSWORD=p'w \\x"
 
 def connect(container: Container, **changes: Any) -> psycopg.Connection:
     settings = {"host": container.ip, "user": "langfuse", "password": "p'w \\x", "dbname": "lf-db", **changes}
-    return psycopg.connect(connect_timeout=5, autocommit=True, **settings)
+    return psycopg.connect(connect_timeout=20, autocommit=True, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,8 @@ def test_initialisation_files_run_before_anyone_can_connect(bench: Bench, tmp_pa
     scripts = tmp_path / "init"
     scripts.mkdir(mode=0o755)
     tmp_path.chmod(0o755)
-    (scripts / "10-table.sql").write_text("CREATE TABLE made (a int); SELECT pg_sleep(2);")
+    until = "WHILE (pg_stat_file('/tmp/go', true)).size IS NULL LOOP PERFORM pg_sleep(0.1); END LOOP"
+    (scripts / "10-table.sql").write_text(f"CREATE TABLE made (a int); DO $$ BEGIN {until}; END $$;")
     (scripts / "20-row.sh").write_text("run_sql -c 'INSERT INTO made VALUES (1)'\n")
     for path in scripts.iterdir():
         path.chmod(0o644)
@@ -114,7 +115,8 @@ def test_initialisation_files_run_before_anyone_can_connect(bench: Bench, tmp_pa
 
     wait_for(is_running_first)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((container.ip, 5432), timeout=2)
+        socket.create_connection((container.ip, 5432), timeout=20)
+    container.execute("touch", "/tmp/go")
     with wait_for(lambda: connect(container)) as connection:
         assert connection.execute("SELECT a FROM made").fetchone() == (1,)
 

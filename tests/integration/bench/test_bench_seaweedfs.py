@@ -26,7 +26,9 @@ def client(container: Container, secret: str = "secret-secret") -> Any:
         aws_access_key_id="key",
         aws_secret_access_key=secret,
         region_name="us-east-1",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=10, s3={"addressing_style": "path"}),
+        config=Config(
+            retries={"max_attempts": 1}, connect_timeout=10, read_timeout=60, s3={"addressing_style": "path"}
+        ),
     )
 
 

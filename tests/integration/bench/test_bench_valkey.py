@@ -13,7 +13,7 @@ OPTIONS = ("--user=999:999",)
 
 
 def client(container: Container, password: str | None = None) -> redis.Redis:
-    connection = redis.Redis(host=container.ip, password=password, socket_timeout=5)
+    connection = redis.Redis(host=container.ip, password=password, socket_timeout=30)
     connection.ping()
     return connection
 

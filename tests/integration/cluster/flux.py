@@ -127,7 +127,7 @@ class Flux:
         """`flux reconcile source git`: ask for a look, and wait until it has this revision."""
         path = self.path(SOURCE, "gitrepositories", repository)
         self._ask(path)
-        self.api.wait(path, lambda one: self._revision(one) == revision, f"{repository} at {revision}", 30)
+        self.api.wait(path, lambda one: self._revision(one) == revision, f"{repository} at {revision}")
 
     def _revision(self, repository: Object) -> str:
         return str((repository.get("status", {}).get("artifact") or {}).get("revision", ""))
@@ -166,7 +166,7 @@ class Flux:
             raise AssertionError(f"{error}: {said}") from None
         return done
 
-    def wait_told(self, name: str, *pieces: str, seconds: float = 60) -> str:
+    def wait_told(self, name: str, *pieces: str, seconds: float = 120) -> str:
         """Until the Kustomization is not ready and says all of it."""
 
         said: list[str] = []

@@ -42,7 +42,7 @@ class Place:
         return result
 
     def apply(self, *documents: Document, check: bool = False, **options: Any) -> Result:
-        return self.call("kubernetes_apply", *documents, check=check, **{"timeout": 60, **options})
+        return self.call("kubernetes_apply", *documents, check=check, **{"timeout": 120, **options})
 
     def kubectl(self, *words: str) -> str:
         done = self.running.kubectl(f"--namespace={self.owner.namespace}", *words)

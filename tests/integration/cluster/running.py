@@ -29,7 +29,7 @@ class Running:
     image: str
     before: Traces | None
 
-    def kubectl(self, *words: str, timeout: float = 60, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *words: str, timeout: float = 180, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [*programs.kubectl(LAYOUT), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
 
@@ -122,5 +122,5 @@ class Namespace:
     def reaches(self, pod: str, address: str) -> bool:
         """Whether `pod` gets an answer over HTTP from this address."""
         return (
-            self.run(pod, "wget", "-q", "-T", "2", "-t", "1", "-O", "/dev/null", f"http://{address}/").returncode == 0
+            self.run(pod, "wget", "-q", "-T", "5", "-t", "1", "-O", "/dev/null", f"http://{address}/").returncode == 0
         )

@@ -180,7 +180,8 @@ def started(running: Running, wanted: Iterable[Server]) -> Iterator[None]:
             for one in wanted:
                 api.apply(one.objects())
             for one in wanted:
-                api.wait(one.place, is_available, f"{one.service} in {one.namespace}", 180)
+                api.wait(one.place, is_available, f"{one.service} in {one.namespace}", 300)
+                api.wait_connected(one.service_place, one.ports[0])
             yield
         finally:
             # Somebody else may still use the namespace.

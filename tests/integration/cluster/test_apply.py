@@ -116,7 +116,7 @@ def test_the_number_of_pods_goes_to_an_autoscaler_and_back(place: Place) -> None
     scaled[1]["object"]["spec"]["minReadySeconds"] = 1
     assert not place.apply(*scaled).get("failed")
     assert place.deployment()["spec"]["replicas"] >= 2
-    wait_until("the autoscaler sets its least number", lambda: place.deployment()["spec"]["replicas"] == 3, 60)
+    wait_until("the autoscaler sets its least number", lambda: place.deployment()["spec"]["replicas"] == 3, 120)
     assert not place.apply(*scaled)["changed"]
     result = place.apply(*fixed)
     assert not result.get("failed"), result

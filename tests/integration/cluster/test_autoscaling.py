@@ -180,5 +180,7 @@ def test_without_autoscaling_the_number_is_the_instance_s_again(place: Place) ->
     }
     assert place.wanted("lf-worker") == 1
     assert not place.apply(place.documents("none"))["changed"]
-    wait_until("KEDA's own autoscaler goes", lambda: "keda-hpa" not in place.kubectl("get", "hpa", "--output=name"))
+    wait_until(
+        "KEDA's own autoscaler goes", lambda: "keda-hpa" not in place.kubectl("get", "hpa", "--output=name"), 120
+    )
     assert place.wanted("lf-worker") == 1

@@ -147,7 +147,7 @@ def test_pods_come_back_after_a_reboot(namespace: Namespace) -> None:
         same = now["metadata"]["uid"] == before["metadata"]["uid"]
         return bool(same and restarts and has_condition(now, "Ready"))
 
-    wait_until("the same pod runs again", is_back, 60)
+    wait_until("the same pod runs again", is_back, 180)
     wait_until("its Service leads to it", lambda: _status(f"http://{service['spec']['clusterIP']}/") == 200)
 
 
@@ -168,7 +168,7 @@ def test_postgresql_is_made_by_its_operator(namespace: Namespace) -> None:
     with pytest.raises(ApiError, match="instances"):
         namespace.apply({**wanted, "spec": {**wanted["spec"], "instances": 0}})  # type: ignore[dict-item]
     namespace.apply(wanted)
-    namespace.api.wait(namespace.api.path_of(wanted), lambda each: has_condition(each, "Ready"), "database", 120)
+    namespace.api.wait(namespace.api.path_of(wanted), lambda each: has_condition(each, "Ready"), "database", 240)
     namespace.client("client", image)
     secret = namespace.api.get(f"/api/v1/namespaces/{namespace.name}/secrets/database-app")
     assert secret["type"] == "kubernetes.io/basic-auth"

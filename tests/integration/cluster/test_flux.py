@@ -101,7 +101,9 @@ def test_secrets_are_decrypted_and_others_wait_until_the_first_are_ready(
     assert base64.b64decode(kept).decode() == CANARY
     deployment = controllers.api.get(f"/apis/apps/v1/namespaces/{name}/deployments/web")
     (since,) = [
-        each["lastTransitionTime"] for each in deployment["status"]["conditions"] if each["type"] == "Available"
+        each["lastTransitionTime"]
+        for each in deployment["status"]["conditions"]
+        if (each["type"], each["status"]) == ("Available", "True")
     ]
     applied = controllers.api.get(f"{place}/configmaps/settings")
     assert applied["metadata"]["creationTimestamp"] >= since

@@ -25,7 +25,7 @@ def _size(url: str) -> int:
     """Of the answer; 0 when nothing answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=10) as answer:
+        with opener.open(url, timeout=30) as answer:
             return len(answer.read())
     except OSError:
         return 0
@@ -42,7 +42,7 @@ def test_a_service_is_reached_by_its_own_name_and_port(namespace: Namespace) -> 
             assert len(set(many.map(_size, [f"http://{host}/"] * 24))) == 1
         # A pod that is made anew is found again.
         namespace.running.kubectl("delete", "pod", f"--namespace={namespace.name}", "--selector=app=web", "--now")
-        wait_until("the next pod answers", lambda: _size(f"http://{host}/") > 0, 30)
+        wait_until("the next pod answers", lambda: _size(f"http://{host}/") > 0, 60)
         assert _size(f"http://nothing.{namespace.name}.svc.cluster.local/") == 0
         address = forwards.get(host)
     assert _size(f"http://{address}/") == 0

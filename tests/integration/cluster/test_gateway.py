@@ -120,7 +120,7 @@ def _served(outside: Outside) -> None:
 
 
 def _becomes(status: int, url: str, **options: Any) -> None:
-    wait_until(f"{url} answers {status}", lambda: _status(url, **options) == status)
+    wait_until(f"{url} answers {status}", lambda: _status(url, **options) == status, 60)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_a_cluster_without_such_a_gateway_is_refused(outside: Outside) -> None:
 
 def test_without_its_grant_a_route_is_refused(outside: Outside) -> None:
     outside.applied("ReferenceGrant", "HTTPRoute")
-    result = outside.apply("ReferenceGrant", timeout=4)
+    result = outside.apply("ReferenceGrant", timeout=30)
     assert result["failed"] and "waits for the gateway external (" in result["msg"], result
     _becomes(500, f"https://{outside.host}/")
 
@@ -194,7 +194,7 @@ def test_media_go_to_the_object_store_under_the_signed_host(outside: Outside) ->
     _store(plan, inside).create_bucket(Bucket=bucket)
     signer, what = _store(plan, f"https://{outside.host}"), {"Bucket": bucket, "Key": "project/image.png"}
     put = signer.generate_presigned_url("put_object", Params=what)
-    assert _status(put, "PUT", b"an image") == 200
+    _becomes(200, put, method="PUT", body=b"an image")
     assert _status(put.replace(f"https://{outside.host}", inside), "PUT", b"an image") == 403, "the host is signed"
     assert _status(signer.generate_presigned_url("get_object", Params=what)) == 200
     assert _store(plan, inside).get_object(**what)["Body"].read() == b"an image"

@@ -46,7 +46,7 @@ def _start(started: Started, place: Place, home: Path, documents: list[Document]
         "given_kubeconfig": str(LAYOUT.kubeconfig),
         "ansible_python_interpreter": sys.executable,
     }
-    variables = home / "variables.json"
+    variables = home / f"variables-{len(started)}.json"
     variables.touch(mode=0o600)
     variables.write_text(json.dumps(given))
     process = subprocess.Popen(
@@ -72,7 +72,7 @@ def _slow(place: Place) -> list[Document]:
     """An instance whose migration takes a while."""
     return [
         *instance(place.owner, place.image)[:3],
-        migration(place.owner, place.image, "sleep 6"),
+        migration(place.owner, place.image, "sleep 20"),
         *instance(place.owner, place.image)[4:],
     ]
 
@@ -83,7 +83,7 @@ def _migrates(place: Place) -> bool:
 
 def test_a_killed_run_is_gone_on_with(started: Started, place: Place, tmp_path: Path) -> None:
     process = _start(started, place, tmp_path, _slow(place))
-    wait_until("the migration runs", lambda: _migrates(place), 60)
+    wait_until("the migration runs", lambda: _migrates(place), 120)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
     (job,) = _jobs(place)
@@ -102,13 +102,13 @@ def test_two_runs_at_once_and_one_that_loses_its_playbook(started: Started, plac
     place.apply(*instance(place.owner, place.image)[:3], migration(place.owner, place.image, "exit 3"))
     (failed,) = _jobs(place)
     runs = [_start(started, place, tmp_path, _slow(place)) for _number in range(3)]
-    wait_until("the migration runs", lambda: _migrates(place), 60)
+    wait_until("the migration runs", lambda: _migrates(place), 120)
     (job,) = _jobs(place)
     assert job["metadata"]["uid"] != failed["metadata"]["uid"]
     runs[2].kill()
     # Whoever comes too late to remove the one that failed does not take the new one away.
     Cluster(str(LAYOUT.kubeconfig)).delete(failed)
-    said = [run.communicate(timeout=90)[0] for run in runs]
+    said = [run.communicate(timeout=180)[0] for run in runs]
     assert [run.returncode for run in runs[:2]] == [0, 0], "".join(said)
     (after,) = _jobs(place)
     assert after["metadata"]["uid"] == job["metadata"]["uid"] and after["status"]["succeeded"] == 1
@@ -118,12 +118,8 @@ def test_two_runs_at_once_and_one_that_loses_its_playbook(started: Started, plac
 def test_the_last_of_two_settings_wins_and_the_next_run_repairs(started: Started, place: Place, tmp_path: Path) -> None:
     one = instance(place.owner, place.image)
     another = [settings(place.owner, a="2") if document == one[2] else document for document in one]
-    (tmp_path / "other").mkdir()
-    runs = [
-        _start(started, place, tmp_path, one),
-        _start(started, place, tmp_path / "other", another),
-    ]
-    said = [run.communicate(timeout=90)[0] for run in runs]
+    runs = [_start(started, place, tmp_path, documents) for documents in (one, another)]
+    said = [run.communicate(timeout=180)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "".join(said)
     won = place.find("configmap", "lf-settings")["data"]["a"]
     lost, value = (another, "2") if won == "1" else (one, "1")

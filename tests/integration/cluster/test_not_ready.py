@@ -9,6 +9,7 @@ import pytest
 from tests.integration.cluster import objects
 from tests.integration.cluster.objects import Document, settings, store, web
 from tests.integration.cluster.place import Place, Result
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine]
 
@@ -31,7 +32,7 @@ def _bad(place: Place) -> list[Document]:
 def test_what_does_not_become_ready_is_told_with_its_reason_and_the_cure_repairs_it(place: Place) -> None:
     first = objects.namespace(place.owner)
     bad = _bad(place)
-    result = place.apply(first, *bad, timeout=15)
+    result = place.apply(first, *bad, timeout=60)
     assert result["failed"] and len(result["applied"]) == len(bad) + 1, result
     for pieces in (
         ("bench.localhost/nothing:1", "cannot be had", "langfuse_image_registry"),
@@ -60,16 +61,24 @@ def test_rules_of_a_namespace_are_told(place: Place) -> None:
     place.make_namespace()
     place.running.api.apply([_in(place, "v1", "LimitRange", limits=[limit])])
     wanted = web(place.owner, place.image, resources={"limits": {"memory": "128Mi"}})
-    result = place.apply(wanted, timeout=10)
+    result = place.apply(wanted, timeout=30)
     assert result["code"] == "limits" and "64Mi" in result["msg"] and "langfuse_kubernetes_resources" in result["cure"]
-    place.kubectl("create", "quota", "small", "--hard=pods=0,configmaps=0")
+    _limit(place, "pods=0,configmaps=0")
     place.kubectl("delete", "limitrange", "rules")
     result = place.apply(settings(place.owner), wanted)
     assert result["code"] == "quota" and "small" in result["msg"]
-    result = place.apply(wanted, timeout=6)
+    # Another template: its controller tries at once, where that of the first one waits longer after every refusal.
+    another = web(place.owner, place.image, resources={"limits": {"memory": "127Mi"}})
+    result = place.apply(another, timeout=30)
     assert result["code"] == "quota" and "langfuse_size" in result["cure"], result
     place.kubectl("delete", "quota", "small")
-    assert not place.apply(settings(place.owner), wanted).get("failed")
+    assert not place.apply(settings(place.owner), another, timeout=180).get("failed")
+
+
+def _limit(place: Place, hard: str) -> None:
+    """A quota; it holds once its controller has seen it."""
+    place.kubectl("create", "quota", "small", f"--hard={hard}")
+    wait_until("the quota holds", lambda: place.find("quota", "small").get("status", {}).get("hard"))
 
 
 def _in(place: Place, api: str, kind: str, **spec: Any) -> dict[str, Any]:
@@ -85,10 +94,10 @@ def test_an_update_that_finds_no_room_leaves_the_old_pods_serving(place: Place) 
 
     first = objects.namespace(place.owner)
     assert not place.apply(first, small("full", "1", "20Mi"), small("nowhere", "1", "20Mi")).get("failed")
-    place.kubectl("create", "quota", "small", "--hard=requests.memory=100Mi")
+    _limit(place, "requests.memory=100Mi")
     before = _ready(place)
     result: Result = place.apply(
-        first, small("full", "2", "90Mi"), small("nowhere", "2", "20Mi", nodeSelector={"disk": "none"}), timeout=10
+        first, small("full", "2", "90Mi"), small("nowhere", "2", "20Mi", nodeSelector={"disk": "none"}), timeout=30
     )
     assert result["failed"] and "exceeded quota: small" in result["msg"], result
     assert "Deployment nowhere" in result["msg"] and "langfuse_node_selector" in result["msg"], result

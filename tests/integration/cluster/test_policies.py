@@ -182,17 +182,20 @@ def test_the_instances_are_those_of_the_table(walled: Walled) -> None:
 
 
 def test_each_flow_is_open_and_every_other_one_is_closed(walled: Walled) -> None:
-    names = set(walled.world.addresses)
-    # A moment after the last policy and pod.
-    for _attempt in range(3):
-        found = walled.world.open_ways(names, MORE)
-        inside = {way for way in found if way[0] in INSTANCES or way[1] in INSTANCES}
-        if inside == _expected():
+    world = walled.world
+    ways = world.ways(MORE)
+    free = {way for way in ways if way[0] in STRANGERS and way[1] not in INSTANCES}
+    wanted = _expected() | free
+    # A moment after the last policy and pod; and thousands of connections at once take theirs.
+    for patience in (2.5, 5, 10):
+        found = world.open_ways(ways, patience)
+        if found == wanted:
             break
-    more, less = told(inside - _expected()), told(_expected() - inside)
+    # What the last attempt found open is not asked again, so that what it found closed has had the longest time.
+    for _attempt in range(3):
+        found |= world.open_ways(wanted - found, 10)
+    more, less = told(found - wanted), told(_expected() - found)
     assert not [*more, *less], f"open, and not in the table: {more}; in the table, and closed: {less}"
-    free = {(who, whom, port) for who in STRANGERS for whom in STRANGERS for port in PORTS if who != whom}
-    free |= {(who, whom, port) for who in STRANGERS for whom, port in (*MORE, (DNS, 53))}
     assert free <= found, f"without policies, and closed, so that the rest proves nothing: {told(free - found)}"
 
 
@@ -200,13 +203,13 @@ def test_every_pod_answers_the_node_on_every_port(walled: Walled) -> None:
     """What is closed above is closed by a policy. Probes of the kubelet come this way."""
     for address in walled.world.addresses.values():
         for port in PORTS:
-            socket.create_connection((address, port), 5).close()
+            socket.create_connection((address, port), 30).close()
     assert walled.world.unready() == []
 
 
 def test_a_forwarded_port_is_open(walled: Walled) -> None:
     host = f"a-web.{walled.namespace}.svc.cluster.local"
     with reached(str(LAYOUT.kubeconfig), None, "cluster.local"):
-        connection = http.client.HTTPConnection(host, 3000, timeout=10)
+        connection = http.client.HTTPConnection(host, 3000, timeout=30)
         connection.request("GET", "/")
         assert connection.getresponse().status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-import yaml
 
 from tests.integration.cluster import shared_services
 from tests.integration.cluster.running import LAYOUT, Running
@@ -81,12 +81,14 @@ class Platform:
         }
 
     def play(self, playbook: str, *words: str, fails: bool = False, **variables: Any) -> Run:
-        inventory = self.home / "inventory.yml"
+        """The variables are the inventory's, so that no process shows them."""
+        inventory = self.home / "inventory.json"
         connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        inventory.write_text(yaml.safe_dump(hosts("cluster", self.secrets_file, **connection, **self.variables())))
-        inventory.chmod(0o600)
+        given = {**connection, **self.variables(), **variables}
+        inventory.touch(mode=0o600)
+        inventory.write_text(json.dumps(hosts("cluster", self.secrets_file, **given)))
         words = (f"-e@{LAYOUT.paths.variables}", *words)
-        done = play(inventory, f"llmops.langfuse.{playbook}", *words, variables=variables, fails=fails)
+        done = play(inventory, f"llmops.langfuse.{playbook}", *words, fails=fails)
         assert not [secret for secret in SECRETS if secret in done.output]
         return done
 

@@ -123,7 +123,7 @@ def test_a_single_volume_goes_by_its_name_and_another_instance_stays(place: Plac
 
 
 def test_a_migration_that_runs_is_waited_for(place: Place) -> None:
-    wanted = [objects.namespace(place.owner), objects.migration(place.owner, place.running.image, "sleep 6")]
+    wanted = [objects.namespace(place.owner), objects.migration(place.owner, place.running.image, "sleep 20")]
     place.running.api.apply([one["object"] for one in wanted])
     name = f"/apis/batch/v1/namespaces/{place.owner.namespace}/jobs/lf-migrate-1"
     place.running.api.wait(name, lambda job: job.get("status", {}).get("ready") == 1, "the migration runs")

@@ -33,9 +33,10 @@ _QUESTION = (
 )  # fmt: skip
 _PROBE = f"""\
 import asyncio, json, socket, sys
+given = json.load(sys.stdin)
 async def reach(address, port):
     try:
-        _reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 2.5)
+        _reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), given["patience"])
     except (OSError, asyncio.TimeoutError):
         return None
     writer.close()
@@ -44,7 +45,7 @@ async def main(targets):
     return [one for one in await asyncio.gather(*[reach(*target) for target in targets]) if one]
 def resolves():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        asked.settimeout(2)
+        asked.settimeout(given["patience"])
         for attempt in range(2):
             asked.sendto({_QUESTION!r}, ("{DNS_SERVICE_ADDRESS}", 53))
             try:
@@ -52,9 +53,7 @@ def resolves():
             except OSError:
                 pass
     return False
-given = json.load(sys.stdin)
-targets = [(address, port) for address in given["addresses"] for port in given["ports"]]
-print(json.dumps([resolves(), asyncio.run(main([*targets, *given["more"]]))]))
+print(json.dumps([given["resolves"] and resolves(), asyncio.run(main(given["targets"]))]))
 """
 
 
@@ -114,27 +113,32 @@ class World:
     def unready(self) -> list[str]:
         return [name for name in self._places if not has_condition(self._running.api.get(self._path(name)), "Ready")]
 
-    def open_ways(self, names: Iterable[str], more: Sequence[tuple[str, int]] = ()) -> set[Way]:
-        """All that these pods reach: each other pod and address on all ports, and `more`, which are names of `others`."""
-        names = list(names)
-        with ThreadPoolExecutor(6) as pool:
-            return {way for found in pool.map(lambda name: self._probe(name, more), names) for way in found}
+    def ways(self, more: Sequence[tuple[str, int]] = ()) -> set[Way]:
+        """From each pod to each other one on all ports, to the name server, and to `more`, which are names of `others`."""
+        names = self.addresses
+        between = {(who, whom, port) for who in names for whom in names for port in self._ports if who != whom}
+        return between | {(who, whom, port) for who in names for whom, port in (*more, (DNS, 53))}
 
-    def _probe(self, name: str, more: Sequence[tuple[str, int]]) -> set[Way]:
-        known = {address: other for other, address in self.addresses.items() if other != name}
-        given = {
-            "addresses": list(known),
-            "ports": self._ports,
-            "more": [(self._others[other], port) for other, port in more],
-        }
-        named = {**known, **{address: other for other, address in self._others.items()}}
+    def open_ways(self, asked: Iterable[Way], patience: float) -> set[Way]:
+        """Those that are open: each is tried for that many seconds."""
+        by_name: dict[str, list[Way]] = {}
+        for way in asked:
+            by_name.setdefault(way[0], []).append(way)
+        with ThreadPoolExecutor(6) as pool:
+            probes = pool.map(lambda name: self._probe(name, by_name[name], patience), by_name)
+            return {way for found in probes for way in found}
+
+    def _probe(self, name: str, asked: Sequence[Way], patience: float) -> set[Way]:
+        resolver, known = (name, DNS, 53), {**self.addresses, **self._others}
+        targets = {(known[whom], port): whom for _who, whom, port in asked if whom != DNS}
+        given = {"targets": list(targets), "resolves": resolver in asked, "patience": patience}
         place = self._places[name]
         words = ("exec", "--stdin", f"--namespace={place.namespace}", name, "--", "python3", "-c", _PROBE)
-        found = self._running.kubectl(*words, stdin=json.dumps(given))
+        found = self._running.kubectl(*words, stdin=json.dumps(given), timeout=180)
         assert found.returncode == 0, found.stderr
         resolves, reached = json.loads(found.stdout)
-        ways: set[Way] = {(name, named[address], port) for address, port in reached}
-        return ways | ({(name, DNS, 53)} if resolves else set())
+        ways: set[Way] = {(name, targets[address, port], port) for address, port in reached}
+        return ways | ({resolver} if resolves else set())
 
 
 def told(ways: Iterable[Way]) -> list[str]:

@@ -48,7 +48,7 @@ def play(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )
     result = Run(done.returncode, done.stdout + done.stderr, time.monotonic() - began)
@@ -122,7 +122,7 @@ class Machine:
         """What systemd would do: Docker Engine as its package installed it."""
         docker("exec", "-d", self.name, "dockerd")
         wait_until(
-            "engine in the machine", lambda: self.run("docker", "info", "-f", "{{.ServerVersion}}", check=False), 60
+            "engine in the machine", lambda: self.run("docker", "info", "-f", "{{.ServerVersion}}", check=False), 120
         )
 
     def remove(self) -> None:

@@ -94,7 +94,7 @@ class Azurite:
         self._process = subprocess.Popen(
             [*command, "--silent", "--disableTelemetry"], env=environment, cwd=folder, stdout=subprocess.DEVNULL
         )
-        wait_for_port(f"127.0.0.1:{self.port}", 60)
+        wait_for_port(f"127.0.0.1:{self.port}")
         self.url = f"http://127.0.0.1:{self.port}/{ACCOUNT}"
         self.create(CONTAINER)
 

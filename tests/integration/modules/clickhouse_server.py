@@ -67,4 +67,6 @@ def start(name: str, folder: Path, *options: str, config: str = CLUSTER) -> str:
         given += ["-v", f"{path}:/etc/clickhouse-server/{kind}/test.xml:ro"]
     folder.chmod(0o755)
     image = conftest.image("clickhouse/clickhouse-server")
-    return conftest.start(name, image, port=8123, options=(*given, *options))
+    address = conftest.start(name, image, port=8123, options=(*given, *options))
+    conftest.wait_for_http(address)
+    return address

@@ -99,7 +99,7 @@ def texts(value: Any) -> list[str]:
 
 
 def docker(*words: str, check: bool = True) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300, check=False)
     if check and done.returncode:
         raise RuntimeError(f"docker {' '.join(words)}: {done.stderr}")
     return done.stdout.strip()
@@ -135,7 +135,7 @@ def stop(name: str) -> None:
     docker("rm", "-f", "-v", f"{PREFIX}-{name}", check=False)
 
 
-def wait_for_port(address: str, seconds: float = 30) -> None:
+def wait_for_port(address: str, seconds: float = 120) -> None:
     host, port = address.rsplit(":", 1)
     deadline = time.monotonic() + seconds
     while True:
@@ -148,7 +148,7 @@ def wait_for_port(address: str, seconds: float = 30) -> None:
             time.sleep(0.05)
 
 
-def wait_for_http(address: str, seconds: float = 30) -> None:
+def wait_for_http(address: str, seconds: float = 120) -> None:
     """Until any answer comes: Docker takes connections to a published port before anything listens behind it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -166,11 +166,11 @@ def wait_for_http(address: str, seconds: float = 30) -> None:
 
 
 @pytest.fixture(scope="session")
-def closed_port() -> str:
-    """An address where nothing listens."""
+def closed_port() -> Iterator[str]:
+    """An address where nothing listens, and nobody else can while the tests run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+        yield f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.integration.modules import s3_servers
+from tests.integration.modules.stack import free_port
 
 MODULE = ("github.com/fsouza/fake-gcs-server", "v1.56.1")
 EMAIL = "langfuse@canary.iam.gserviceaccount.com"
@@ -151,7 +152,7 @@ def forwarded(port: int, method: str, path: str, body: bytes = b"") -> tuple[int
 @contextlib.contextmanager
 def emulator(folder: Path) -> Iterator[int]:
     """The port of a running one, with everything in memory."""
-    program, port = s3_servers.built(MODULE), s3_servers.free_port()
+    program, port = s3_servers.built(MODULE), free_port()
     command = [str(program), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
     with s3_servers.running(command, port, folder / "log"):
         yield port

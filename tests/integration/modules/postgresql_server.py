@@ -97,7 +97,7 @@ class Server:
         address = docker("port", self.name, "5432").splitlines()[0]
         self.port = int(address.rsplit(":", 1)[1])
         wait_for_port(address)
-        wait(lambda: self.answers("postgres", SUPERUSER["login_password"]), 60)
+        wait(lambda: self.answers("postgres", SUPERUSER["login_password"]))
         if not standby:
             self.sql(f"CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD '{ADMIN['login_password']}'")
 
@@ -133,7 +133,7 @@ class Server:
         """A place in the log: all that was logged before it has arrived."""
         mark = f"mark {uuid.uuid4()}"
         self.sql(f"SELECT '{mark}'")
-        wait(lambda: mark in self.log(), 20)
+        wait(lambda: mark in self.log())
         return mark
 
     def writes_since(self, mark: str) -> list[str]:

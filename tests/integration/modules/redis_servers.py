@@ -78,14 +78,14 @@ class Server:
 
     def client(self, username: str | None = None, password: str = ADMIN, **options: Any) -> Any:
         """A client that answers; another user's need not be let in at once."""
-        patience = {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": 2, "decode_responses": True}
+        patience = {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": 10, "decode_responses": True}
         client: Any = redis.Redis(self.host, username=username, password=password, **{**patience, **options})
         if username is None:
             self.wait(client)
         return client
 
     def wait(self, client: Any) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 client.ping()

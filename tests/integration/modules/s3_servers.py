@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.modules.stack import free_port
+
 CACHE = Path(os.environ.get("LANGFUSE_CACHE") or Path.home() / ".cache" / "llmops-langfuse")
 VERSITYGW = ("github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
 MINIO = ("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
@@ -83,7 +85,7 @@ def running(command: list[str], port: int, log: Path, **environment: str) -> Ite
 
 
 def _until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
@@ -91,14 +93,6 @@ def _until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) ->
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port that the kernel gives. Neither server tells the one that it gets for 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager
@@ -118,7 +112,7 @@ def versitygw(folder: Path) -> Iterator[Server]:
         for name, role in (("langfuse", "user"), ("other", "userplus")):
             user = users[name] = {"access_key": f"{name}key", "secret_key": f"canary-versity-{name}-1"}
             make = [str(program), "admin", *admin, "--er", endpoint, "create-user", "-r", role]
-            subprocess.run([*make, "-a", user["access_key"], "-s", user["secret_key"]], check=True, timeout=30)
+            subprocess.run([*make, "-a", user["access_key"], "-s", user["secret_key"]], check=True, timeout=120)
         options = {"endpoint_url": endpoint, **root}
         yield Server("versitygw", options, users["langfuse"]["access_key"], frozenset({"lifecycle", "parts"}), users)
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import urllib.error
@@ -40,11 +42,17 @@ RAW_VALUE = "input_format_read_datetime_number_as_raw_value"
 PROFILE = "<clickhouse><profiles><default><{name}>{value}</{name}></default></profiles></clickhouse>"
 
 
+# Below those that the kernel and Docker give by themselves, and those of a cluster's nodes: what is free stays free.
+_PORTS = iter(random.sample(range(20000, 30000), 10000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One of loopback, another one at each call."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -71,7 +79,7 @@ def find_images() -> dict[str, str] | None:
 class Stack:
     """A Compose project. `environment` is what web and worker get; change it and `start` again."""
 
-    def __init__(self, directory: Path, images: dict[str, str], project: str = "modules-dev") -> None:
+    def __init__(self, directory: Path, images: dict[str, str], project: str) -> None:
         self.project = project
         self.directory = directory
         self.images = images
@@ -110,7 +118,7 @@ class Stack:
             "s3_secret_key": SECRETS["s3"],
             "runtime": {"project": self.project},
             "hop_timeout": 8,
-            "trace_timeout": 20,
+            "trace_timeout": 60,
             **changes,
         }
 

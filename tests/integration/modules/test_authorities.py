@@ -102,7 +102,7 @@ def test_the_walk(
         ca_path=str(getattr(stores, given)) if given else None,
         extra_hosts=HOSTS,
         fail=False,
-        hop_timeout=5,
+        hop_timeout=30,
     )
     hops = {hop["name"]: hop for hop in result["hops"]}
     assert (hops["database"]["status"], hops["s3_write"]["status"]) == (database, files), result["table"]

@@ -17,7 +17,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils import s3
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.compose import stores
 
 from tests.integration.modules.conftest import PREFIX, docker, image, wait_for_port
-from tests.waiting import wait
+from tests.waiting import wait, wait_until
 
 pytestmark = pytest.mark.engine
 PROJECT = f"{PREFIX}-expiry"
@@ -45,7 +45,7 @@ def project(compose: Any, tmp_path: Path) -> Iterator[str]:
     try:
         address = docker("port", f"{PROJECT}-seaweedfs-1", "8333").splitlines()[0]
         wait_for_port(address)
-        wait(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", f"{PROJECT}-seaweedfs-1") == "healthy", 60)
+        wait(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", f"{PROJECT}-seaweedfs-1") == "healthy")
         yield address
     finally:
         compose("down", "-v", check=False)
@@ -73,9 +73,14 @@ def add_an_older_one(store: s3.Store, bucket: str, name: str, older: str, days: 
     entry = base64.b64decode(saved).replace(name.rpartition("/")[2].encode(), older.rpartition("/")[2].encode())
     entry = entry.replace(varint(written), varint(written - days * DAY))
     text = base64.b64encode(entry).decode()
-    # The shell loads while it reads on, and would end before that.
+    # The shell loads while it reads on, and ends with what it reads, which may be before that.
     load = f"(echo 'fs.meta.load -concurrency=1 /tmp/changed'; sleep 2) | {shell}"
-    in_the_store(f"echo {text} | base64 -d > /tmp/changed; {load}")
+
+    def loaded() -> bool:
+        in_the_store(f"echo {text} | base64 -d > /tmp/changed; {load}")
+        return older in names(store, bucket)
+
+    wait_until(f"{older} is in {bucket}", loaded, 120)
 
 
 def names(store: s3.Store, bucket: str) -> list[str]:

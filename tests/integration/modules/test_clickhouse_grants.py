@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.modules import stack as stacks
 from tests.integration.modules.clickhouse_server import ADMIN, ADMIN_PASSWORD, statement
+from tests.integration.modules.conftest import PREFIX
 from tests.integration.modules.stack import PUBLIC_KEY, SECRETS, Stack
 from tests.integration.modules.test_clickhouse_database import RAW, own
 
@@ -23,8 +24,6 @@ TRACE = {"public_key": PUBLIC_KEY, "secret_key": SECRETS["project"]}
 
 class Granted(Stack):
     """The same project with a ClickHouse that has an administrator, no profile of ours and no user for Langfuse."""
-
-    project = "modules-granted"
 
     @property
     def clickhouse_address(self) -> str:
@@ -58,7 +57,7 @@ def granted(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gran
     images = stacks.find_images()
     if images is None:
         pytest.skip("images of the bench are missing: python -m tests.bench up")
-    project = Granted(tmp_path_factory.mktemp("modules-granted"), images)
+    project = Granted(tmp_path_factory.mktemp("granted"), images, f"{PREFIX}-granted")
 
     def prepare(endpoint: str) -> None:
         keys = {"access_key": "s3key", "secret_key": SECRETS["s3"]}
@@ -70,8 +69,8 @@ def granted(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gran
     project.down()
 
 
-def arrives(run: Any, granted: Granted) -> bool:
-    result = run("langfuse_trace", url=granted.url, timeout=12, **TRACE)
+def arrives(run: Any, granted: Granted, seconds: float = 60) -> bool:
+    result = run("langfuse_trace", url=granted.url, timeout=seconds, **TRACE)
     return not result.get("failed") and result["differences"] == []
 
 
@@ -95,7 +94,7 @@ def test_with_less_no_trace_arrives_and_the_module_says_why(
     run: Any, granted: Granted, less: str, code: str, named: str
 ) -> None:
     statement(granted.clickhouse_address, less)
-    assert not arrives(run, granted)
+    assert not arrives(run, granted, 12)
     refused = run("clickhouse_database", **own(granted.database()))
     assert (refused["failed"], refused["code"]) == (True, code)
     assert named in refused["msg"]

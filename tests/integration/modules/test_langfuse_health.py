@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.langfuse.plugins.module_utils.hops import queue
 
 from tests.integration.modules.stack import SECRETS, Stack, docker
 from tests.waiting import wait
@@ -172,14 +173,18 @@ def test_a_stopped_container(look: Any, stack: Stack, service: str) -> None:
     with stopped(stack, service, look):
         began = time.monotonic()
         assert_broken(look(trace_timeout=5), hop, code)
-        assert time.monotonic() - began < 25, "it must not hang"
+        assert time.monotonic() - began < 60, "it must not hang"
         if untold:
             assert look(trace_timeout=5, **untold)["code"] == code, "also without being told where it is"
 
 
 def test_web_that_still_starts_is_waited_for(look: Any, stack: Stack) -> None:
-    stack.compose("up", "-d", "--no-deps", "--force-recreate", "-t", "1", "langfuse-web")
-    assert look(skip=["media", "sign_in", "refusals"])["first_broken"] in ("port", "web"), "it was up at once"
+    def begins() -> bool:
+        stack.compose("up", "-d", "--no-deps", "--force-recreate", "-t", "1", "langfuse-web")
+        return look(skip=["media", "sign_in", "refusals"])["first_broken"] in ("port", "web")
+
+    # It may be up before somebody looks.
+    wait(begins)
     result = look(wait=60)
     assert result["healthy"], "\n".join(result["table"])
 
@@ -188,7 +193,7 @@ def test_web_that_ended_is_not_waited_for(look: Any, stack: Stack) -> None:
     with stopped(stack, "langfuse-web", look):
         began = time.monotonic()
         assert_broken(look(wait=100), "port", "web_down")
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 90
 
 
 def test_a_second_worker_that_ended(look: Any, stack: Stack) -> None:
@@ -226,19 +231,20 @@ def test_redis_that_may_forget(look: Any, stack: Stack) -> None:
     assert "allkeys-lru" in result["causes"][0]["cause"]
 
 
-def test_redis_that_has_forgotten(look: Any, stack: Stack) -> None:
+def test_redis_that_has_forgotten(look: Any, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule that comes late is no loss: a worker answers before it has registered them."""
     stack.redis("flushall")
     result = look()
+    monkeypatch.setattr(queue, "_REGISTERING", 60)
     late = threading.Timer(1, stack.redis, ("zadd", "langfuse::event-propagation-queue:repeat", "1", "late"))
     late.start()
-    registering = look()
+    registering = look(timeout=300)
     late.join()
     stack.compose("restart", "-t", "1", "langfuse-web", "langfuse-worker")
     stack.start()
     assert (result["healthy"], codes(result)) == (True, ["redis_emptied"])
     assert (registering["healthy"], codes(registering)) == (True, [])
-    assert codes(look()) == []
+    assert codes(look(timeout=300)) == []
 
 
 def test_redis_user_without_the_rights(look: Any, stack: Stack) -> None:
@@ -272,7 +278,7 @@ def test_clickhouse_that_loses_rows(look: Any, stack: Stack) -> None:
     restart("0")
     try:
         assert_broken(look(trace_timeout=4), "clickhouse", "clickhouse_lost_rows")
-        assert_broken(look(trace_timeout=6, clickhouse=None), "trace", "clickhouse_lost_rows")
+        assert_broken(look(trace_timeout=20, clickhouse=None), "trace", "clickhouse_lost_rows")
     finally:
         restart("1")
     assert look()["healthy"]

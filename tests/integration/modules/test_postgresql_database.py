@@ -320,7 +320,7 @@ def test_a_server_that_is_not_there_is_waited_for_and_no_longer(owned: Database,
     began = time.monotonic()
     result = owned(login_host=host, login_port=int(port), wait=2)
     assert result["code"] == "database_unreachable"
-    assert 2 <= time.monotonic() - began < 6
+    assert 2 <= time.monotonic() - began < 30
 
 
 def test_tls(owned: Database, server: Server) -> None:

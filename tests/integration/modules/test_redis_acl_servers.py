@@ -17,6 +17,7 @@ import redis
 from tests.integration import certificates
 from tests.integration.modules.conftest import docker
 from tests.integration.modules.redis_servers import ADMIN, PASSWORD, Engine, Server, folder
+from tests.waiting import wait
 
 Result = dict[str, Any]
 Start = Callable[..., Server]
@@ -149,10 +150,7 @@ def test_all_that_is_wrong_is_told_at_once(run: Any, start: Start) -> None:
 def test_a_replica_has_users_of_its_own(run: Any, start: Start) -> None:
     master = start("--repl-diskless-sync-delay", "0")
     replica = start("--replicaof", f"{master.host} 6379", "--masterauth", ADMIN)
-    deadline = time.monotonic() + 20
-    while replica.client().info("replication")["master_link_status"] != "up":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait(lambda: replica.client().info("replication")["master_link_status"] == "up")
     made = run("redis_acl_user", **master.options)
     assert "has 1 replicas, and users are not replicated" in str(made["warnings"])
     master.client().wait(1, 2000)
@@ -166,14 +164,11 @@ def test_a_replica_has_users_of_its_own(run: Any, start: Start) -> None:
 
 
 def test_a_node_of_a_cluster(run: Any, start: Start) -> None:
-    server, other = (start("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(2))
+    server, other = (start("--cluster-enabled", "yes", "--cluster-node-timeout", "15000") for _ in range(2))
     for node, slots in ((server, (0, 8000)), (other, (8001, 16383))):
         node.client().execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
     server.client().execute_command("CLUSTER", "MEET", other.host, 6379)
-    deadline = time.monotonic() + 20
-    while not all("state:ok" in node.client().execute_command("CLUSTER", "INFO") for node in (server, other)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait(lambda: all("state:ok" in node.client().execute_command("CLUSTER", "INFO") for node in (server, other)))
     # Half of the keys are of the other node: the rights are known all the same.
     made = run("redis_acl_user", probe=True, **server.options)
     assert made.get("key_patterns") == ["~langfuse:*", "~{langfuse:*"], made
@@ -248,7 +243,7 @@ def test_where_nothing_listens_it_waits_and_no_longer(run: Any, closed_port: str
     began = time.monotonic()
     result = run("redis_acl_user", login_host=host, login_port=int(port), password=PASSWORD, wait=1)
     assert (result["code"], result["kind"]) == ("redis_down", "refused")
-    assert 1 <= time.monotonic() - began < 4
+    assert 1 <= time.monotonic() - began < 30
     unknown = run("redis_acl_user", login_host="no-such-host.invalid", password=PASSWORD, wait=0)
     assert (unknown["code"], unknown["kind"]) == ("redis_down", "name")
 
@@ -258,8 +253,8 @@ def test_a_server_that_reads_its_data_is_waited_for(run: Any, start: Start, tmp_
     server = start(config="/data/server.conf", mounts=(f"{data}:/data",))
     server.client().mset({f"other:{number}": "x" * 200 for number in range(500)})
     server.client().save()
-    # Microseconds for each key: two seconds in all. It answers between some of them.
-    slow = 'save ""\nkey-load-delay 4000\nloading-process-events-interval-bytes 1024\nrdbcompression no\n'
+    # Microseconds for each key: ten seconds in all. It answers between some of them.
+    slow = 'save ""\nkey-load-delay 20000\nloading-process-events-interval-bytes 1024\nrdbcompression no\n'
     (tmp_path / "data" / "server.conf").write_text(slow)
     docker("kill", server.name)
     docker("start", server.name)
@@ -268,7 +263,7 @@ def test_a_server_that_reads_its_data_is_waited_for(run: Any, start: Start, tmp_
     while early["code"] == "redis_down":
         early = run("redis_acl_user", **{**options, "wait": 0})
     assert early["code"] == "redis_loading", early
-    assert run("redis_acl_user", **options)["changed"]
+    assert run("redis_acl_user", **{**options, "wait": 60})["changed"]
 
 
 def test_memory_that_is_full_is_named_by_the_probe(run: Any, start: Start) -> None:

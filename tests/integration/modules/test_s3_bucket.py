@@ -113,7 +113,7 @@ def test_an_address_where_nothing_listens_is_waited_for_and_no_longer(
     began = time.monotonic()
     result = run("s3_bucket", **{**store, "endpoint_url": f"http://{closed_port}", "buckets": ["a"], "wait": 2})
     assert (result["code"], result["store_code"]) == ("s3_down", "refused")
-    assert 2 <= time.monotonic() - began < 6
+    assert 2 <= time.monotonic() - began < 30
 
 
 def test_tls_where_the_store_speaks_none(run: Any, store: Result) -> None:

@@ -48,7 +48,7 @@ def send(*command: str, **environment: str) -> str:
     """Run a client as a process of its own, with nothing of this one's environment but the path."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        command, env={**kept, **environment}, capture_output=True, text=True, timeout=120, check=False
+        command, env={**kept, **environment}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}{done.stderr[-4000:]}"
     return done.stdout + done.stderr

@@ -96,7 +96,7 @@ def test_a_collector_between(langfuse: Langfuse, tag: str, tmp_path: Path) -> No
     path.write_text(yaml.safe_dump(document))
     python = environments.python(SDK_5)
     keys = {"LANGFUSE_BASE_URL": langfuse.url, "LANGFUSE_BASIC": langfuse.basic}
-    with serving([str(program), "--config", str(path)], tmp_path / "log", f"http://{address}", 30, **keys):
+    with serving([str(program), "--config", str(path)], tmp_path / "log", f"http://{address}", 120, **keys):
         sender = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}", **RESOURCE}
         send(str(python), str(CLIENTS / "opentelemetry_sdk.py"), TAG=tag, **sender)
         check_otel(langfuse.named(tag, 3), tag)

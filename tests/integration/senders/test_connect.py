@@ -88,8 +88,7 @@ def prove(run: Callable[..., Any], langfuse: Langfuse, collector: Collector) -> 
             service="otel",
             pipelines=["traces"],
             prove=True,
-            timeout=20,
-            **changes,
+            **{"timeout": 90, **changes},
         )
         return result
 
@@ -103,7 +102,7 @@ def test_a_trace_goes_through_the_collector(prove: Callable[..., dict[str, Any]]
 
 def test_a_collector_that_loses_traces_is_told(prove: Callable[..., dict[str, Any]]) -> None:
     """Its file and its container agree, and the keys work; only what it sends itself is refused."""
-    failed = prove(basic="d3Jvbmc6d3Jvbmc=")
+    failed = prove(basic="d3Jvbmc6d3Jvbmc=", timeout=20)
     assert (failed["failed"], failed["code"]) == (True, "collector_lost")
     assert "within 20 s Langfuse did not get it" in failed["msg"] and failed["cure"]
 

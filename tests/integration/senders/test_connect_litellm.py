@@ -71,7 +71,9 @@ def proxy(langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def prove(run: Callable[..., Any], proxy: Proxy) -> Prove:
-    def call(callback: str, start: bool = True, early: bool = False, **variables: str) -> dict[str, Any]:
+    def call(
+        callback: str, start: bool = True, early: bool = False, seconds: int = 20, **variables: str
+    ) -> dict[str, Any]:
         """Start it with this callback and environment. ``early``: the callback comes into its file when it runs already."""
         edit = {"path": str(proxy.config), "kind": "litellm", "callback": callback, "log_messages": False}
         if start:
@@ -90,7 +92,7 @@ def prove(run: Callable[..., Any], proxy: Proxy) -> Prove:
             proof_model=PROOF,
             proof_key=MASTER_KEY,
             prove=True,
-            timeout=20,
+            timeout=seconds,
         )
         assert MASTER_KEY not in json.dumps(result)
         return result
@@ -140,7 +142,7 @@ def diagnose(run: Callable[..., Any], langfuse: Langfuse, proxy: Proxy) -> Calla
 
 @pytest.mark.parametrize("callback", ["langfuse_otel", "langfuse"])
 def test_a_trace_of_its_own_client_arrives(prove: Prove, diagnose: Callable[[str], list[str]], callback: str) -> None:
-    done = prove(callback)
+    done = prove(callback, seconds=90)
     assert "another one went through LiteLLM at http://litellm:4000" in done.get("proved", ""), done
     assert diagnose(callback) == []
 

@@ -33,7 +33,7 @@ def alerts(langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Iter
     sent = {}
     url = f"http://127.0.0.1:{port}"
     with serving(
-        [str(python), str(EXAMPLE / "service.py")], log, f"{url}/health", 30, PORT=str(port), **langfuse.environment
+        [str(python), str(EXAMPLE / "service.py")], log, f"{url}/health", 120, PORT=str(port), **langfuse.environment
     ):
         for name, kind, vehicle, text in (
             ("first", "panic", f"v-1-{own}", "button pressed"),
@@ -58,7 +58,7 @@ def alerts(langfuse: Langfuse, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(f"{url}/alerts/ingest", json.dumps(body).encode())
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return {"status": answer.status, "answer": json.load(answer)}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "answer": json.load(error)}

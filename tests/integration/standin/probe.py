@@ -26,9 +26,9 @@ def export(trace_id: str) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "probe"}, "spans": [span]}]}]}
 
 
-def send(url: str, trace_id: str | None = None) -> tuple[str, int, Any]:
+def send(url: str, trace_id: str | None = None, timeout: float = 20) -> tuple[str, int, Any]:
     trace_id = trace_id or uuid.uuid4().hex
-    status, body = fetch_json("POST", f"{url}/api/public/otel/v1/traces", export(trace_id), headers())
+    status, body = fetch_json("POST", f"{url}/api/public/otel/v1/traces", export(trace_id), headers(), timeout)
     if status != 200:
         print(f"export answered {status}: {body}")
     return trace_id, status, body
@@ -39,7 +39,7 @@ def readable(url: str, trace_id: str) -> bool:
     return status == 200 and bool(body["data"]) and body["data"][0]["traceId"] == trace_id
 
 
-def arrives(url: str, trace_id: str, seconds: float = 15) -> bool:
+def arrives(url: str, trace_id: str, seconds: float = 120) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if readable(url, trace_id):

@@ -194,7 +194,7 @@ class Stack:
             ["docker", "run", "--rm", "--network", self.name, *flags, *HARDENED, WEB, "true"],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
@@ -274,9 +274,11 @@ def _joined(headers: Message) -> dict[str, str]:
     return {k.lower(): ", ".join(headers.get_all(k, [])) for k in headers}
 
 
-def fetch_json(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+def fetch_json(
+    method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 20
+) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
-    status, _, content = fetch(method, url, data, {"Content-Type": "application/json", **(headers or {})})
+    status, _, content = fetch(method, url, data, {"Content-Type": "application/json", **(headers or {})}, timeout)
     try:
         return status, json.loads(content)
     except ValueError:

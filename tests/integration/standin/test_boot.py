@@ -56,9 +56,8 @@ def test_migration_refuses(stack: Stack, overrides: dict[str, str], text: str) -
 
 
 def test_migration_does_nothing_twice_and_ignores_application_settings(stack: Stack) -> None:
-    started = time.monotonic()
     status, output = stack.migrate(SALT="-", NEXTAUTH_SECRET="-")
-    assert (status, time.monotonic() - started < 5) == (0, True)
+    assert status == 0
     assert "No pending migrations to apply." in output
 
 
@@ -125,7 +124,7 @@ WEB_REFUSALS = [
 @pytest.mark.parametrize(("overrides", "text"), WEB_REFUSALS, ids=lambda v: str(v)[:40])
 def test_web_stays_up_and_answers_500_for_ever(stack: Stack, overrides: dict[str, str], text: str) -> None:
     with extra(stack, "web", "bad", **overrides) as role:
-        wait(lambda: "Failed to prepare server" in stack.logs(role), 30)
+        wait(lambda: "Failed to prepare server" in stack.logs(role))
         for path in ("/api/public/health", "/anything"):
             status, got, body = fetch("GET", stack.url(role) + path)
             assert (status, got["content-type"], body) == (500, "text/plain", b"Internal Server Error")
@@ -133,9 +132,9 @@ def test_web_stays_up_and_answers_500_for_ever(stack: Stack, overrides: dict[str
         assert text in logs
         assert "✓ Ready in 0ms" in logs
         assert stack.status(role)[0] == "running"
-        started = time.monotonic()
-        docker("stop", stack.container(role))
-        assert (stack.status(role), time.monotonic() - started < 2) == (("exited", 143), True)
+        # By the signal itself: a drain would end with 0, and whoever ignores it with 137.
+        docker("stop", "-t", "60", stack.container(role))
+        assert stack.status(role) == ("exited", 143)
 
 
 WORKER_REFUSALS = [
@@ -150,61 +149,61 @@ WORKER_REFUSALS = [
 @pytest.mark.parametrize(("overrides", "text"), WORKER_REFUSALS, ids=lambda v: str(v)[:40])
 def test_worker_exits(stack: Stack, overrides: dict[str, str], text: str) -> None:
     with extra(stack, "worker", "bad", **overrides) as role:
-        wait(lambda: stack.status(role)[0] == "exited", 15)
+        wait(lambda: stack.status(role)[0] == "exited")
         assert stack.status(role)[1] == 1
         assert text in stack.logs(role)
 
 
 def test_worker_variables_do_not_stop_web_nor_webs_the_worker(stack: Stack) -> None:
     with extra(stack, "web", "other", LANGFUSE_INGESTION_CLICKHOUSE_MAX_ATTEMPTS="none") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
     with extra(stack, "worker", "other", AUTH_DISABLE_SIGNUP="True", SALT="-", NEXTAUTH_URL="-") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
 
 
 @pytest.mark.parametrize("kind", ["web", "worker"])
 def test_without_hostname_only_the_own_address_answers(stack: Stack, kind: str) -> None:
     with extra(stack, kind, "bind", HOSTNAME="-") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         port = {"web": 3000, "worker": 3030}[kind]
-        wget = ("exec", stack.container(role), "wget", "-q", "-T", "2", "-O", "/dev/null", f"http://127.0.0.1:{port}/")
+        wget = ("exec", stack.container(role), "wget", "-q", "-T", "20", "-O", "/dev/null", f"http://127.0.0.1:{port}/")
         with pytest.raises(RuntimeError, match="Connection refused"):
             docker(*wget)
     with extra(stack, kind, "bind", HOSTNAME="") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
-        docker("exec", stack.container(role), "wget", "-q", "-T", "2", "-O", "/dev/null", f"http://127.0.0.1:{port}/")
+        wait(lambda: health(stack, role)[0] == 200)
+        docker("exec", stack.container(role), "wget", "-q", "-T", "20", "-O", "/dev/null", f"http://127.0.0.1:{port}/")
 
 
 def test_busybox_wget_names_the_status(stack: Stack) -> None:
     with pytest.raises(RuntimeError, match=r"server returned error: HTTP/1\.1 404"):
         docker(
-            "exec", stack.container("worker"), "wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:3030/no"
+            "exec", stack.container("worker"), "wget", "-q", "-T", "20", "-O", "/dev/null", "http://127.0.0.1:3030/no"
         )
 
 
 @pytest.mark.parametrize("kind", ["web", "worker"])
 def test_killing_pid_1_ends_the_container(stack: Stack, kind: str) -> None:
     with extra(stack, kind, "kill") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         docker("exec", stack.container(role), "sh", "-c", "kill -KILL -1", check=False)
-        wait(lambda: stack.status(role) == ("exited", 137), 10)
+        wait(lambda: stack.status(role) == ("exited", 137))
 
 
 def test_web_drains(stack: Stack) -> None:
-    with extra(stack, "web", "drain", STANDIN_DRAIN_SECONDS="3") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+    with extra(stack, "web", "drain", STANDIN_DRAIN_SECONDS="20") as role:
+        wait(lambda: health(stack, role)[0] == 200)
         url = stack.url(role)
         docker("kill", "-s", "TERM", stack.container(role))
-        wait(lambda: fetch("GET", f"{url}/api/public/ready")[0] == 500, 2)
+        wait(lambda: fetch("GET", f"{url}/api/public/ready")[0] == 500, 15)
         text = b'{"status":"SIGTERM / SIGINT received, shutting down","version":"4.16.0"}'
         assert fetch("GET", f"{url}/api/public/ready")[2] == text
         assert health(stack, role)[0] == 200
-        wait(lambda: stack.status(role) == ("exited", 0), 10)
+        wait(lambda: stack.status(role) == ("exited", 0))
 
 
 def test_worker_flushes_and_never_ends(stack: Stack) -> None:
     docker("kill", "-s", "TERM", stack.container("worker"))
-    wait(lambda: "Shutdown complete, exiting process..." in stack.logs("worker"), 10)
+    wait(lambda: "Shutdown complete, exiting process..." in stack.logs("worker"))
     assert fetch("GET", f"{stack.url('worker')}/api/health", timeout=2)[0] == 0
     trace, status, body = send(stack.url("web"))
     assert status == 200, body
@@ -218,28 +217,28 @@ def test_worker_flushes_and_never_ends(stack: Stack) -> None:
 def test_worker_before_the_migrations_never_seeds(stack: Stack) -> None:
     empty = "postgresql://langfuse:pgsecret@postgres:5432/postgres"
     with extra(stack, "worker", "early", DATABASE_URL=empty) as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
-        wait(lambda: "Error upserting default model prices after" in stack.logs(role), 10)
-        wait(lambda: "Error running background migrations" in stack.logs(role), 10)
+        wait(lambda: health(stack, role)[0] == 200)
+        wait(lambda: "Error upserting default model prices after" in stack.logs(role))
+        wait(lambda: "Error running background migrations" in stack.logs(role))
 
 
 def test_without_redis_both_start_and_nothing_is_ingested(stack: Stack) -> None:
     with extra(stack, "web", "noredis", REDIS_HOST="-") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         assert send(stack.url(role))[1] == 500
     with extra(stack, "worker", "noredis", REDIS_HOST="-") as role:
-        wait(lambda: health(stack, role)[0] == 500, 20)
-        wait(lambda: "Failed to initialize redis connection" in stack.logs(role), 10)
+        wait(lambda: health(stack, role)[0] == 500)
+        wait(lambda: "Failed to initialize redis connection" in stack.logs(role))
 
 
 def test_dual_mode_writes_both_generations(stack: Stack) -> None:
     dual = {"LANGFUSE_MIGRATION_V4_WRITE_MODE": "dual", "REDIS_KEY_PREFIX": "dual"}
     with extra(stack, "web", "dual", **dual) as web, extra(stack, "worker", "dual", **dual) as worker:
-        wait(lambda: health(stack, web)[0] == 200 and health(stack, worker)[0] == 200, 20)
+        wait(lambda: health(stack, web)[0] == 200 and health(stack, worker)[0] == 200)
         url = stack.url(web)
         trace, _, _ = send(url)
         assert arrives(url, trace)
-        wait(lambda: fetch_json("GET", f"{url}/api/public/traces/{trace}", None, headers())[0] == 200, 5)
+        wait(lambda: fetch_json("GET", f"{url}/api/public/traces/{trace}", None, headers())[0] == 200)
         found = fetch_json("GET", f"{url}/api/public/traces/{trace}", None, headers())[1]
         assert (found["id"], found["projectId"], len(found["observations"])) == (trace, "proj1", 1)
         assert fetch_json("GET", f"{url}/api/public/traces?limit=1", None, headers())[0] == 200
@@ -258,7 +257,7 @@ def test_init_keeps_what_exists_and_forces_the_owner(stack: Stack) -> None:
         "LANGFUSE_INIT_USER_PASSWORD": "anotherpassword",
     }
     with extra(stack, "web", "init", **other) as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         status, body = fetch_json("GET", f"{stack.url(role)}/api/public/projects", None, headers())
         assert (status, body["data"][0]["organization"]["name"]) == (200, "Org")
         status, _ = fetch_json("GET", f"{stack.url(role)}/api/public/projects", None, headers(secret="sk-lf-changed"))
@@ -269,16 +268,16 @@ def test_init_keeps_what_exists_and_forces_the_owner(stack: Stack) -> None:
 def test_init_half_pairs_only_warn(stack: Stack) -> None:
     half = {"LANGFUSE_INIT_PROJECT_SECRET_KEY": "-", "LANGFUSE_INIT_USER_PASSWORD": "-"}
     with extra(stack, "web", "half", **half) as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         assert "warn [Langfuse Init] Partial API key configuration" in stack.logs(role)
     with extra(stack, "web", "half", LANGFUSE_INIT_ORG_ID="-") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         assert "[Langfuse Init] LANGFUSE_INIT_ORG_ID is not set but" in stack.logs(role)
 
 
 def test_changed_salt_heals_with_the_right_pair_only(stack: Stack) -> None:
     with extra(stack, "web", "salt", SALT="another") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         url = f"{stack.url(role)}/api/public/projects"
         assert fetch_json("GET", url, None, headers(public="pk-lf-wrong"))[0] == 401
         stack.redis("FLUSHALL")
@@ -289,7 +288,7 @@ def test_changed_salt_heals_with_the_right_pair_only(stack: Stack) -> None:
 
 def test_logs_are_json_when_asked_and_never_hold_secrets(stack: Stack) -> None:
     with extra(stack, "web", "json", LANGFUSE_LOG_FORMAT="json", LANGFUSE_INIT_ORG_ID="-") as role:
-        wait(lambda: health(stack, role)[0] == 200, 20)
+        wait(lambda: health(stack, role)[0] == 200)
         assert '"level": "warn"' in stack.logs(role)
     for role in ("web", "worker"):
         for secret in ("pgsecret", "chsecret", "redissecret", "s3secret", "sk-lf-2222", "adminpassword"):

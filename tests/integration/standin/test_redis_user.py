@@ -28,7 +28,7 @@ def test_a_trace_arrives_under_a_limited_user(stack: Stack, run: Any) -> None:  
     assert run("redis_acl_user", **login)["changed"]
     stack.redis("ACL", "LOG", "RESET")
     with extra(stack, "web", "limited", **LIMITED) as web, extra(stack, "worker", "limited", **LIMITED) as worker:
-        wait(lambda: health(stack, web)[0] == 200 and health(stack, worker)[0] == 200, 30)
+        wait(lambda: health(stack, web)[0] == 200 and health(stack, worker)[0] == 200)
         trace, status, _ = send(stack.url(web))
         assert status == 200
         assert arrives(stack.url(web), trace)
@@ -40,6 +40,6 @@ def test_a_trace_arrives_under_a_limited_user(stack: Stack, run: Any) -> None:  
         # Without the colon in the prefix the caches lie beside the user's keys.
         wrong = {**LIMITED, "REDIS_KEY_PREFIX": "langfuse"}
         with extra(stack, "web", "colonless", **wrong) as colonless:
-            wait(lambda: health(stack, colonless)[0] == 200, 30)
+            wait(lambda: health(stack, colonless)[0] == 200)
             send(stack.url(colonless))
             assert [key for key in denials(stack) if key.startswith("langfuseapi-key:")]

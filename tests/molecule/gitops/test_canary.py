@@ -38,9 +38,7 @@ def in_history(repository: Path) -> list[str]:
 
 
 def _in_text(place: str, content: bytes) -> list[str]:
-    text = content.decode(errors="replace")
-    encoded = [line for line in text.splitlines() if any(word in line for word in hidden.ENCODED)]
-    return [f"{place}: {line[:200]}" for line in (*canary.CLUSTERS.found_in(text), *encoded)]
+    return [f"{place}: {line}" for line in canary.CLUSTERS.found_in(content.decode(errors="replace"))]
 
 
 def assert_hidden(cluster: GitopsInstance, output: str, processes: set[str]) -> None:

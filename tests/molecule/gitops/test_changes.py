@@ -14,9 +14,10 @@ SECRETS = "app/secret.sops.yaml"
 def test_changed_secret_changes_one_ciphertext_and_rolls_its_readers(cluster: GitopsInstance) -> None:
     pods, claims, before = cluster.uids(), cluster.claims(), cluster.files()
     name = "langfuse_nextauth_secret"
-    cluster.change_given(name, f"changed-{cluster.secrets()[name]}")
+    value = f"changed-{cluster.secrets()[name]}"
+    cluster.change_given(name, value)
 
-    with canary.CLUSTERS.watched_processes() as processes:
+    with canary.CLUSTERS.watched_processes(value) as processes:
         done = playbook.site(cluster, *playbook.LOUD)
 
     after = cluster.files()
@@ -24,7 +25,7 @@ def test_changed_secret_changes_one_ciphertext_and_rolls_its_readers(cluster: Gi
     assert {path for path in before if after[path] != before[path]} == {SECRETS, "app/web.yaml"}
     lost = set(ciphertexts(before[SECRETS])) - set(ciphertexts(after[SECRETS]))
     assert len(lost) == 1 and b"NEXTAUTH_SECRET" in lost.pop()
-    canary.assert_empty({"output": canary.CLUSTERS.found_in(done.output), "process list": sorted(processes)})
+    canary.assert_empty({"output": canary.CLUSTERS.found_in(done.output, value), "process list": sorted(processes)})
     cluster.deliver("Another secret")
     cluster.wait_ready(not_uids=[one.split()[0] for one in pods["web"]], components=["web"])
     cluster.settled()

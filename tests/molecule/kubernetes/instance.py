@@ -36,7 +36,7 @@ def api() -> Api:
     return Api(LAYOUT.kubeconfig)
 
 
-def kubectl(*words: str, stdin: str = "", timeout: float = 60) -> str:
+def kubectl(*words: str, stdin: str = "", timeout: float = 120) -> str:
     """Standard output of a command that the API alone does not have, like `exec`."""
     command = [*programs.kubectl(LAYOUT), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)

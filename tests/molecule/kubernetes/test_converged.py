@@ -12,7 +12,7 @@ def test_a_trace_comes_back_through_the_address_of_the_service(cluster: ClusterI
 
 
 def test_second_run_moves_nothing(cluster: ClusterInstance) -> None:
-    before, pods = cluster.versions(), cluster.uids()
+    before, pods = cluster.settled(), cluster.uids()
     again = playbook.run(cluster)
     assert again.changed == 0, again.changed_tasks
     assert cluster.versions() == before
@@ -20,7 +20,7 @@ def test_second_run_moves_nothing(cluster: ClusterInstance) -> None:
 
 
 def test_check_says_that_nothing_would_change(cluster: ClusterInstance) -> None:
-    before = cluster.versions()
+    before = cluster.settled()
     checked = playbook.check(cluster)
     assert checked.changed == 0, checked.changed_tasks
     assert cluster.versions() == before

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.molecule import playbook
-from tests.molecule.kubernetes import hidden
+from tests.molecule import canary, playbook
 from tests.molecule.kubernetes.instance import ClusterInstance, kubectl
 
 DIAGNOSE, STATUS = "llmops.langfuse.diagnose", "llmops.langfuse.status"
@@ -39,7 +38,7 @@ def test_causes_and_state_are_told(broken: ClusterInstance) -> None:
         f"secret_not_rolled (error): A Secret was changed after pods that read it had started: {broken.name}-redis-credentials",
         "kubectl rollout restart",
     )
-    assert hidden.in_text(said.output, _CANARY) == []
+    assert canary.CLUSTERS.found_in(said.output, _CANARY) == []
     assert said.changed == 0
 
     state = playbook.run(broken, STATUS)

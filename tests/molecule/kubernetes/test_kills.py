@@ -26,7 +26,7 @@ def test_killed_pod_loses_nothing(cluster: ClusterInstance, component: str) -> N
     assert len(load.accepted) >= 10, load.summary()
     assert load.lost() == set()
     Traces(cluster).arrives(f"after-{component}")
-    wait_until("the worker reaches its stores again", cluster.works, 30)
+    wait_until("the worker reaches its stores again", cluster.works, 120)
 
 
 @pytest.mark.parametrize("component", ["valkey", "seaweedfs"])
@@ -48,10 +48,10 @@ def test_killed_worker_loses_at_most_what_it_had_not_flushed(cluster: ClusterIns
         time.sleep(UNFLUSHED + 3)
         at = faults.kill(cluster, "worker")
         time.sleep(2)
-    lost = load.lost(10)
+    lost = load.lost()
     print(f"worker: {load.summary()}, {len(lost)} unflushed")
     assert len(load.accepted) == len(load.sent), "web takes traces without a worker"
-    excused = {one.trace_id for one in load.accepted if at - UNFLUSHED < one.accepted_at < at + 0.1}
+    excused = {one.trace_id for one in load.accepted if at - UNFLUSHED < one.accepted_at and one.began_at < at}
     assert lost <= excused
     if lost:
         replay(cluster, Bucket(cluster).keys_of(lost).values())

@@ -63,5 +63,5 @@ def test_switched_off_it_takes_only_its_own_objects(cluster: ClusterInstance, ou
     changed = {component for component, uids in cluster.uids().items() if uids != pods[component]}
     assert changed <= {"web", "worker"}
     with _known(cluster):
-        wait_until("nobody at the gateway", lambda: Traces(outside).send("outside")[1] == 404, 10)
+        wait_until("nobody at the gateway", lambda: Traces(outside).send("outside")[1] == 404, 60)
     Traces(cluster).arrives("inside")

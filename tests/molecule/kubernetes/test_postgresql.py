@@ -15,8 +15,8 @@ from tests.bench import extras
 from tests.bench.cluster import runtime
 from tests.bench.cluster.api import Object
 from tests.bench.lock import only_one
-from tests.molecule import playbook
-from tests.molecule.kubernetes import faults, hidden
+from tests.molecule import canary, playbook
+from tests.molecule.kubernetes import faults
 from tests.molecule.kubernetes.instance import LAYOUT, ClusterInstance, api, kubectl
 from tests.molecule.load import Load
 from tests.molecule.traces import Traces
@@ -60,7 +60,7 @@ def test_changed_password_is_taken_over_while_traces_flow(cluster: ClusterInstan
     assert {component for component in pods if pods[component] != after.get(component)} == {"web", "worker"}
     assert len(load.accepted) == len(load.sent)
     assert load.lost() == set()
-    assert hidden.in_text(changed.output, old, new) == []
+    assert canary.CLUSTERS.found_in(changed.output, old, new) == []
     assert _query(cluster, "select 1", new) == "1"
     with pytest.raises(RuntimeError, match="password authentication failed"):
         _query(cluster, "select 1", old)
@@ -142,7 +142,7 @@ def test_two_larger_servers_behind_a_pooler(cluster: ClusterInstance, pooler_ima
     wait_until(
         "volumes of 12 GiB",
         lambda: [api().get(claim)["status"]["capacity"]["storage"] for claim in claims] == ["12Gi"] * 2,
-        60,
+        120,
     )
     Traces(cluster).arrives("pooled")
     pooler = cluster.pod("pooler")
@@ -160,15 +160,15 @@ def test_failover_while_traces_flow(cluster: ClusterInstance) -> None:
         wait_until(
             "another primary",
             lambda: _postgresql(cluster)["status"]["currentPrimary"] != old["metadata"]["name"],
-            45,
+            120,
         )
         took = time.monotonic() - began
-        wait_until("both servers", lambda: _postgresql(cluster)["status"].get("readyInstances") == 2, 120)
+        wait_until("both servers", lambda: _postgresql(cluster)["status"].get("readyInstances") == 2, 240)
         time.sleep(2)
     print(f"another primary after {took:.1f} s, {load.summary()}")
     assert len(load.accepted) >= 10, load.summary()
     assert load.lost() == set()
     # Traces alone do not ask it: keys are remembered, and what comes in is in the bucket and in ClickHouse.
-    wait_until("PgBouncer leads to the new primary", lambda: _is_written(cluster), 60, 1)
-    wait_until("the worker reaches its stores again", cluster.works, 30)
+    wait_until("PgBouncer leads to the new primary", lambda: _is_written(cluster), 120, 1)
+    wait_until("the worker reaches its stores again", cluster.works, 120)
     Traces(cluster).arrives("after-failover")

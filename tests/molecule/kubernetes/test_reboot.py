@@ -27,11 +27,10 @@ def test_the_instance_comes_back_after_a_reboot(cluster: ClusterInstance) -> Non
         control_plane.reboot(LAYOUT)
 
     wait_until(
-        "all containers were started again", lambda: all(_restarts(cluster).get(n, 0) > before[n] for n in before), 120
+        "all containers were started again", lambda: all(_restarts(cluster).get(n, 0) > before[n] for n in before), 240
     )
     cluster.wait_ready(seconds=180)
-    wait_until("the Services lead to them", lambda: traces.send("after-reboot")[1] == 200, 60)
     traces.arrives("after-reboot")
-    wait_until("the worker reaches its stores again", cluster.works, 30)
+    wait_until("the worker reaches its stores again", cluster.works, 120)
     assert old in traces.readable("before-reboot")
     assert playbook.check(cluster).changed == 0

@@ -66,7 +66,7 @@ def test_teardown_with_the_name_removes_everything(cluster: ClusterInstance) -> 
     playbook.run(cluster, TEARDOWN, variables=confirmed)
 
     # CloudNativePG removes the Secrets that it made itself.
-    wait_until("nothing of it is left", lambda: not cluster.objects() and not cluster.claims(), 30)
+    wait_until("nothing of it is left", lambda: not cluster.objects() and not cluster.claims(), 120)
     assert api().get(f"/api/v1/namespaces/{cluster.namespace}")["status"]["phase"] == "Active"
     assert yaml.safe_load(cluster.secrets_file.read_text()) == {"another": drawn}
     assert playbook.run(cluster, TEARDOWN, variables=confirmed).changed == 0

@@ -118,7 +118,7 @@ def running(document: dict[str, Any]) -> Iterator[None]:
     shop.compose(*files, "up", "-d", "--no-deps", *document)
     try:
         for name in document:
-            wait_until(f"{name} answers", ANSWERS[name], 60)
+            wait_until(f"{name} answers", ANSWERS[name], 120)
         yield
     finally:
         shop.compose(*files, "rm", "--stop", "--force", "--volumes", *document)
@@ -145,7 +145,7 @@ def files(path: str = "/buckets/") -> list[str]:
     """What the object store holds, by its own listing."""
     request = urllib.request.Request(f"http://{address('objects')}:8888{path}?limit=1000")
     request.add_header("Accept", "application/json")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         entries = json.loads(answer.read())["Entries"] or []
     return sorted(str(entry["FullPath"]).rpartition("/")[2] for entry in entries)
 

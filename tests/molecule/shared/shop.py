@@ -85,9 +85,11 @@ def up(changes: dict[str, Any] | None = None) -> None:
     (HOME / "compose.yaml").write_text(json.dumps(document(images, changes)))
     dotenv()
     compose("up", "-d")
-    wait_until("PostgreSQL of the shop", lambda: "1" in sql_or_nothing("SELECT 1"), 60)
+    # By TCP: the server of the initialisation answers on the socket and then ends.
+    ready = ("pgsql", "pg_isready", "-h", "127.0.0.1")
+    wait_until("PostgreSQL of the shop", lambda: "accepting" in execute(*ready, check=False), 120)
     pings = ("redis", "valkey-cli", "ping")
-    answer = wait_until("Redis of the shop", lambda: execute(*pings, check=False).strip(), 30)
+    answer = wait_until("Redis of the shop", lambda: execute(*pings, check=False).strip(), 120)
     if "NOAUTH" not in answer:
         execute("redis", "valkey-cli", "acl", "setuser", "default", "resetpass", f">{REDIS_PASSWORD}")
         redis("acl", "save")
@@ -97,13 +99,6 @@ def up(changes: dict[str, Any] | None = None) -> None:
     # As an application that keeps to its own keys signs in.
     redis("acl", "setuser", "shop", "reset", "on", f">{REDIS_PASSWORD}", "~shop:*", "+@all", "-@dangerous")
     redis("acl", "save")
-
-
-def sql_or_nothing(statement: str) -> str:
-    try:
-        return sql(statement)
-    except RuntimeError:
-        return ""
 
 
 def dotenv() -> Path:

@@ -6,20 +6,13 @@ from tests.molecule import playbook
 from tests.molecule.instance import Instance, docker
 from tests.molecule.shared import shop
 from tests.molecule.traces import Traces
-from tests.waiting import wait_until
 
 SERVICES = ("clickhouse", "seaweedfs", "langfuse-web", "langfuse-worker")
 
 
-def arrives(instance: Instance, name: str) -> None:
-    traces = Traces(instance)
-    wait_until("a trace is taken", lambda: traces.send(name, timeout=10)[1] == 200, 120)
-    wait_until("a trace is readable", lambda: traces.readable(name), 60)
-
-
 def test_after_a_restart_of_the_stack(shared: Instance) -> None:
     shop.compose("restart", "-t", "2", "pgsql", "redis")
-    arrives(shared, "after-the-stack")
+    Traces(shared).arrives("after-the-stack", 120)
     assert "user shopfuse on" in shop.redis("acl", "list")
 
 
@@ -29,11 +22,11 @@ def test_after_the_stack_was_away(shared: Instance) -> None:
     told = playbook.run(shared, "llmops.langfuse.diagnose", fails=True)
     told.mentions("The Compose project shop is down", "not running are pgsql, redis")
     shop.up()
-    arrives(shared, "after-another-stack")
+    Traces(shared).arrives("after-another-stack", 120)
 
 
 def test_after_a_restart_of_its_own(shared: Instance) -> None:
     names = [str(one.details["Name"]).lstrip("/") for one in shared.containers()]
     docker("restart", "-t", "5", *names)
     shared.wait_healthy(SERVICES)
-    arrives(shared, "after-its-own")
+    Traces(shared).arrives("after-its-own", 120)

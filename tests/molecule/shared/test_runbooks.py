@@ -31,7 +31,7 @@ def names(instance: Instance, page: str, heading: str, *said: str) -> None:
     """What the page tells to run first names all of this."""
     began = time.monotonic()
     follow(instance, page, heading, fails=True).mentions(*said)
-    assert time.monotonic() - began < 60, "nobody waits that long at night"
+    assert time.monotonic() - began < 180, "nobody waits that long at night"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,7 +134,7 @@ def test_a_worker_that_is_down(shared: Instance) -> None:
     assert status == 200
     names(shared, "no-traces", "Find the cause", "worker FAILED", "worker_down (error)", "exited")
     follow(shared, "no-traces", "The worker")
-    assert traces.missing("while-the-worker-was-down", [waiting], 30) == set()
+    assert traces.missing("while-the-worker-was-down", [waiting], 60) == set()
 
 
 def test_stores_that_are_down(shared: Instance) -> None:

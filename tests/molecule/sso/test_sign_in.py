@@ -16,7 +16,7 @@ ASKS = f"""
 import json, os, ssl, sys, urllib.request as http
 trusted = ssl.create_default_context(cafile=os.environ.get(sys.argv[1]))
 try:
-    with http.urlopen("{identity.ISSUER}/.well-known/openid-configuration", context=trusted, timeout=10) as answer:
+    with http.urlopen("{identity.ISSUER}/.well-known/openid-configuration", context=trusted, timeout=60) as answer:
         print(json.load(answer)["issuer"])
 except OSError as error:
     print(error)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .cases import Bad
 from .consumer_cases import POD
-from .source_cases import CLICKHOUSE, POSTGRES, REDIS
+from .source_cases import AWS, CLICKHOUSE, POSTGRES, REDIS
 
 CLUSTER: dict[str, Any] = {
     "langfuse_target": "kubernetes",
@@ -25,6 +25,7 @@ SHARED: dict[str, Any] = {
 }
 BACKUP: dict[str, Any] = {**SHARED, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
 KEYS = {"langfuse_backup_access_key": "canarybackup", "langfuse_backup_secret_key": "canary-of-backups"}
+ROLE = {**CLUSTER, **AWS, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
 # One of each switch of the platform, so that every variable has an effect in one of these.
 EVERYTHING: dict[str, Any] = {
     **BACKUP,
@@ -149,6 +150,7 @@ CASES = (
     bad("backup", "langfuse_backup_enabled", BACKUP, "cnpg_barman_plugin_enabled"),
     bad("backup", "langfuse_backup_enabled", {"langfuse_backup_enabled": True, "cnpg_barman_plugin_enabled": True}),
     bad("backup", "langfuse_backup_secret_key", {**BACKUP, "langfuse_backup_access_key": "canarybackup"}),
+    bad("backup", "langfuse_backup_access_key", {**ROLE, **KEYS}),
     bad("backup", "langfuse_backup_schedule", {**BACKUP, "langfuse_backup_schedule": "0 3 * * *"}),
     bad("backup", "langfuse_backup_retention", {**BACKUP, "langfuse_backup_retention": "a week"}),
     bad("backup", "langfuse_s3_backups_bucket", {**BACKUP, "langfuse_s3_backups_bucket": "langfuse-media"}),

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernetes.secrets import secrets_in
 from ansible_collections.llmops.langfuse.plugins.plugin_utils.settings.cluster_secrets import GROUPS, HOMES
 
-from .cluster_cases import BACKUP, CLUSTER, KEYS, SHARED
+from .cluster_cases import BACKUP, CLUSTER, KEYS, ROLE, SHARED
 from .sign_in_cases import ADMINISTERED
 from .source_cases import AWS, AZURE, CLICKHOUSE, GCS, POSTGRES, REDIS, S3, SENTINEL
 from .support import CANDIDATES, run
@@ -125,8 +125,7 @@ def test_keys_of_backups_that_somebody_else_keeps() -> None:
     }
     assert _kubernetes({**SHARED, **theirs})["from_secrets"]["provision"] == {}
     # With the rights of the machine nobody reads any.
-    role = {**CLUSTER, **AWS, "cnpg_barman_plugin_enabled": True, "langfuse_backup_enabled": True}
-    assert _kubernetes({**role, **theirs})["from_secrets"]["provision"] == {}
+    assert _kubernetes({**ROLE, **theirs})["from_secrets"]["provision"] == {}
     assert _kubernetes({**BACKUP, **KEYS})["from_secrets"]["provision"] == {}
 
 

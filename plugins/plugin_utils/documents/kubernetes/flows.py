@@ -25,7 +25,7 @@ _API_PORTS = (443, 6443)
 class Peer:
     """The other end of a flow: pods by their labels, a whole namespace, an address, a host, or what has no name.
 
-    Pods without a namespace are of the policy's own. `service` is `dns` or `api-server`.
+    Pods without a namespace are of the policy's own. `service` is `dns`, `api-server`, or `ingress`, Cilium's own Gateway or Ingress.
     """
 
     labels: tuple[tuple[str, str], ...] = ()
@@ -52,6 +52,8 @@ class Policy:
 
 DNS = Peer(service="dns")
 API_SERVER = Peer(service="api-server")
+# Cilium's Envoy is no pod of any namespace.
+INGRESS = Peer(service="ingress")
 
 
 def _pods(labels: Mapping[str, str]) -> Peer:
@@ -125,14 +127,15 @@ def _outside(plan: Plan, found: Mapping[str, Policy]) -> None:
     kubernetes, web = plan["kubernetes"], plan["endpoints"]["web"]["port"]
     rules = kubernetes["policies"]
     door = rules["door"]
-    for namespace in [*([door] if door else []), *rules["from"]]:
-        found["web"].allow("ingress", Peer(namespace=namespace), web)
+    doors = [Peer(namespace=door), INGRESS] if door else []
+    for peer in [*doors, *(Peer(namespace=namespace) for namespace in rules["from"])]:
+        found["web"].allow("ingress", peer, web)
     if rules["litellm"]:
         found["web"].allow("ingress", _pods(LITELLM), web)
-    if door and kubernetes["expose"]["media"] and "seaweedfs" in found:
+    if kubernetes["expose"]["media"] and "seaweedfs" in found:
         for flow in rules["flows"]:
-            if flow["store"] == "s3":
-                found["seaweedfs"].allow("ingress", Peer(namespace=door), flow["port"])
+            for peer in doors if flow["store"] == "s3" else []:
+                found["seaweedfs"].allow("ingress", peer, flow["port"])
 
 
 def _platform(plan: Plan, found: Mapping[str, Policy]) -> None:

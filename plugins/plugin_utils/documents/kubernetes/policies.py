@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .flows import Peer, Policy, policies
+from .flows import INGRESS, Peer, Policy, policies
 from .manifest import APPLICATION, Manifest, Plan, Wave, resource
 
 _NAMESPACE = "kubernetes.io/metadata.name"
@@ -40,11 +40,18 @@ def _kubernetes(policy: Policy) -> dict[str, Any]:
     return {
         "podSelector": {"matchLabels": dict(policy.labels)},
         "policyTypes": [way.capitalize() for way in policy.ways],
-        **{
-            way: [_rule(_SIDES[way], peer, ports) for peer, ports in getattr(policy, way).items()]
-            for way in policy.ways
-        },
+        **{way: _rules(policy, way) for way in policy.ways},
     }
+
+
+def _rules(policy: Policy, way: str) -> list[dict[str, Any]]:
+    """Each once: all hosts elsewhere are the same here. Who is no pod and has no address cannot be said."""
+    found: list[dict[str, Any]] = []
+    for peer, ports in getattr(policy, way).items():
+        rule = _rule(_SIDES[way], peer, ports)
+        if peer != INGRESS and rule not in found:
+            found.append(rule)
+    return found
 
 
 def _rule(side: str, peer: Peer, ports: list[int]) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def _cilium_peer(side: str, peer: Peer) -> dict[str, Any]:
     if peer.service == "dns":
         return _endpoints(side, {_CILIUM_NAMESPACE: "kube-system", "k8s-app": "kube-dns"})
     if peer.service:
-        return {f"{side}Entities": ["kube-apiserver"]}
+        return {f"{side}Entities": ["ingress" if peer == INGRESS else "kube-apiserver"]}
     if peer.labels or peer.namespace:
         namespace = {_CILIUM_NAMESPACE: peer.namespace} if peer.namespace else {}
         return _endpoints(side, {**namespace, **dict(peer.labels)})

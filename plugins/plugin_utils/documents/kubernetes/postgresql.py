@@ -65,6 +65,8 @@ def _cluster(plan: Plan) -> Manifest:
         inherited["annotations"] = kubernetes["pods"]["annotations"]
     spec: dict[str, Any] = {
         "instances": kubernetes["postgres_instances"],
+        # A budget for the only server keeps its node from ever being drained.
+        "enablePDB": kubernetes["postgres_instances"] > 1,
         "imageName": plan["images"]["postgres"],
         "imagePullPolicy": kubernetes["pull_policy"],
         **_pull_secrets(plan),
@@ -93,10 +95,19 @@ def _cluster(plan: Plan) -> Manifest:
         spec["plugins"] = [
             {"name": _PLUGIN, "isWALArchiver": True, "parameters": {"barmanObjectName": _store_name(plan)}}
         ]
+        spec |= _rights(plan)
     # Switched off, it keeps its volumes and has no pods; without the annotation it wakes up.
     annotations = {} if plan["enabled"] else {"cnpg.io/hibernation": "on"}
     cluster = _resource(plan, _API, "Cluster", cluster_name(plan), spec, annotations=annotations)
     return Manifest(Wave.STORES, cluster, keep=True)
+
+
+def _rights(plan: Plan) -> dict[str, Any]:
+    """What gives its servers rights at a cloud, for backups without keys."""
+    annotations = plan["kubernetes"]["pods"]["service_account_annotations"]
+    if plan["kubernetes"]["backup"]["keys"] or not annotations:
+        return {}
+    return {"serviceAccountTemplate": {"metadata": {"annotations": annotations}}}
 
 
 def _pull_secrets(plan: Plan) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..endpoints import inner_s3_endpoint, is_local, media_service, public_url
 from ..hosts import bare, split
 from ..plan import Settings
 from ..problems import Problem
-from ..sources import BUNDLED, OPERATOR, is_administered, is_bundled, source
+from ..sources import BUNDLED, OPERATOR, is_administered, is_bundled, source, without_keys
 from .urls import is_address
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -300,6 +300,12 @@ def backup(settings: Settings) -> Iterator[Problem]:
             "langfuse_backup_access_key",
             "is missing, and the keys of the application are kept by somebody else",
             f"Write the keys of the backups, or add {BACKUP} to langfuse_kubernetes_existing_secrets",
+        )
+    if without_keys(settings) and settings["langfuse_backup_access_key"]:
+        yield Problem(
+            "langfuse_backup_access_key",
+            "is set, and langfuse_s3_use_role is on, so that backups have the rights of their pods",
+            "Take it out, or give the application keys too",
         )
     if bool(settings["langfuse_backup_access_key"]) != bool(settings["langfuse_backup_secret_key"]):
         missing = "secret" if settings["langfuse_backup_access_key"] else "access"

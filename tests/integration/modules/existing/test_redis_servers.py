@@ -22,7 +22,7 @@ pytestmark = pytest.mark.engine
 
 
 def until(ready: Any) -> None:
-    wait(lambda: bool(ready()), 60)
+    wait(lambda: bool(ready()))
 
 
 def users(server: Server) -> list[str]:

@@ -11,8 +11,8 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.kubernet
 
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, SHARED
 from ...settings.sign_in_cases import other
-from ...settings.source_cases import AWS, GCS, POSTGRES, SENTINEL
-from .support import BIG, CLOUD, QUIET, by_identity, derived, environment
+from ...settings.source_cases import AWS, AZURE, GCS, POSTGRES, SENTINEL
+from .support import BIG, CLOUD, QUIET, by_identity, derived, environment, unfit
 
 ON: dict[str, Any] = {"network_policies_enabled": True}
 MAIL = {"langfuse_smtp_url": "smtps://u:p@mail.example.com", "langfuse_email_from": "l@example.com"}
@@ -91,9 +91,11 @@ def test_flows_are_those_of_the_environment(given: dict[str, Any], component: st
     # A gateway of models is asked by the addresses of the application's own database, not of its environment.
     opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "litellm"}
     # Nor are those who tell a pod its rights at a cloud: the libraries know them.
-    opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "rights"} - {("*.amazonaws.com", 443)}
+    opened -= {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "rights"}
     if component != "migrate" and not plan["endpoints"]["s3"]["endpoint"]:
-        opened.remove(("*.amazonaws.com", 443))
+        cloud = {(flow["host"], flow["port"]) for flow in flows if flow["to"] == "s3"}
+        assert cloud and cloud <= opened
+        opened -= cloud
     assert opened == _reached(given, component)
 
 
@@ -150,7 +152,7 @@ def test_every_pod_has_a_policy() -> None:
         (CLUSTER, "langfuse-seaweedfs", "ingress", {"namespace": "network"}, [8333]),
         ({**CLUSTER, "langfuse_autoscaling": "keda"}, "langfuse-valkey", "ingress", {"namespace": "keda"}, [6379]),
         ({**CLUSTER, **AWS}, "langfuse-worker", "egress", {"address": "169.254.170.23"}, [80]),
-        ({**CLUSTER, **AWS, "langfuse_s3_endpoint": "https://s3.example.com"}, "langfuse", "egress", {"host": "*.amazonaws.com"}, [443]),
+        ({**CLUSTER, **AWS, "langfuse_s3_endpoint": "https://s3.example.com"}, "langfuse", "egress", {"host": "sts.eu-west-1.amazonaws.com"}, [443]),
         ({**CLUSTER, **GOOGLE}, "langfuse", "egress", {"address": "169.254.169.252"}, [988]),
         ({**CLUSTER, **AWS_BACKUP}, "langfuse-postgres", "egress", {"address": "169.254.170.23"}, [80]),
         ({**SHARED, **OF_ONE_ADDRESS}, "langfuse", "egress", {"address": "10.0.0.7"}, [443, 465]),
@@ -263,6 +265,9 @@ def _said_by_cilium(spec: dict[str, Any]) -> set[tuple[str, str, int, str]]:
     found = set()
     for way, side in (("ingress", "from"), ("egress", "to")):
         for rule in spec[way]:
+            if rule.get("fromEntities") == ["ingress"]:
+                # Cilium's own, and no pod that Kubernetes' form could name.
+                continue
             if endpoints := rule.get(f"{side}Endpoints"):
                 labels = endpoints[0]["matchLabels"]
                 who = labels.get("k8s:io.kubernetes.pod.namespace") or str(sorted(labels.items()))
@@ -306,6 +311,103 @@ def test_cilium_knows_hosts_by_name_and_the_api_server() -> None:
     ]
     database = found["CiliumNetworkPolicy", "langfuse-postgres"]["spec"]["egress"]
     assert ["kube-apiserver"] in [rule.get("toEntities") for rule in database]
+
+
+def _reaches(policy: dict[str, Any], host: str) -> bool:
+    """Whether Cilium opens HTTPS to a host: `*` stands for no dot (its matchpattern package)."""
+    names = [one for rule in policy["egress"] if "443" in str(rule["toPorts"]) for one in rule.get("toFQDNs", [])]
+    patterns = [re.escape(one.get("matchPattern") or one["matchName"]).replace(r"\*", "[-a-z0-9_]*") for one in names]
+    return any(re.fullmatch(pattern, host) for pattern in patterns)
+
+
+IN_AWS = {
+    "langfuse_s3_source": "existing",
+    "langfuse_s3_access_key": "canaryaccess",
+    "langfuse_s3_secret_key": "canary-of-aws",
+}
+MINIO = {**IN_AWS, "langfuse_s3_endpoint": "https://minio.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts", "closed"),
+    [
+        (
+            AWS,
+            ["s3.eu-west-1.amazonaws.com", "langfuse-events.s3.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com", "sts.amazonaws.com"],
+            ["s3.amazonaws.com", "s3.eu-central-1.amazonaws.com", "ec2.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com.cn"],
+        ),
+        (IN_AWS, ["b.s3.us-east-1.amazonaws.com", "b.s3.amazonaws.com", "s3.amazonaws.com"], ["sts.amazonaws.com", "sts.us-east-1.amazonaws.com"]),
+        (
+            {**AWS, "langfuse_s3_region": "cn-north-1"},
+            ["b.s3.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn"],
+            ["s3.cn-north-1.amazonaws.com", "sts.amazonaws.com", "sts.amazonaws.com.cn"],
+        ),
+        ({**AWS, "langfuse_s3_region": "eusc-de-east-1"}, ["b.s3.eusc-de-east-1.amazonaws.eu", "sts.eusc-de-east-1.amazonaws.eu"], []),
+        (
+            {**AWS, "langfuse_s3_endpoint": "https://s3.dualstack.eu-west-1.amazonaws.com", "langfuse_s3_path_style": False},
+            ["s3.dualstack.eu-west-1.amazonaws.com", "b.s3.dualstack.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"],
+            ["b.s3.eu-west-1.amazonaws.com"],
+        ),
+        (MINIO, ["minio.example.com"], ["b.minio.example.com"]),
+        ({**MINIO, "langfuse_s3_path_style": False}, ["minio.example.com", "b.minio.example.com"], ["a.b.minio.example.com"]),
+        (GOOGLE, ["storage.googleapis.com", "oauth2.googleapis.com", "iamcredentials.googleapis.com"], ["googleapis.com"]),
+        (AZURE, ["account.blob.core.windows.net"], ["other.blob.core.windows.net"]),
+        (other("cognito", issuer="https://cognito-idp.eu-west-1.amazonaws.com/pool"), ["team.auth.eu-west-1.amazoncognito.com"], []),
+        (other("google"), ["accounts.google.com", "openidconnect.googleapis.com"], []),
+    ],
+)  # fmt: skip
+def test_hosts_of_clouds_are_open_by_their_whole_names(
+    given: dict[str, Any], hosts: list[str], closed: list[str]
+) -> None:
+    found = by_identity({**CLUSTER, **ON, **given, "langfuse_network_policy_kind": "cilium"})
+    policy = found["CiliumNetworkPolicy", "langfuse"]
+    assert [host for host in [*hosts, *closed] if _reaches(policy["spec"], host)] == hosts
+    assert not unfit(policy)
+
+
+def test_backups_reach_a_cloud_by_its_whole_names() -> None:
+    found = by_identity({**CLUSTER, **ON, **AWS_BACKUP, "langfuse_network_policy_kind": "cilium"})
+    policy = found["CiliumNetworkPolicy", "langfuse-postgres"]["spec"]
+    for host in ("langfuse-postgres-backups.s3.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"):
+        assert _reaches(policy, host), host
+
+
+@pytest.mark.parametrize("endpoint", ["http://minio.storage.svc:9000", "http://minio.storage.svc.cluster.local:9000"])
+def test_buckets_of_a_store_in_the_cluster_have_no_hosts_of_their_own(endpoint: str) -> None:
+    given = {**CLUSTER, **IN_AWS, "langfuse_s3_endpoint": endpoint, "langfuse_s3_path_style": False}
+    rules = derived({**given, **ON}).plan["kubernetes"]["policies"]
+    assert not [one["host"] for one in (*rules["flows"], *rules["services"]) if "*" in one["host"]]
+
+
+def test_a_host_elsewhere_is_said_once_in_kubernetes_own_form() -> None:
+    for (kind, name), one in by_identity({**CLUSTER, **ON, **AWS, **other("github")}).items():
+        if kind == "NetworkPolicy":
+            for way in ("ingress", "egress"):
+                rules = list(map(str, one["spec"][way]))
+                assert len(rules) == len(set(rules)), name
+
+
+@pytest.mark.parametrize(("expose", "opened"), [("httproute", True), ("ingress", True), ("service", False)])
+def test_a_gateway_of_ciliums_own_comes_in(expose: str, opened: bool) -> None:
+    """Its Envoy is no pod of a namespace; it has an identity that is only Cilium's."""
+    given = {**CLUSTER, **ON, "langfuse_expose": expose, "langfuse_network_policy_kind": "both"}
+    if expose == "service":
+        given.pop("cloudflare_domain")
+    found = by_identity(given)
+    ports = {
+        name: [
+            rule["toPorts"][0]["ports"] for rule in one["spec"]["ingress"] if rule.get("fromEntities") == ["ingress"]
+        ]
+        for (kind, name), one in found.items()
+        if kind == "CiliumNetworkPolicy"
+    }
+    of_web, of_store = [{"port": "3000", "protocol": "TCP"}], [{"port": "8333", "protocol": "TCP"}]
+    assert ports.pop("langfuse") == ([of_web] if opened else [])
+    assert ports.pop("langfuse-seaweedfs") == ([of_store] if opened else [])
+    assert not any(ports.values())
+    assert not unfit(found["CiliumNetworkPolicy", "langfuse"])
+    # In the other form it would be anybody.
+    assert all(rule["from"] for rule in found["NetworkPolicy", "langfuse"]["spec"]["ingress"])
 
 
 def test_servers_of_clickhouse_reach_each_other_and_their_keeper() -> None:

@@ -11,7 +11,7 @@ from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects
 
 from ...settings.cases import CERTIFICATE
 from ...settings.cluster_cases import BACKUP, CLUSTER, EVERYTHING, KEYS, SHARED
-from ...settings.source_cases import REDIS
+from ...settings.source_cases import AWS, REDIS
 from .support import BIG, CLOUD, by_identity, derived, environment, pod_specs, unfit
 
 OWN_S3: dict[str, Any] = {**BACKUP, "langfuse_s3_endpoint": "https://minio.example.com:9000"}
@@ -70,6 +70,46 @@ def test_numbers_and_places_of_the_cluster_can_be_written() -> None:
 )
 def test_the_image_comes_from_where_it_is(given: dict[str, Any], image: str) -> None:
     assert _cluster({**CLUSTER, **given})["spec"]["imageName"] == image
+
+
+@pytest.mark.parametrize(("given", "instances", "budget"), [(CLUSTER, 1, False), (BIG, 3, True)])
+def test_the_only_server_does_not_keep_its_node_from_being_drained(
+    given: dict[str, Any], instances: int, budget: bool
+) -> None:
+    """CloudNativePG makes a budget of one for the primary unless it is told not to."""
+    cluster = _cluster(given)
+    assert (cluster["spec"]["instances"], cluster["spec"]["enablePDB"]) == (instances, budget)
+    assert not unfit(cluster)
+
+
+BY_ROLE: dict[str, Any] = {
+    **CLUSTER,
+    **AWS,
+    "cnpg_barman_plugin_enabled": True,
+    "langfuse_backup_enabled": True,
+    "langfuse_service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/langfuse"},
+}
+
+
+def test_backups_without_keys_have_the_identity_of_the_application() -> None:
+    found = by_identity(BY_ROLE)
+    cluster, store = found["Cluster", "langfuse-postgresql"], found["ObjectStore", "langfuse-objectstore"]
+    assert store["spec"]["configuration"]["s3Credentials"] == {"inheritFromIAMRole": True}
+    annotations = cluster["spec"]["serviceAccountTemplate"]["metadata"]["annotations"]
+    assert annotations == BY_ROLE["langfuse_service_account_annotations"]
+    assert not unfit(cluster)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"langfuse_backup_enabled": False},
+        {"langfuse_service_account_annotations": {}},
+        {"langfuse_s3_use_role": False, "langfuse_s3_access_key": "canaryaccess", "langfuse_s3_secret_key": "canary-of-aws"},
+    ],
+)  # fmt: skip
+def test_servers_of_postgresql_have_no_rights_that_they_do_not_need(changes: dict[str, Any]) -> None:
+    assert "serviceAccountTemplate" not in _cluster({**BY_ROLE, **changes})["spec"]
 
 
 def test_its_pods_reach_the_api_server_where_policies_are_made() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from ansible_collections.llmops.langfuse.plugins.module_utils.failure import Failure
+from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.client import ApiError
 from ansible_collections.llmops.langfuse.plugins.module_utils.kubernetes.objects import (
     KINDS,
     Owner,
@@ -65,6 +67,7 @@ def test_what_the_server_refuses_in_a_dry_run_is_told_unless_another_finding_has
 
 QUOTA = made("ResourceQuota", "small", status={"hard": {"limits.memory": "1Gi"}, "used": {}})
 LIMITS = made("ResourceQuota", "small", status={"hard": {"limits.cpu": "8"}, "used": {}})
+DEFAULTS = made("LimitRange", "defaults", spec={"limits": [{"type": "Container", "default": {"cpu": "1"}}]})
 DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
 
 
@@ -139,7 +142,12 @@ DENIED = [Right("ai-system", "apps", "deployments", ("patch",))]
             "The quota small of ai-system leaves too little: limits.memory: 0 of 1Gi is taken",
             "raised",
         ),
-        ({"quotas": [LIMITS]}, "quota", "counts limits of processors", "LimitRange"),
+        (
+            {"quotas": [LIMITS]},
+            "quota",
+            "The quota small of ai-system counts limits.cpu, and pods with a container that has none are refused: those of Cluster langfuse-postgresql",
+            "LimitRange",
+        ),
     ],
 )
 def test_what_stands_in_the_way(changes: dict[str, Any], code: str, what: str, cure: str) -> None:
@@ -161,6 +169,9 @@ def test_what_stands_in_the_way(changes: dict[str, Any], code: str, what: str, c
         {"version": "v1.36.3+k3s1"},
         # What is there has its volumes, and its share of the quota, already.
         {"classes": [], "quotas": [QUOTA, LIMITS], "live": {one.identity: one.object for one in SHARED}},
+        {"quotas": [LIMITS], "limits": [DEFAULTS]},
+        # Whether there is a default is not known.
+        {"quotas": [LIMITS], "limits": None},
     ],
 )
 def test_what_does_not(changes: dict[str, Any]) -> None:
@@ -282,7 +293,31 @@ class Cluster:
     versions = served
 
 
+class Ranged(Cluster):
+    """One whose LimitRanges may be read or not."""
+
+    def __init__(self, found: Sequence[dict[str, Any]] | None) -> None:
+        super().__init__()
+        self.found = found
+
+    def list(self, kind: Any, namespace: str, selector: str = "") -> list[dict[str, Any]]:
+        if kind.name != "LimitRange":
+            return super().list(kind, namespace, selector)
+        assert (kind.api, kind.plural, namespace) == ("v1", "limitranges", "llm")
+        if self.found is None:
+            raise ApiError({"code": 403, "reason": "Forbidden"})
+        return [*self.found]
+
+
 TEAM = Owner("team-a", "llm")
+
+
+@pytest.mark.parametrize("found", [None, [], [DEFAULTS]])
+def test_limit_ranges_of_the_namespace_are_read_where_that_is_allowed(found: list[dict[str, Any]] | None) -> None:
+    limits = survey(Ranged(found), [], TEAM).limits  # type: ignore[arg-type]
+    assert (None if limits is None else [*limits]) == found
+
+
 OURS = {"SALT": "b3Vycy0x", "ENCRYPTION_KEY": "b3Vycy0y", "NEXTAUTH_SECRET": "b3Vycy0z"}
 LABELS: dict[str, Any] = {"labels": TEAM.labels}
 

@@ -125,14 +125,15 @@ def test_roles_are_one_for_each_namespace_and_one_for_the_cluster() -> None:
     ]
 
 
-def test_routes_and_operators_are_found_everywhere_by_who_needs_them() -> None:
+def test_what_is_only_of_help_is_not_demanded() -> None:
     gateway = "gateway.networking.k8s.io"
     routes = [Right("", gateway, each, ("list",)) for each in ("referencegrants", "httproutes")]
     operators = [Right("", "apps", "deployments", ("list",))]
-    assert helpful(SHARED) == [*routes, *operators]
-    assert helpful([one for one in SHARED if one.identity.group != gateway]) == operators
-    assert helpful([one for one in SHARED if one.identity.group not in GROUPS]) == routes
-    assert not [one for one in needed(SHARED, OWNER) if one in helpful(SHARED)]
+    defaults = [Right("ai-system", "", "limitranges", ("list",))]
+    assert helpful(SHARED, OWNER) == [*routes, *operators, *defaults]
+    assert helpful([one for one in SHARED if one.identity.group != gateway], OWNER) == [*operators, *defaults]
+    assert helpful([one for one in SHARED if one.identity.group not in GROUPS], OWNER) == [*routes, *defaults]
+    assert not [one for one in needed(SHARED, OWNER) if one in helpful(SHARED, OWNER)]
 
 
 def test_each_verb_is_a_question_of_its_own() -> None:
