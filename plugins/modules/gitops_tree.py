@@ -20,9 +20,11 @@ description:
   - Files that are as they should be are left alone. Those of an earlier run that are not wanted any more are removed.
   - Everything that stands in the way is told in one message, before anything is written. That is a checkout that is none or is in the middle of a merge, a
     file that somebody else made or changed without committing it, a symbolic link, recipients or an identity that do not fit, and a tree whose keys
-    would be lost.
+    would be lost. Keys are looked for in the last commit too, and known without an identity by keyed fingerprints.
   - Refused too is what data forbids, seen by the last commit, which may have been applied. That is another place of a store, another major version
-    of PostgreSQL, a smaller volume, and another namespace.
+    of PostgreSQL, a smaller volume, another storage class of a StatefulSet, and another namespace.
+  - So is a tree without Kustomizations where the last commit has some, because Flux would prune what they have applied, and one with Deployments where it has a
+    release of the chart, whose own have the same names and another selector.
   - A second tree is refused too. One at another path is known as this instance's by fingerprints that its own key has made, so a namesake with other
     secrets, as for another cluster, is left alone.
   - What it remembers is in C(.langfuse.json) in the directory, which belongs into the repository too. A run that was cut off is brought to its end
@@ -59,7 +61,7 @@ options:
     description: File with the age identity. Without it SOPS looks where it always does, and finding none is no error.
     type: path
   new_secrets:
-    description: Keys that were drawn in this run. Where there is a tree already they are refused, because the data needs the old ones.
+    description: Keys that were drawn in this run. Where there is a tree, or one in the last commit, they are refused, because the data needs the old ones.
     type: list
     elements: str
     default: []

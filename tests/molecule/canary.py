@@ -61,7 +61,8 @@ OF_PROVIDERS = {
 }
 # They act on stores that clusters have: looked for in the objects themselves, by the unit tests.
 OF_CLUSTERS = {
-    "dragonfly_langfuse_password": f"Canary25dragonfly{AWKWARD}",
+    # A blank would end it in the ready line for an ACL file.
+    "dragonfly_langfuse_password": f"Canary25dragonfly{AWKWARD.replace(' ', '')}",
     "langfuse_backup_access_key": "Canary26backup",
     "langfuse_backup_secret_key": "Canary27backup-secret/+=",
 }

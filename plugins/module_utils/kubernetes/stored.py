@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a store that has data cannot become: another one, smaller, or of another major version. Pure."""
+"""What a store that has data cannot become: another one, smaller, of another storage class or major version. Pure."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ def stored(
         if there is None:
             continue
         yield from _sizes(one, there, classes)
+        if one.identity.kind == "StatefulSet":
+            yield from _class(one, there)
         if one.identity.kind == "Cluster":
             yield from _version(one, there)
 
@@ -89,6 +91,25 @@ def _sizes(one: Wanted, live: Object, classes: Sequence[Object] | None) -> Itera
                 f"the storage class {name or 'that is the default'} does not allow it",
                 f"{back}, or have allowVolumeExpansion set in the class if what is behind it can do that",
             )
+
+
+def _class(one: Wanted, live: Object) -> Iterator[Mapping[str, str]]:
+    """The default and its name are two: in a StatefulSet neither becomes the other."""
+    labels = one.object["metadata"].get("labels") or {}
+    name = "langfuse_clickhouse_storage_class" if labels.get(COMPONENT) == "clickhouse" else "langfuse_storage_class"
+    for (before, _size), (after, _after) in zip(claims_of(live), claims_of(one.object)):
+        if before != after:
+            yield finding(
+                "fixed_volume",
+                f"{one.identity} has volumes of {_called(before)}, and Kubernetes does not let a StatefulSet ask for {_called(after)}",
+                f"Write {name}: {before} again"
+                if before
+                else f"Take {name} out again; that of PostgreSQL alone is langfuse_postgres_storage_class",
+            )
+
+
+def _called(storage_class: str | None) -> str:
+    return f"the storage class {storage_class}" if storage_class else "the default storage class"
 
 
 def _is_fixed(name: str | None, classes: Sequence[Object] | None) -> bool:

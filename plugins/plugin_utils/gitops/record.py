@@ -31,15 +31,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Record:
-    """`instance` is whose tree it is, empty where there is none; `files` are by their path below the tree."""
+    """`instance` is whose tree it is, empty where there is none; `files` are by their path below the tree, and `keys` fingerprints of
+    what data cannot be read without."""
 
     instance: str = ""
     files: Mapping[str, Entry] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         content = {
             "about": HEADER,
             "instance": self.instance,
+            **({"keys": dict(sorted(self.keys.items()))} if self.keys else {}),
             "files": {
                 path: {"written": list(entry.written), **({"content": entry.content} if entry.content else {})}
                 for path, entry in sorted(self.files.items())
@@ -50,7 +53,8 @@ class Record:
     def while_writing(self, after: Record) -> Record:
         """What the tree says while it becomes what `after` says: whatever is found then is ours."""
         paths = {**self.files, **after.files}
-        return Record(after.instance, {path: _both(self.files.get(path), after.files.get(path)) for path in paths})
+        files = {path: _both(self.files.get(path), after.files.get(path)) for path in paths}
+        return Record(after.instance, files, {**self.keys, **after.keys})
 
 
 def _both(before: Entry | None, after: Entry | None) -> Entry:
@@ -65,9 +69,9 @@ def read(data: bytes) -> Record:
     """What is no record, as after a merge gone wrong, says nothing."""
     try:
         content = json.loads(data.decode("utf-8", "replace"))
-        return Record(
-            str(content["instance"]), {str(path): _entry(entry) for path, entry in dict(content["files"]).items()}
-        )
+        files = {str(path): _entry(entry) for path, entry in dict(content["files"]).items()}
+        keys = {str(name): str(value) for name, value in dict(content.get("keys", {})).items()}
+        return Record(str(content["instance"]), files, keys)
     except (ValueError, TypeError, KeyError, AttributeError):
         return Record()
 

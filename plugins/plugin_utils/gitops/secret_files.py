@@ -118,7 +118,7 @@ def has_keys(data: bytes | None) -> bool:
     if data is None:
         return False
     objects, _opened = _plain(data)
-    return has_header(data) or any(key in KEYS_OF_DATA for one in objects for key in _values(one))
+    return has_header(data) or any(key in KEYS_OF_DATA for one in objects for key in values(one))
 
 
 def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str]:
@@ -127,16 +127,16 @@ def lost_keys(before: bytes | None, after: Document, cipher: Cipher) -> list[str
     old, opened = _objects(before, cipher)
     if not opened:
         return []
-    new = [_values(one) for one in _loaded(after.content())]
+    new = [values(one) for one in _loaded(after.content())]
     return [
         key
         for key in KEYS_OF_DATA
-        if (wanted := {values[key] for values in new if key in values})
-        and {values[key] for one in old if key in (values := _values(one))} - wanted
+        if (wanted := {one[key] for one in new if key in one})
+        and {one[key] for one in map(values, old) if key in one} - wanted
     ]
 
 
-def _values(one: Mapping[str, Any]) -> dict[str, str]:
+def values(one: Mapping[str, Any]) -> dict[str, str]:
     """What a Secret has, as `data` would have it: its `stringData` goes before that."""
     data, text = (one.get(field) for field in FIELDS)
     return {

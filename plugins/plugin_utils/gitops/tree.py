@@ -9,22 +9,23 @@ import contextlib
 import fcntl
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 
 from ..documents.document import Document
 from ..settings.problems import Problem
 from ..sops import Cipher
-from . import handed_over
+from . import keys
 from . import record as records
 from .elsewhere import trees
 from .files import nearest, obstacle, put, remove_leftovers, take
 from .git import Checkout
+from .keys import Place
+from .last_commit import LastCommit
 from .record import Entry, Record
-from .secret_files import ENCRYPTED, FIELDS, encrypted, has_keys, is_same, lost_keys, redacted
-from .stored import NAMESPACE, committed, refusals, telling
+from .secret_files import ENCRYPTED, FIELDS, encrypted, is_same, redacted
+from .stored import NAMESPACE
 
 PATH, OVERWRITE = "langfuse_gitops_path", "langfuse_gitops_overwrite"
 _CIPHERTEXT = "(of the new ciphertext)"
@@ -121,19 +122,22 @@ class Tree:
             if document.sensitive and not all(set(FIELDS) & set(one) for one in document.object):
                 # It would be written in plain.
                 raise ValueError(f"{document.path} has no {' or '.join(FIELDS)} to encrypt")
-        reason = "the tree has secrets" if any(one.sensitive for one in documents) else ""
         problems = self._checkout.unfit()
-        if documents:
-            problems += self._cipher.probe(reason, must_open=False)
+        # Where others keep all Secrets, nobody here encrypts.
+        if any(one.sensitive for one in documents):
+            problems += self._cipher.probe("the tree has secrets", must_open=False)
         if problems or (problems := self._links(documents)):
             return Comparison(problems)
         before = self._record()
         if before.instance not in ("", self._instance):
             return Comparison([Problem(PATH, f"is {self._path}, the tree of {before.instance}", "Write another one")])
         compared = self._compared(documents, before)
-        problems += self._lost_keys(compared, new_secrets)
-        problems += self._handed_over(documents, existing_secrets)
-        lost = list(self._lost_data(documents, moved_stores))
+        last = LastCommit(self._checkout, self._path, self._instance, self._key)
+        places, marks = self._places(documents, compared, last), keys.marks(self._key, documents)
+        problems += keys.refusals(places, new_secrets, marks, self._cipher)
+        problems += last.appliers(documents)
+        problems += last.handed_over(documents, existing_secrets)
+        lost = list(last.lost_data(documents, moved_stores))
         # Data stays where it is, and the tree with it.
         problems += (
             lost if any(one.variable == NAMESPACE for one in lost) else [*lost, *self._elsewhere(before, documents)]
@@ -239,15 +243,13 @@ class Tree:
     def _next_record(self, compared: Comparison, contents: dict[str, bytes]) -> Record:
         files = list(compared.kept)
         files += [(change.after, contents[change.path]) for change in compared.changes if change.after]
-        return Record(
-            self._instance,
-            {
-                self._name(document.path): Entry(
-                    (self._mark(document.path, data),), self._secret_mark(document) if document.sensitive else ""
-                )
-                for document, data in files
-            },
-        )
+        entries = {
+            self._name(document.path): Entry(
+                (self._mark(document.path, data),), self._secret_mark(document) if document.sensitive else ""
+            )
+            for document, data in files
+        }
+        return Record(self._instance, entries, keys.marks(self._key, (document for document, _data in files)))
 
     # What stands in the way
 
@@ -266,46 +268,12 @@ class Tree:
     def _linked(self, path: str) -> dict[str, str]:
         return obstacle(self._checkout.directory, path)
 
-    def _lost_keys(self, compared: Comparison, new_secrets: Sequence[str]) -> Iterator[Problem]:
-        """The tree may be the only place that still has them, and with other ones the data cannot be read."""
-        name, has = "langfuse_secrets_file", f"{self._path} has an instance already, whose data needs the old ones"
-        secret = f"{self._path}/app/secret{ENCRYPTED}"
-        cure = f"Restore the file from its backup, or take them from the tree: sops decrypt {secret}"
-        changes = [(one.path, one.before, one.after) for one in compared.changes if one.after and one.after.sensitive]
-        # Without a record, as after a merge gone wrong, the files themselves tell.
-        if new_secrets and (compared.before.instance or any(has_keys(before) for _path, before, _after in changes)):
-            yield Problem(name, f"lacks {' and '.join(new_secrets)}, and {has}", cure)
-            return
-        for path, before, after in changes:
-            if keys := lost_keys(before, after, self._cipher):
-                yield Problem(name, f"has another {' and '.join(keys)} than {path}, and {has}", cure)
-
-    def _lost_data(self, documents: Sequence[Document], moved_stores: Collection[str]) -> Iterator[Problem]:
-        """What is committed may have been applied, and stores have data since. Before that one may change one's mind."""
-        wanted = telling(documents)
-        for home in self._homes():
-            live = committed(self._committed(home, map(self._name, wanted)))
-            yield from refusals(home, chain.from_iterable(wanted.values()), live, moved_stores)
-
-    def _handed_over(self, documents: Sequence[Document], names: Collection[str]) -> Iterator[Problem]:
-        for home in self._homes() if names else ():
-            files = [name for text in self._committed(home, [records.NAME]) for name in records.read(text).files]
-            texts = self._committed(home, [name for name in files if name.endswith(ENCRYPTED)])
-            yield from handed_over.refusals(home, texts, documents, names)
-
-    def _committed(self, home: str, names: Iterable[str]) -> Iterator[bytes]:
-        found = (self._checkout.committed(f"{home}/{name}") for name in names)
-        return (data for data in found if data is not None)
-
-    def _homes(self) -> list[str]:
-        """Where the last commit has the tree: it may be on its way to another path."""
-        read = self._checkout.committed
-        if read(self._record_path) is not None:
-            return [self._path]
-        return [
-            self._path,
-            *trees(self._checkout.committed_named(records.NAME), read, self._instance, self._key, self._path),
-        ]
+    def _places(self, documents: Sequence[Document], compared: Comparison, last: LastCommit) -> Iterator[Place]:
+        """Where keys are that would be lost: in the tree that is there, and in the one that was committed last."""
+        changes = [(one.before, one.after) for one in compared.changes if one.after and one.after.sensitive]
+        yield Place(self._path, compared.before, changes)
+        if documents:
+            yield from last.places(documents, self._read)
 
     def _elsewhere(self, before: Record, documents: Sequence[Document]) -> Iterator[Problem]:
         """Of two trees each would prune what the other applies, and a Kustomization above both has every name twice."""

@@ -40,13 +40,13 @@ def _namespace(settings: Settings, host: str) -> str:
 
 
 def _dragonfly(settings: Settings, redis: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The user whose password is known here."""
-    name = "langfuse_redis_password"
-    if source(settings, "redis") != "dragonfly" or not redis["username"] or not settings.secrets.get(name):
+    """The user whose password is known here. Dragonfly's first one, `default`, is not only the instance's to restrict."""
+    name, user = "langfuse_redis_password", redis["username"]
+    if source(settings, "redis") != "dragonfly" or user in (None, "default") or not settings.secrets.get(name):
         return None
     return {
         "namespace": _namespace(settings, redis["host"]),
-        "username": redis["username"],
+        "username": user,
         "prefix": redis["prefix"],
         "secret": name,
     }

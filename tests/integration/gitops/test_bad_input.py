@@ -85,6 +85,19 @@ def test_no_recipients_and_wrong_ones_are_told(runs: Runs) -> None:
     assert runs.problems(documents())[0].startswith("langfuse_age_recipients: has a public key that SOPS does not take")
 
 
+def test_where_others_keep_all_secrets_nobody_here_encrypts(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, other: Pair
+) -> None:
+    runs.apply(documents())
+    runs.repository.commit()
+    runs.recipients, runs.identity = [], other.file
+    folders = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(one for one in folders if not Path(one, "sops").exists()))
+    theirs = [one for one in documents() if not one.sensitive]
+    assert [change.path for change in runs.apply(theirs).changes] == [SECRET]
+    assert runs.apply(theirs).changed is False
+
+
 def test_a_wrong_identity_is_told_before_anything_is_written(runs: Runs, mine: Pair, other: Pair) -> None:
     runs.identity = other.file
     (problem,) = runs.problems(documents())

@@ -88,8 +88,19 @@ def test_a_secret_is_not_handed_over_under_the_name_that_flux_prunes(site: Site)
     run.mentions(refused)
     assert "clickhouse-credentials" not in run.output
     assert site.repository.git("status", "--porcelain") == ""
-    # Who does not prune takes none away.
-    assert site.play("site", more={**given, "langfuse_gitops_flavour": "plain"}).changed
+
+
+def test_who_does_not_prune_takes_no_secret_away(site: Site) -> None:
+    smtp = {"langfuse_smtp_url": "smtp://u:canarycanary@mail.example.com:587", "langfuse_email_from": "a@example.com"}
+    site.given = {"langfuse_gitops_flavour": "plain"}
+    site.play("site", more=smtp)
+    site.repository.commit()
+    theirs = {
+        "langfuse_email_from": smtp["langfuse_email_from"],
+        "langfuse_network_policy_to": ["mail.example.com:587"],
+        "langfuse_kubernetes_existing_secrets": {"smtp-credentials": "langfuse-smtp-credentials"},
+    }
+    assert site.play("site", more=theirs).changed
 
 
 def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
@@ -99,6 +110,21 @@ def test_without_an_identity_the_tree_stays_as_it_is(site: Site) -> None:
     assert site.play("site").changed
     before = site.repository.files()
     assert site.play("site").changed == 0 and site.repository.files() == before
+
+
+def test_no_recipients_are_asked_for_where_others_keep_all_secrets(site: Site) -> None:
+    site.given = {"langfuse_secrets_format": "plain", "langfuse_age_recipients": []}
+    site.identity = None
+    run = site.play("site", fails=True)
+    run.mentions("langfuse_age_recipients: is empty, and langfuse_target is gitops")
+    used = ("", *(f"{one}-" for one in ("clickhouse", "redis", "s3", "init")))
+    theirs = {f"{one}credentials": f"theirs-{one}credentials" for one in used}
+    more = {"langfuse_kubernetes_existing_secrets": theirs, "langfuse_init_project_public_key": "pk-lf-11111111"}
+    run = site.play("site", fails=True, more=more)
+    run.mentions("langfuse_age_recipients: is empty, and the tree has secrets")
+    theirs["postgresql-credentials"] = "theirs"
+    assert site.play("site", more=more).changed and not list(site.tree.rglob("*.sops.yaml"))
+    assert site.play("site", more=more).changed == 0
 
 
 def test_a_vault_becomes_sops_and_the_tree_stays(site: Site, mine: Pair) -> None:

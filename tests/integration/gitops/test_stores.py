@@ -10,7 +10,7 @@ from ansible_collections.llmops.langfuse.plugins.plugin_utils.documents.document
 from tests.integration.gitops.checkout import PATH, Runs, documents
 from tests.integration.gitops.site import Site
 
-PLACES, POSTGRESQL = f"{PATH}/app/store-places.yaml", f"{PATH}/app/postgresql.yaml"
+PLACES, POSTGRESQL, VALKEY = (f"{PATH}/app/{name}.yaml" for name in ("store-places", "postgresql", "valkey"))
 
 
 def _object(kind: str, namespace: str, **content: Any) -> dict[str, Any]:
@@ -20,12 +20,18 @@ def _object(kind: str, namespace: str, **content: Any) -> dict[str, Any]:
 
 
 def _stores(
-    redis: str = "bundled", version: str = "17.5", size: str = "10Gi", namespace: str = "ai-system"
+    redis: str = "bundled",
+    version: str = "17.5",
+    size: str = "10Gi",
+    namespace: str = "ai-system",
+    storage_class: str = "fast",
 ) -> list[Document]:
-    """The small tree, with where data is and a PostgreSQL."""
+    """The small tree, with where data is, a PostgreSQL and the volumes of another store."""
     places = _object("ConfigMap", namespace, data={"postgres": "cnpg/langfuse", "redis": redis})
     cluster = {"imageName": f"ghcr.io/cloudnative-pg/postgresql:{version}", "storage": {"size": size}}
-    more = [(PLACES, places), (POSTGRESQL, _object("Cluster", namespace, spec=cluster))]
+    claim = {"spec": {"storageClassName": storage_class, "resources": {"requests": {"storage": "2Gi"}}}}
+    volumes = _object("StatefulSet", namespace, spec={"volumeClaimTemplates": [claim]})
+    more = [(PLACES, places), (POSTGRESQL, _object("Cluster", namespace, spec=cluster)), (VALKEY, volumes)]
     return documents() + [Document(path, "yaml_all", [one]) for path, one in more]
 
 
@@ -33,6 +39,7 @@ OTHERS = [
     (_stores(redis="redis.example.com:6379 langfuse:"), ("The data of redis is at bundled", "moved_stores: [redis]")),
     (_stores(version="18.1"), ("has data of PostgreSQL 17, and the image is of 18", "langfuse_postgres_version")),
     (_stores(size="5Gi"), ("has volumes of 10Gi, which cannot shrink to 5Gi", "langfuse_postgres_storage: 10Gi")),
+    (_stores(storage_class="slow"), ("has volumes of the storage class fast", "langfuse_storage_class: fast again")),
     (
         _stores(namespace="other"),
         (
@@ -41,7 +48,7 @@ OTHERS = [
         ),
     ),
 ]
-IDS = ["place", "version", "size", "namespace"]
+IDS = ["place", "version", "size", "class", "namespace"]
 
 
 @pytest.mark.parametrize(("wanted", "words"), OTHERS, ids=IDS)
@@ -74,9 +81,9 @@ def test_stores_that_were_moved_are_let_through(runs: Runs) -> None:
     runs.repository.commit()
     runs.moved = ["postgres"]
     assert "The data of redis" in runs.problems(OTHERS[0][0])[0]
-    assert "langfuse_moved_stores: [postgres, redis]" in runs.problems(OTHERS[3][0])[0]
+    assert "langfuse_moved_stores: [postgres, redis]" in runs.problems(OTHERS[-1][0])[0]
     runs.moved = ["redis", "postgres"]
-    assert runs.problems(OTHERS[3][0]) == []
+    assert runs.problems(OTHERS[-1][0]) == []
     assert runs.apply(OTHERS[0][0]).changed
     runs.repository.commit()
     runs.moved = []

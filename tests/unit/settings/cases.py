@@ -98,6 +98,30 @@ CASES = (
         {"cloudflare_domain": "https://example.com", "langfuse_public_url": "http://localhost:3030"},
         "cloudflare_domain",
     ),
+    *(
+        Bad(
+            "public_host",
+            {"langfuse_public_url": f"http://{host}", "langfuse_s3_public_endpoint": "https://s3.example.com"},
+            "langfuse_public_url",
+        )
+        for host in (
+            *("langfuse.${SECRET_DOMAIN}", "lang_fuse.example.com", "langfuse.example.com.", "münchen.example.com"),
+            *(
+                "langfuse..example.com",
+                "-langfuse.example.com",
+                "10.0.0.256",
+                "*.example.com",
+                f"{'a' * 64}.example.com",
+            ),
+        )
+    ),
+    *(
+        Bad("image_registry", {"langfuse_image_registry": registry}, "langfuse_image_registry")
+        for registry in (
+            *("https://mirror.example.com", "user:canary-proof@mirror.example.com", "https://u:canary-proof@host"),
+            *("", "mirror.example.com/Hub", "mirror.example.com:port", "mirror example.com", "mirror.example.com//hub"),
+        )
+    ),
     Bad("mail_url", {"langfuse_smtp_url": "smtp://u:p#w@host", "langfuse_email_from": "a@b.c"}, "langfuse_smtp_url"),
     Bad("mail_url", {"langfuse_smtp_url": "mail.example.com:587", "langfuse_email_from": "a@b.c"}, "langfuse_smtp_url"),
     Bad("mail_pair", {"langfuse_smtp_url": "smtp://mail.example.com"}, "langfuse_email_from"),

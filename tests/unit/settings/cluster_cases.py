@@ -182,6 +182,22 @@ CASES = (
         "langfuse_s3_secret_key",
     ),
     bad("patches", "langfuse_kubernetes_patches", {"langfuse_kubernetes_patches": [{"kind": "Service"}]}),
+    *(
+        bad(
+            "patches",
+            "langfuse_kubernetes_patches",
+            {
+                "langfuse_kubernetes_patches": [
+                    {"kind": "Service", "name": "langfuse-web", "patch": {"metadata": wrong}}
+                ]
+            },
+        )
+        for wrong in (
+            *(None, "x", {"labels": None}, {"labels": []}),
+            *({"labels": {f"app.kubernetes.io/{name}": None}} for name in ("component", "instance", "managed-by")),
+            {"labels": {"app.kubernetes.io/component": "a/b"}},
+        )
+    ),
     bad(
         "patches",
         "langfuse_kubernetes_patches",

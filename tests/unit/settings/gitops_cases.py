@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cases import RECIPIENT, Bad
-from .cluster_cases import CLUSTER
+from .cluster_cases import CLUSTER, SHARED
 
 # What an instance needs beyond that of a cluster.
 REPOSITORY: dict[str, Any] = {
@@ -14,6 +14,9 @@ REPOSITORY: dict[str, Any] = {
     "langfuse_age_recipients": [RECIPIENT],
 }
 GITOPS: dict[str, Any] = {**CLUSTER, **REPOSITORY}
+_SHARED: dict[str, Any] = {**SHARED, **REPOSITORY}
+# A user of the shared Dragonfly that the platform does not know of.
+_USER: dict[str, Any] = {**_SHARED, "dragonfly_acl_enabled": False, "langfuse_redis_username": "theirs"}
 
 
 def bad(rule: str, given: dict[str, Any], variable: str = "", *without: str) -> Bad:
@@ -53,6 +56,7 @@ CASES = (
             "langfuse_gitops_dependencies": {"keda": "keda/keda"},
             "langfuse_gitops_decryption_secret": "age",
             "langfuse_gitops_substitute_from": [{"kind": "Secret", "name": "cluster-secrets"}],
+            "langfuse_migration_timeout": 600,
         }.items()
     ),
     bad("flux_names", {"langfuse_gitops_flux_namespace": "Flux"}),
@@ -65,9 +69,23 @@ CASES = (
     bad("flux_dependencies", {"langfuse_gitops_dependencies": {"keda": "a/b/c"}}),
     bad("flux_dependencies", {"langfuse_gitops_dependencies": {"cnpg": False}}),
     bad("flux_dependencies", {"langfuse_gitops_dependencies": {"cnpg": {"name": "cloudnative-pg"}}}),
+    bad("flux_dependencies", {"langfuse_gitops_dependencies": {"mine": "langfuse"}}),
+    bad("flux_dependencies", {"langfuse_gitops_dependencies": {"cnpg": "flux-system/langfuse-stores"}}),
+    bad(
+        "flux_dependencies",
+        {"langfuse_gitops_dependencies": {"mine": "flux/langfuse-migrate"}, "langfuse_gitops_flux_namespace": "flux"},
+    ),
     bad("flux_substitution", {"langfuse_gitops_substitute_from": [{"kind": "Secret"}]}),
     bad("flux_substitution", {"langfuse_gitops_substitute_from": [{"kind": "Env", "name": "cluster-secrets"}]}),
     bad("flux_substitution", {"langfuse_gitops_substitute_from": [{"kind": "Secret", "name": "x", "key": "y"}]}),
     bad("flux_substitution", {"langfuse_gitops_substitute_from": [{"kind": "Secret", "name": "x", "optional": "no"}]}),
+    bad("acl_line", {**_SHARED, "dragonfly_langfuse_password": "two words ~* +@all"}, "dragonfly_langfuse_password"),
+    bad("acl_line", {**_SHARED, "langfuse_redis_username": "a on nopass ~*"}, "langfuse_redis_username"),
+    bad(
+        "acl_line",
+        {**_USER, "langfuse_redis_password": "two words of it"},
+        "langfuse_redis_password",
+        "dragonfly_langfuse_password",
+    ),
     bad("removed_by_hand", {"langfuse_kubernetes_remove": ["Cluster/langfuse-postgresql"]}),
 )

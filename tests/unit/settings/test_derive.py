@@ -226,3 +226,24 @@ def test_a_plan_for_git_is_the_one_of_the_cluster_and_where_it_is_written(given:
     assert of_git.pop("target") == "gitops"
     assert of_git == {name: value for name, value in cluster.plan.items() if name != "target"}
     assert "gitops" not in cluster.plan
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost:3030", "my.localhost", "127.0.0.1:3030", "[::1]:3030", "192.0.2.7", "[fd00::7]"),
+        *("intranet", "Langfuse.Example.COM", "3.example.com", "xn--mnchen-3ya.example.com"),
+    ],
+)
+def test_a_public_url_is_of_a_name_or_an_address(host: str) -> None:
+    result = run(
+        {**GOOD, "langfuse_public_url": f"http://{host}", "langfuse_s3_public_endpoint": "http://s3.example.com"}
+    )
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize(
+    "registry", ["bench.localhost", "mirror.example.com:5000/hub/", "[fd00::7]:5000", "Mirror/a_b.c--d", "mirror"]
+)
+def test_a_registry_is_a_host_and_a_path(registry: str) -> None:
+    assert run({**GOOD, "langfuse_image_registry": registry}).problems == ()

@@ -14,7 +14,7 @@ from ..hosts import split
 from ..plan import Settings
 from ..problems import Problem
 from ..sources import is_bundled
-from .urls import is_address, is_loopback, is_web
+from .urls import is_address, is_loopback, is_name, is_web
 
 
 def instance_name(settings: Settings) -> Iterator[Problem]:
@@ -49,11 +49,22 @@ def urls(settings: Settings) -> Iterator[Problem]:
 
 
 def domain(settings: Settings) -> Iterator[Problem]:
-    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    if settings["cloudflare_domain"] and not re.fullmatch(rf"{label}(\.{label})+", settings["cloudflare_domain"]):
+    given = settings["cloudflare_domain"]
+    if given and not (is_name(given) and "." in given):
         yield Problem("cloudflare_domain", "is not a domain name", "Write it like example.com")
-    if not re.fullmatch(rf"{label}(\.{label})*", settings["langfuse_subdomain"] or ""):
+    if not is_name(settings["langfuse_subdomain"] or ""):
         yield Problem("langfuse_subdomain", "is not a host name", "Write it like langfuse")
+
+
+def public_host(settings: Settings) -> Iterator[Problem]:
+    """Certificates, routes and redirects are made of it, and nothing is replaced in it."""
+    host = split(settings["langfuse_public_url"] or "").hostname
+    if host and not (is_address(host) or is_name(host)):
+        yield Problem(
+            "langfuse_public_url",
+            "has a host that is no host name",
+            "Write it as DNS has it, of letters, digits, hyphens and single dots; other letters as xn--",
+        )
 
 
 def clashing_ports(settings: Settings) -> Iterator[Problem]:
@@ -141,6 +152,7 @@ RULES = (
     instance_name,
     urls,
     domain,
+    public_host,
     clashing_ports,
     bind_address,
     media_reachable,

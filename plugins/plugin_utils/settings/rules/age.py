@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..age import wrong_recipients
+from ..cluster import by_git
+from ..cluster_secrets import kept_elsewhere
 from ..plan import Settings
 from ..problems import Problem
 
@@ -15,7 +17,11 @@ from ..problems import Problem
 def age_recipients(settings: Settings) -> Iterator[Problem]:
     reasons = (
         ("langfuse_secrets_format is sops", settings["langfuse_secrets_format"] == "sops"),
-        ("langfuse_target is gitops, which writes no secret in plain", settings["langfuse_target"] == "gitops"),
+        # Where others keep those that every instance has, the tree itself tells whether it has one.
+        (
+            "langfuse_target is gitops, which writes no secret in plain",
+            by_git(settings) and not kept_elsewhere(settings, "langfuse_encryption_key"),
+        ),
     )
     yield from wrong_recipients(
         settings["langfuse_age_recipients"], next((reason for reason, holds in reasons if holds), "")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from ....module_utils.kubernetes.objects import COMPONENT, INSTANCE, MANAGED_BY
 from ....module_utils.kubernetes.quantities import amount
 from .. import mounts, sizes
 from ..cluster import in_cluster
@@ -20,6 +22,7 @@ from .cluster import LABEL
 _KEY = re.compile(rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _RESERVED = ("app.kubernetes.io/", "llmops.langfuse/", "cnpg.io/")
+_FOUND_BY = (COMPONENT, INSTANCE, MANAGED_BY)
 
 
 def existing_secrets(settings: Settings) -> Iterator[Problem]:
@@ -49,10 +52,20 @@ def patches(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"entry {number} does not have kind, name and patch", "Write all three, patch as a map")
         elif not (isinstance(one["kind"], str) and isinstance(one["name"], str)):
             yield Problem(name, f"entry {number} has a kind or name that is not text", "Put it in quotes")
+        elif not _has_maps(one["patch"]):
+            yield Problem(
+                name,
+                f"entry {number} takes away metadata or labels as a whole, by which the object is found",
+                "Name single ones of them",
+            )
         elif {"apiVersion", "kind", "status"} & set(one["patch"]) or {"name", "namespace"} & set(
-            one["patch"].get("metadata") or {}
+            one["patch"].get("metadata", ())
         ):
             yield Problem(name, f"entry {number} makes another object of it", "Leave its kind and name alone")
+        elif lost := sorted({*_FOUND_BY} & set(one["patch"].get("metadata", {}).get("labels", ()))):
+            yield Problem(
+                name, f"entry {number} has the label {lost[0]}, by which the object is found", "Leave it alone"
+            )
         elif one["kind"] == "Secret" and {"data", "stringData"} & set(one["patch"]):
             # The Plan, which holds no secrets, has the patches in it.
             yield Problem(
@@ -60,6 +73,12 @@ def patches(settings: Settings) -> Iterator[Problem]:
                 f"entry {number} has content of a Secret, which every loud run would show",
                 "Give it by its variable, or name a Secret of your own in langfuse_kubernetes_existing_secrets",
             )
+
+
+def _has_maps(patch: Mapping[str, Any]) -> bool:
+    """Whether what it says of metadata, and of labels there, is to be merged."""
+    metadata = patch.get("metadata", {})
+    return isinstance(metadata, dict) and isinstance(metadata.get("labels", {}), dict)
 
 
 def removed(settings: Settings) -> Iterator[Problem]:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 
 from ..cluster import by_git
-from ..gitops import PLAIN, PLATFORM
+from ..endpoints import redis_user
+from ..gitops import PLAIN, PLATFORM, dependencies, kustomizations
 from ..plan import Settings
 from ..problems import Problem
+from ..sources import source
 from .cluster import LABEL
 
 _NAME = rf"{LABEL}(\.{LABEL})*"
@@ -19,8 +21,15 @@ _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _DURATION = re.compile(r"([1-9]\d*[hms])+")
 # What only Flux reads.
 _OF_FLUX = (
-    *("flux_namespace", "source_kind", "source_name", "source_namespace", "interval", "retry_interval"),
-    *("dependencies", "decryption_secret", "substitute_from"),
+    *(
+        f"langfuse_gitops_{name}"
+        for name in (
+            *("flux_namespace", "source_kind", "source_name", "source_namespace", "interval", "retry_interval"),
+            *("dependencies", "decryption_secret", "substitute_from"),
+        )
+    ),
+    # Of its Kustomization. Argo CD and kubectl wait as long as they are told.
+    "langfuse_migration_timeout",
 )
 
 
@@ -52,7 +61,7 @@ def path_in_checkout(settings: Settings) -> Iterator[Problem]:
 def only_of_flux(settings: Settings) -> Iterator[Problem]:
     if not by_git(settings) or settings["langfuse_gitops_flavour"] != PLAIN:
         return
-    for name in (f"langfuse_gitops_{one}" for one in _OF_FLUX):
+    for name in _OF_FLUX:
         if name in settings.given:
             yield Problem(name, "is set while langfuse_gitops_flavour is plain", "Only Flux reads it: remove it")
 
@@ -82,6 +91,15 @@ def flux_dependencies(settings: Settings) -> Iterator[Problem]:
                 f"has {key} with something that is no Kustomization",
                 f"Write it like cache/dragonfly, namespace first{leave_out}",
             )
+            return
+    own = kustomizations(settings).values()
+    for one in dependencies(settings):
+        if one["name"] in own and one["namespace"] == settings["langfuse_gitops_flux_namespace"]:
+            yield Problem(
+                name,
+                f"has {one['name']}, a Kustomization of this instance, which would wait for itself",
+                "Remove it: their own order they have without it",
+            )
 
 
 def flux_substitution(settings: Settings) -> Iterator[Problem]:
@@ -97,6 +115,23 @@ def flux_substitution(settings: Settings) -> Iterator[Problem]:
                 name,
                 f"entry {number} is not a ConfigMap or Secret by its name",
                 "Write kind, name, and optional: true where it may be missing",
+            )
+
+
+def acl_line(settings: Settings) -> Iterator[Problem]:
+    """The tree has it ready for the ACL file of a shared Dragonfly, in which blanks part the rules of all users."""
+    if not by_git(settings) or source(settings, "redis") != "dragonfly":
+        return
+    kept = "dragonfly_langfuse_password" if settings["dragonfly_acl_enabled"] else "langfuse_redis_password"
+    for name, value in (
+        ("langfuse_redis_username", redis_user(settings)),
+        (kept, settings.secrets.get("langfuse_redis_password")),
+    ):
+        if re.search(r"\s", value or ""):
+            yield Problem(
+                name,
+                "has a blank in it, which ends a rule in the ACL file of the shared Dragonfly",
+                "Write one without",
             )
 
 
@@ -119,5 +154,6 @@ RULES = (
     flux_intervals,
     flux_dependencies,
     flux_substitution,
+    acl_line,
     removed_by_hand,
 )

@@ -18,6 +18,9 @@ from ..plan import Settings
 from ..problems import Problem
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+# As names of images begin: a host, perhaps a port, and a path in lower case.
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_REGISTRY = re.compile(rf"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(:\d+)?(/{_PART})*/?")
 # Labels that Compose, Docker and this collection find their own containers by.
 _RESERVED_LABELS = ("com.docker.", "io.docker.", "org.dockerproject.", "llmops.langfuse.")
 
@@ -119,6 +122,20 @@ def data_directory(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def image_registry(settings: Settings) -> Iterator[Problem]:
+    """The beginning of every image's name, which whoever may look at pods or containers reads."""
+    name, given = "langfuse_image_registry", settings["langfuse_image_registry"] or ""
+    if "://" in given or "@" in given:
+        yield Problem(
+            name,
+            "is a URL, or has credentials in it (not shown), and a container's image has neither",
+            "Write host and path, like mirror.example.com:5000/hub; log in with docker login, or name "
+            "langfuse_kubernetes_pull_secrets in a cluster",
+        )
+    elif not _REGISTRY.fullmatch(given):
+        yield Problem(name, "is not a registry", "Write host and path, like mirror.example.com:5000/hub")
+
+
 def image_archive(settings: Settings) -> Iterator[Problem]:
     name, given = "langfuse_image_archive", settings["langfuse_image_archive"]
     if given and not given.startswith("/"):
@@ -134,5 +151,6 @@ RULES = (
     labels,
     extra_volumes,
     data_directory,
+    image_registry,
     image_archive,
 )

@@ -10,6 +10,8 @@ import re
 
 from ..hosts import bare, split
 
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
 
 def is_web(url: str) -> bool:
     """Whether it is an http or https URL of a host: no user, query or fragment, and a port that is one."""
@@ -29,6 +31,11 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_name(host: str) -> bool:
+    """Whether it is a host name: labels of letters, digits and hyphens, and no address gone wrong."""
+    return bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", host)) and not host.rpartition(".")[2].isdigit()
 
 
 def is_loopback(host: str) -> bool:

@@ -37,7 +37,8 @@ def _fragments(given: dict[str, Any]) -> set[str]:
         (GITOPS, set()),
         ({**GITOPS, **POLICIES}, set()),
         ({**SHARED, **REPOSITORY}, {"buckets.yaml", "dragonfly-acl.sops.yaml"}),
-        ({**SHARED, **REPOSITORY, "langfuse_redis_username": "default"}, {"buckets.yaml", "dragonfly-acl.sops.yaml"}),
+        # It is everybody's who has no user of its own.
+        ({**SHARED, **REPOSITORY, "langfuse_redis_username": "default"}, {"buckets.yaml"}),
         ({**SHARED, **REPOSITORY, **POLICIES}, {"buckets.yaml", "dragonfly-acl.sops.yaml", "networkpolicy.yaml"}),
         ({**GITOPS, **S3}, {"buckets.yaml"}),
         # A cloud has tools of its own.

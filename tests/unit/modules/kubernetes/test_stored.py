@@ -22,10 +22,11 @@ def _cluster(size: str, image: str = "x/postgresql:17.11", storage_class: str = 
     return made("Cluster", "langfuse-postgresql", spec={"storage": storage, "imageName": image}, status=status)
 
 
-def _set(size: str) -> dict[str, Any]:
-    claim = {"spec": {"resources": {"requests": {"storage": size}}}}
-    found = made("StatefulSet", "langfuse-clickhouse", spec={"volumeClaimTemplates": [claim]})
-    found["metadata"]["labels"]["app.kubernetes.io/component"] = "clickhouse"
+def _set(size: str, storage_class: str = "", store: str = "clickhouse") -> dict[str, Any]:
+    named = {"storageClassName": storage_class} if storage_class else {}
+    claim = {"spec": {**named, "resources": {"requests": {"storage": size}}}}
+    found = made("StatefulSet", f"langfuse-{store}", spec={"volumeClaimTemplates": [claim]})
+    found["metadata"]["labels"]["app.kubernetes.io/component"] = store
     return found
 
 
@@ -50,6 +51,28 @@ def _told(live: dict[str, Any], after: dict[str, Any], classes: list[dict[str, A
         (_set("20Gi"), _set("20Gi"), [GROWS], None),
         (_set("20Gi"), _set("30Gi"), [GROWS], ("fixed_volume", "StatefulSet", "langfuse_clickhouse_storage: 20Gi")),
         (_set("20Gi"), _set("10Gi"), [GROWS], ("smaller_volume", "langfuse_clickhouse_storage: 20Gi again")),
+        (_set("20Gi", "grows"), _set("20Gi", "grows"), [GROWS], None),
+        (
+            _set("20Gi", "grows"),
+            _set("20Gi", "fixed"),
+            [FIXED, GROWS],
+            (
+                "fixed_volume",
+                "of the storage class grows",
+                "class fixed",
+                "langfuse_clickhouse_storage_class: grows again",
+            ),
+        ),
+        (
+            _set("2Gi", "grows", "valkey"),
+            _set("2Gi", "", "valkey"),
+            None,
+            ("fixed_volume", "ask for the default storage class", "Write langfuse_storage_class: grows again"),
+        ),
+        # The default by its name is another one for Kubernetes.
+        (_set("2Gi"), _set("2Gi", "standard"), [DEFAULT], ("fixed_volume", "of the default", "out again")),
+        # Whether that can change is for CloudNativePG to say.
+        (_cluster("10Gi"), _cluster("10Gi", storage_class="grows"), [DEFAULT, GROWS], None),
     ],
 )
 def test_sizes(
