@@ -198,7 +198,7 @@ def test_it_is_applied_from_here_and_from_git_again(cluster: GitopsInstance) -> 
     cluster.deliver("Without Flux", steps=[platform.ALL])
     assert {*STEPS} <= {*Flux(api()).kustomizations()}
     assert STEPS[-1] in followed(heading)
-    followed(heading, which("delete"))
+    followed(heading, which("delete", "kustomizations"))
     _ask(platform.ALL)
     assert not {*STEPS} & {*Flux(api()).kustomizations()}
     cluster.settled()
@@ -213,6 +213,7 @@ def test_it_is_applied_from_here_and_from_git_again(cluster: GitopsInstance) -> 
 
     playbook.site(cluster)
     platform.name_instance(there=True)
+    followed(heading, which("delete", "jobs"))
     cluster.deliver("By Flux again", seconds=400)
     assert playbook.site(cluster).changed == 0
     assert cluster.kept() == kept and old in Traces(cluster).readable("by-flux")
