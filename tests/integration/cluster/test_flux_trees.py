@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.bench.cluster.api import Api, Object
 from tests.bench.cluster.layout import Layout
 from tests.bench.cluster.sources import shelf
 from tests.bench.paths import TESTS
+from tests.bench.shell import run
 from tests.integration.cluster import flux
 from tests.integration.cluster.flux import Flux, Repository
 from tests.integration.cluster.own_server import api_server
@@ -38,6 +41,7 @@ class Server:
     def __init__(self, layout: Layout, api: Api) -> None:
         self.layout, self.flux = layout, Flux(api)
         identity, self.recipient = flux.new_identity(layout)
+        self.identity = identity
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in _NAMESPACES)
         api.apply([flux.age_secret(identity)])
 
@@ -120,6 +124,39 @@ def test_flux_builds_decrypts_and_applies_every_object(server: Server, name: str
     found = [server.flux.wait_applied(each, revision) for each in names]
     assert set().union(*map(_applied, found)) == objects
     server.flux.remove(names)
+
+
+def test_a_plain_tree_is_applied_with_the_commands_of_its_page(server: Server, tmp_path: Path) -> None:
+    name = next(name for name, given in CONFIGURATIONS.items() if given.get("langfuse_gitops_flavour") == "plain")
+    repository = Repository.new(server.layout, name, tmp_path / "checkout")
+    _steps, objects = _write(server, repository, CONFIGURATIONS[name])
+    (page,) = repository.checkout.rglob("README.md")
+    lines = [line.strip() for line in page.read_text().splitlines() if line.startswith("    ")]
+    assert [line for line in lines if "sops" in line] and [line for line in lines if " -k " in line]
+    # The second time as after another commit.
+    for _time in range(2):
+        for line in lines:
+            _follow(server, line, repository.checkout)
+    (root,) = repository.checkout.rglob("kustomization.yaml")
+    found: set[str] = set()
+    for path in sorted(root.parent.rglob("*.yaml")):
+        if path.name != "kustomization.yaml" and path.parent.name != "docs":
+            found |= set(_follow(server, f"kubectl get -o name -f {path}", repository.checkout).split())
+    assert len(found) == len(objects)
+
+
+def _follow(server: Server, line: str, folder: Path) -> str:
+    """Run what stands in a page, with the programs of the bench; one passes its output on to the next."""
+    programs_of = {
+        "kubectl": programs.kubectl(server.layout),
+        "sops": [str(programs.executable(server.layout, programs.SOPS))],
+    }
+    given = ""
+    for command in line.split(" | "):
+        program, *words = shlex.split(command)
+        environment = {**os.environ, "SOPS_AGE_KEY": server.identity}
+        given = run([*programs_of[program], *words], cwd=folder, stdin=given, env=environment)
+    return given
 
 
 def test_the_release_makes_the_pods_that_we_would_apply(server: Server) -> None:
