@@ -80,9 +80,8 @@ def _known(document: Document) -> Document:
 
 def _write(server: Server, repository: Repository, given: Mapping[str, Any]) -> tuple[list[Object], set[str]]:
     """The steps, none of which waits, and `Kind namespace/name` of what they have to apply."""
-    plan = derived(
-        {**given, "langfuse_age_recipients": [server.recipient], "langfuse_gitops_source_name": repository.name}
-    )
+    source = {"langfuse_gitops_source_name": repository.name} if "langfuse_gitops_flavour" not in given else {}
+    plan = derived({**given, **source, "langfuse_age_recipients": [server.recipient]})
     objects: set[str] = set()
     steps: list[Object] = []
     for each in tree(plan.plan, plan.secrets):
